@@ -1,0 +1,120 @@
+# Needs Python >= 3.11, make and git; everything else is installed into .venv and .cache, from requirements/dev.txt.
+# `make PYTHON=python3.13 VENV=.venv-3.13 test` uses another interpreter beside the first.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# uv from the PATH if it works there, else a private one.
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv)
+ifeq ($(UV),)
+UV := .cache/uv/bin/uv
+UV_RULE := $(UV)
+endif
+
+# uv does not read pip's settings (variables or files), so a user's mirror and certificates are handed to it here.
+# Recursive on purpose: looked up only when the environment is built.
+pip = $(or $(PIP_$(1)),$(shell $(PYTHON) -m pip config get global.$(2) 2>/dev/null))
+comma := ,
+empty :=
+space := $(empty) $(empty)
+UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(call pip,INDEX_URL,index-url))) \
+  $(call set,UV_INDEX,$(or $(UV_INDEX),$(UV_EXTRA_INDEX_URL),$(call pip,EXTRA_INDEX_URL,extra-index-url))) \
+  $(call set,UV_FIND_LINKS,$(or $(UV_FIND_LINKS),$(subst $(space),$(comma),$(strip $(call pip,FIND_LINKS,find-links))))) \
+  $(call set,UV_INSECURE_HOST,$(or $(UV_INSECURE_HOST),$(call pip,TRUSTED_HOST,trusted-host))) \
+  $(call set,UV_HTTP_TIMEOUT,$(or $(UV_HTTP_TIMEOUT),$(call pip,DEFAULT_TIMEOUT,timeout))) \
+  $(call set,SSL_CERT_FILE,$(or $(SSL_CERT_FILE),$(call pip,CERT,cert))) \
+  UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
+set = $(if $(2),$(1)='$(2)')
+
+.PHONY: help demo test lint types format lock bench build clean
+help:
+	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
+	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
+	@echo 'make lint    ruff, mypy, import floors'
+	@echo 'make types   what mypy and pyright say of the code that users write'
+	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
+	@echo 'make lock    pin the dependencies anew (UPGRADE=1: to the newest)'
+	@echo 'make bench   benchmarks'
+	@echo 'make build   wheel and sdist into dist/'
+	@echo 'make clean   remove everything that make made'
+
+# --- the environment ---------------------------------------------------------------------------------------------------
+
+.PHONY: env
+env: $(READY)
+
+$(READY): requirements/dev.txt pyproject.toml $(UV_RULE) | $(BIN)/python
+	@echo 'installing the locked dependencies into $(VENV)'
+	@$(UV_ENV) $(UV) pip sync --quiet --compile-bytecode requirements/dev.txt
+	@$(UV_ENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/python: | $(UV_RULE) python-version
+	@$(UV_ENV) $(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+
+.cache/uv/bin/uv: | python-version
+	@echo 'installing uv into .cache/uv'
+	@$(PYTHON) -m venv .cache/uv || { echo 'hint: on Debian and Ubuntu, `apt install python3-venv`, or put uv on the PATH'; exit 1; }
+	@.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'
+	@touch $@
+
+.PHONY: python-version
+python-version:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'pipeglot needs Python 3.11 or newer, and `$(PYTHON)` is' "`$(PYTHON) --version 2>&1`"; \
+	  echo 'hint: name another one: make PYTHON=python3.12 $(MAKECMDGOALS)'; exit 1; }
+
+lock: $(UV_RULE)
+	@cd requirements && $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../$(UV)) pip compile --quiet --universal --python-version 3.11 \
+	  --all-extras --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) \
+	  ../pyproject.toml dev.in --output-file dev.txt
+
+# --- what one does -----------------------------------------------------------------------------------------------------
+
+# In a copy, as it edits a helper two modules away from the step that uses it.
+demo: $(READY)
+	@set -e; PATH="$(abspath $(BIN)):$$PATH"; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	cp examples/flights/*.py examples/flights/pipeglot.yaml "$$work"; cd "$$work"; \
+	say() { printf '\n== %s\n' "$$*"; }; \
+	say 'pipeglot run flights.py'; pipeglot run flights.py; \
+	say 'the same again: all from the cache'; pipeglot run flights.py; \
+	say 'another parameter: -p bar=0.75'; pipeglot run flights.py -p bar=0.75; \
+	say 'another helper: cleaning.late says 30 minutes for 15'; \
+	sed 's/delay > 15/delay > 30/' cleaning.py > edited; mv edited cleaning.py; \
+	pipeglot run flights.py --json > run.json; \
+	python -c 'import json; print("ran again:", *dict.fromkeys(s["id"] for s in json.load(open("run.json"))["steps"] if s["status"] == "succeeded" and not s["cached"]))'; \
+	run=$$(python -c 'import json; print(json.load(open("run.json"))["run_id"])'); \
+	say "pipeglot cache explain $$run featurize"; pipeglot cache explain "$$run" featurize
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+CODE := $(wildcard pipeglot tests benchmarks)
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE)
+	@set -e; for example in $(wildcard examples/*/); do \
+	  echo "mypy $$example"; (cd "$$example" && "$(abspath $(BIN))/mypy" --config-file $(CURDIR)/pyproject.toml .); done
+	$(BIN)/lint-imports
+
+types: $(READY)
+	$(BIN)/mypy tests/typing
+	$(BIN)/pyright
+
+FILES ?= .
+format: $(READY)
+	$(BIN)/ruff check --fix $(FILES)
+	$(BIN)/ruff format $(FILES)
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+build: $(READY)
+	$(BIN)/python -m build --no-isolation
+
+clean:
+	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
