@@ -1,0 +1,69 @@
+"""What a step prints goes to a file: Python's own output, C's, that of child processes, and logging."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def captured(log: Path | None) -> Iterator[None]:
+    """Send file descriptors 1 and 2 to the end of `log` for a while; None leaves them as they are.
+
+    Of the whole process: for a worker that runs one step at a time. A child process that outlives the step keeps
+    writing to the file, and to nothing that comes after.
+    """
+    if log is None:
+        yield
+        return
+    _flush()
+    saved = os.dup(1), os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    handler = _log_handler()
+    try:
+        yield
+    finally:
+        _remove(handler)
+        _flush()
+        for number, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (ValueError, OSError, AttributeError):  # closed or replaced by user code: nothing of ours is in it
+            continue
+
+
+def _log_handler() -> Any:
+    """A handler for the root logger, if logging is in use and the user has set up none; `None` otherwise.
+
+    Without one, Python shows warnings only, and a step's `logger.info(…)` would be lost.
+    """
+    logging = sys.modules.get("logging")
+    if logging is None or logging.root.handlers:
+        return None
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.pipeglot_level = logging.root.level
+    logging.root.addHandler(handler)
+    if logging.root.level == logging.WARNING:  # Python's default: the user has not chosen a level
+        logging.root.setLevel(logging.INFO)
+    return handler
+
+
+def _remove(handler: Any) -> None:
+    if handler is not None:
+        root = sys.modules["logging"].root
+        root.removeHandler(handler)
+        root.setLevel(handler.pipeglot_level)

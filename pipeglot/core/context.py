@@ -1,0 +1,107 @@
+"""What a step may ask while it runs: which run it is part of, its secrets, and where its metrics go."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from msgspec import Struct
+
+from pipeglot.core.errors import StepError, UsageError
+
+
+class Terminated(BaseException):
+    """Raised inside the user's function when its worker is told to end: `finally` blocks run, nothing is recorded."""
+
+
+class RunContext(Struct, frozen=True, kw_only=True):
+    """The execution of a step, as `current_run()` tells it. `attempt` counts from 1; `index` is `()` outside maps.
+
+    `failed` tells a clean-up step whether a step of the run has failed, or was cancelled, so far.
+    """
+
+    run_id: str
+    pipeline: str
+    step: str
+    index: tuple[int, ...]
+    attempt: int
+    params: Mapping[str, Any]
+    logical_date: dt.datetime
+    backend: str
+    failed: bool = False
+
+
+class Active:
+    """A running step: its context, the secrets that it declared, the metrics that it logged."""
+
+    __slots__ = ("context", "metrics", "secrets")
+
+    def __init__(self, context: RunContext, secrets: Mapping[str, str]) -> None:
+        self.context = context
+        self.secrets = secrets
+        self.metrics: dict[str, float] = {}
+
+
+_here: ContextVar[Active | None] = ContextVar("pipeglot_step", default=None)
+_running: list[Active] = []
+
+
+@contextmanager
+def running(active: Active) -> Iterator[Active]:
+    """Make `active` what the functions below see. An engine may run several steps in threads of one process."""
+    token = _here.set(active)
+    _running.append(active)
+    try:
+        yield active
+    finally:
+        _running.remove(active)
+        _here.reset(token)
+
+
+def current_run() -> RunContext:
+    """The run that this step is part of. Raises `UsageError` outside a step."""
+    return _active("current_run()").context
+
+
+def secret(name: str) -> str:
+    """The value of a secret that the step lists in `secrets=`. It is never recorded, and redacted from logs and errors.
+
+    Raises `StepError` for a name that the step does not list, `UsageError` outside a step.
+    """
+    active = _active(f'secret("{name}")')
+    if name not in active.secrets:
+        listed = ", ".join(f"`{one}`" for one in active.secrets) or "none"
+        raise StepError(
+            f"step `{active.context.step}` asks for the secret `{name}`, but declares {listed}",
+            hint=f'say `@step(secrets=["{name}"])`',
+        )
+    return active.secrets[name]
+
+
+def log_metrics(metrics: Mapping[str, float]) -> None:
+    """Record numbers with this execution, by name; a later value of a name replaces an earlier one.
+
+    Raises `TypeError` for a value that is no number, `UsageError` outside a step.
+    """
+    active = _active("log_metrics()")
+    checked: dict[str, float] = {}
+    for name, value in metrics.items():
+        if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
+            raise TypeError(f"log_metrics: {name!r} is {value!r}, which is no number")
+        checked[name] = float(value)
+    active.metrics.update(checked)
+
+
+def _active(what: str) -> Active:
+    found = _here.get()
+    if found is not None:
+        return found
+    if len(_running) == 1:  # a thread that the step started: it has no context of its own
+        return _running[0]
+    raise UsageError(
+        f"`{what}` was called outside a running step",
+        hint="call it inside a step function while a pipeline runs; in a unit test, pass the values as arguments",
+    )

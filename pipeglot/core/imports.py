@@ -1,0 +1,25 @@
+"""Objects by name: `module:qualname`, as the IR and the ledger write them."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+from pipeglot.core.errors import TargetError
+
+
+@functools.lru_cache(maxsize=1024)
+def import_ref(ref: str) -> Any:
+    """Import what `module:qualname` names. Raises `TargetError` if it is not there; the module's own errors pass."""
+    module, _, qualname = ref.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise TargetError(
+                f"module `{module}` has no `{qualname}`",
+                hint="the code here is not the code that the pipeline was made from",
+            ) from None
+    return found

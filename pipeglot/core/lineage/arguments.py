@@ -1,0 +1,205 @@
+"""Arguments as references: what a source of the IR stands for in one run, before any value is loaded.
+
+An `Arg` is small and travels to workers; its hashes are known without reading a byte of the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from pipeglot.core import params, plain
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import PipeglotError, StepError
+from pipeglot.core.ir import (
+    Constant,
+    ItemRef,
+    ListOf,
+    OneOf,
+    OutputRef,
+    ParamRef,
+    ParamType,
+    Returns,
+    Source,
+)
+from pipeglot.core.lineage.keys import Index
+from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.lineage.records import Hashes, Ref, Verdict
+
+
+class Given(Struct, frozen=True, tag="given"):
+    """A parameter or a constant: the value itself, in its tagged form."""
+
+    value: Any
+    type: ParamType | None = None
+
+
+class Saved(Struct, frozen=True, tag="saved"):
+    """One output of a step."""
+
+    ref: Ref
+
+
+class Gathered(Struct, frozen=True, tag="gathered"):
+    """A list of arguments: the items of a map in order, or a list written in the pipeline."""
+
+    items: tuple[Arg, ...]
+
+
+class Whole(Struct, frozen=True, tag="whole"):
+    """All that a step with several outputs returned."""
+
+    returns: Returns
+    refs: dict[str, Ref]
+
+
+Arg: TypeAlias = Given | Saved | Gathered | Whole
+
+
+def hashes(arg: Arg, *, key: bool = False) -> Hashes:
+    """The identity of an argument; with `key`, as cache keys want it (of an opaque value, its bytes)."""
+    if isinstance(arg, Given):
+        return plain.digest(plain.decode(arg.value))
+    if isinstance(arg, Saved):
+        return arg.ref.key_hash if key else arg.ref.value
+    if isinstance(arg, Gathered):
+        return [hashes(item, key=key) for item in arg.items]
+    return {name: ref.key_hash if key else ref.value for name, ref in arg.refs.items()}
+
+
+def length(arg: Arg, name: str) -> int:
+    """How many items a map finds in it. Raises `StepError` if it is no list."""
+    if isinstance(arg, Gathered):
+        return len(arg.items)
+    if isinstance(arg, Saved) and arg.ref.length is not None:
+        return arg.ref.length
+    if isinstance(arg, Given):
+        value = plain.decode(arg.value)
+        if type(value) in (list, tuple):
+            return len(value)
+    raise StepError(
+        f"`{name}` is no list, so a map cannot step through it",
+        hint="return a `list` or `tuple` from the step that makes it",
+    )
+
+
+def item(arg: Arg, position: int, artifacts: Artifacts) -> Arg:
+    """One item of a list."""
+    if isinstance(arg, Gathered):
+        return arg.items[position]
+    if isinstance(arg, Saved):
+        return Saved(artifacts.item(arg.ref, position))
+    assert isinstance(arg, Given)
+    tree = arg.value["~t"] if type(arg.value) is dict else arg.value
+    return Given(tree[position], _item_type(arg.type, position))
+
+
+def _item_type(kind: ParamType | None, position: int) -> ParamType | None:
+    of = getattr(kind, "of", None)
+    return of[position] if type(of) is tuple else of
+
+
+def load(arg: Arg, artifacts: Artifacts, *, name: str, **where: Any) -> Any:
+    """The value itself. `where` goes to `Artifacts.load`."""
+    if isinstance(arg, Given):
+        return plain.decode(arg.value) if arg.type is None else params.decode(arg.type, arg.value)
+    if isinstance(arg, Saved):
+        return artifacts.load(arg.ref, name=name, **where)
+    if isinstance(arg, Gathered):
+        return [load(one, artifacts, name=f"{name}[{i}]", **where) for i, one in enumerate(arg.items)]
+    values = {key: artifacts.load(ref, name=f"{name}.{key}", **where) for key, ref in arg.refs.items()}
+    return rebuild(arg.returns, values)
+
+
+def rebuild(returns: Returns, values: dict[str, Any]) -> Any:
+    """What the step's function returned, from its outputs."""
+    if returns.form == "typeddict":
+        return values
+    if returns.form == "namedtuple" and returns.ref:
+        from pipeglot.core.imports import import_ref
+
+        return import_ref(returns.ref)(**values)
+    return tuple(values.values())
+
+
+class Arguments:
+    """Resolves the sources of one run into arguments, given the verdicts of the steps before.
+
+    `succeeded(step, prefix)` tells of a step, or of all its items below `prefix`; `one_of` asks it.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        given: dict[str, Any],
+        artifacts: Artifacts,
+        verdict: Callable[[str, Index], Verdict | None],
+        succeeded: Callable[[str, Index], bool],
+    ) -> None:
+        self.plan = plan
+        self.given = given
+        self.artifacts = artifacts
+        self._verdict = verdict
+        self._succeeded = succeeded
+        self._expansions: dict[tuple[str, Index], dict[str, Arg]] = {}
+
+    def of_step(self, step: str, index: Index) -> dict[str, Arg]:
+        """The arguments of one execution, by name."""
+        place = self.plan.places[step]
+        return {name: self.resolve(source, place.scope, index) for name, source in self.plan.step(step).inputs.items()}
+
+    def width(self, map_id: str, prefix: Index) -> int:
+        """How many items a map has. Raises `StepError` for something that is no list, or lists of unlike lengths."""
+        lists = self._lists(map_id, prefix)
+        counts = {name: length(arg, name) for name, arg in lists.items()}
+        if len(set(counts.values())) > 1:
+            shown = ", ".join(f"`{name}` has {count}" for name, count in counts.items())
+            raise StepError(f"map `{map_id}` steps through its lists together, but {shown} items")
+        return next(iter(counts.values()))
+
+    def resolve(self, source: Source, scope: tuple[str, ...], index: Index) -> Arg:
+        """What a source means to something that stands in `scope`, at `index`."""
+        if isinstance(source, Constant):
+            return Given(source.value, source.type)
+        if isinstance(source, ParamRef):
+            return Given(self.given[source.name], self.plan.params[source.name].type)
+        if isinstance(source, ItemRef):
+            level = scope.index(source.map)
+            return item(self._lists(source.map, index[:level])[source.name], index[level], self.artifacts)
+        if isinstance(source, ListOf):
+            return Gathered(tuple(self.resolve(one, scope, index) for one in source.items))
+        if isinstance(source, OneOf):
+            return self._whichever(source, scope, index)
+        return self._output(source, index[: self.plan.shared(source.step, scope)])
+
+    def _whichever(self, source: OneOf, scope: tuple[str, ...], index: Index) -> Arg:
+        for option in source.options:
+            prefix = index[: self.plan.shared(option.step, scope)]
+            if self._succeeded(option.step, prefix):
+                return self._output(option, prefix)
+        raise PipeglotError("none of the steps in `one_of` succeeded")
+
+    def _output(self, source: OutputRef, prefix: Index) -> Arg:
+        below = self.plan.scope(source.step)[len(prefix) :]
+        if below:
+            count = self.width(below[0], prefix)
+            return Gathered(tuple(self._output(source, (*prefix, i)) for i in range(count)))
+        verdict = self._verdict(source.step, prefix)
+        if verdict is None or verdict.status != "succeeded":
+            raise PipeglotError(f"the ledger does not say that step `{source.step}` succeeded")
+        refs = verdict.observed.refs
+        if source.output is not None:
+            return Saved(refs[source.output])
+        returns = self.plan.step(source.step).returns
+        return Saved(refs["output"]) if returns.form == "single" else Whole(returns, refs)
+
+    def _lists(self, map_id: str, prefix: Index) -> dict[str, Arg]:
+        found = self._expansions.get((map_id, prefix))
+        if found is None:
+            place = self.plan.maps[map_id]
+            over = place.node.over  # type: ignore[union-attr]  # `maps` holds maps only
+            found = {name: self.resolve(source, place.scope, prefix) for name, source in over.items()}
+            self._expansions[map_id, prefix] = found
+        return found

@@ -1,0 +1,84 @@
+"""The ledger's keys: built from checked parts only, safe in folders that fold case and buckets that list by prefix.
+
+journal/<utc>-<run>-<nonce>            runs/R/v/<step>/<index>/<slot>
+ir/<sha>                               runs/R/f/<step>/<index>/<slot>/<attempt>-<nonce>
+cache/<key>                            runs/R/start, runs/R/cancel, runs/R/end/<n>
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+
+from pipeglot.core.errors import Corrupt
+
+Index = tuple[int, ...]
+Cell = tuple[str, Index]
+"""One execution of a step: its id and its position in each enclosing map."""
+
+JOURNAL = "journal/"
+
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
+_BASE32 = frozenset("abcdefghijklmnopqrstuvwxyz234567")
+
+
+def run_id(stack: str, pipeline: str, engine_run: str) -> str:
+    """The id that every task of an engine's run agrees on: 120 bits of a hash, as 24 letters and digits."""
+    named = json.dumps([stack, pipeline, engine_run]).encode()
+    return base64.b32encode(hashlib.sha256(named).digest()[:15]).decode().lower()
+
+
+def run_prefix(run: str) -> str:
+    """Everything of a run lies below this."""
+    if len(run) != 24 or not _BASE32.issuperset(run):
+        raise Corrupt(f"`{run[:40]}` is no run id")
+    return f"runs/{run}/"
+
+
+def cell_part(step: str, index: Index) -> str:
+    """`<step>/<index>`: `train/3.7`, `best/-`."""
+    return f"{step_part(step)}/{'.'.join(map(str, index)) or '-'}"
+
+
+def step_part(step: str) -> str:
+    """A step's id with all but small letters, digits and `_.-` as `%xx`: capitals too, for folders may fold case."""
+    if _SAFE.issuperset(step):
+        return step
+    return "".join(c if c in _SAFE else "".join(f"%{byte:02x}" for byte in c.encode()) for c in step)
+
+
+def verdict(run: str, step: str, index: Index, slot: int = 1) -> str:
+    return f"{run_prefix(run)}v/{cell_part(step, index)}/{slot}"
+
+
+def attempt(run: str, step: str, index: Index, slot: int, number: int, nonce: str) -> str:
+    return f"{run_prefix(run)}f/{cell_part(step, index)}/{slot}/{number}-{nonce}"
+
+
+def ir(sha: str) -> str:
+    return f"ir/{_hash(sha)}"
+
+
+def cache(key: str) -> str:
+    return f"cache/{_hash(key)}"
+
+
+def journal(created: str, run: str, nonce: str) -> str:
+    """`created` is UTC as `YYYYmmddTHHMMSS.ffffff`: it sorts as time does."""
+    return f"{JOURNAL}{created}-{run}-{nonce}"
+
+
+def run_of_journal(key: str) -> tuple[str, str]:
+    """The time and the run of a marker. Raises `Corrupt` if it is none."""
+    parts = key.removeprefix(JOURNAL).split("-")
+    if len(parts) != 3:
+        raise Corrupt(f"`{key[:100]}` is no marker of the journal")
+    run_prefix(parts[1])
+    return parts[0], parts[1]
+
+
+def _hash(text: str) -> str:
+    if len(text) != 64 or not frozenset("0123456789abcdef").issuperset(text):
+        raise Corrupt(f"`{text[:80]}` is no sha256")
+    return text

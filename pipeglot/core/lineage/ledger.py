@@ -1,0 +1,201 @@
+"""The run ledger: small records, written once, under keys that everybody can compute. It is the truth about runs.
+
+A record is the line `pipeglot <format> <sha256>` and then JSON. A torn, cut, swapped or later one is refused by name.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from pipeglot.core import wire
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
+from pipeglot.core.ir import Pipeline
+from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.records import (
+    AnyRecord,
+    Attempt,
+    CacheEntry,
+    Cancel,
+    End,
+    Record,
+    Start,
+    Verdict,
+)
+from pipeglot.core.store.base import Store
+
+FORMAT = 1
+MAX_RECORD = 64 << 20
+"""Larger ones are refused unread: no record of ours comes near, and a forged one must not fill the memory."""
+
+R = TypeVar("R", bound=Record)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(AnyRecord).decode
+
+
+def pack(record: Record) -> bytes:
+    """A record as it is stored."""
+    body = _encode(record)
+    return b"pipeglot %d %s\n%s" % (FORMAT, hashlib.sha256(body).hexdigest().encode(), body)
+
+
+def unpack(data: bytes, key: str) -> AnyRecord:
+    """Read a stored record. Raises `Corrupt` or `NewerFormat`, naming `key`."""
+    head, newline, body = data.partition(b"\n")
+    words = head.split()
+    if not newline or len(words) != 3 or words[0] != b"pipeglot" or not words[1].isdigit() or len(data) > MAX_RECORD:
+        raise Corrupt(f"`{key}` is no record of pipeglot's")
+    if int(words[1]) > FORMAT:
+        raise NewerFormat(
+            f"`{key}` has format {int(words[1])}; this pipeglot reads up to {FORMAT}",
+            hint="upgrade pipeglot to the version that wrote it",
+        )
+    if hashlib.sha256(body).hexdigest().encode() != words[2]:
+        raise Corrupt(f"`{key}` does not match its checksum: it was cut or changed")
+    try:
+        return _decode(body)
+    except msgspec.ValidationError as error:
+        raise NewerFormat(f"`{key}` holds a record that this pipeglot does not know: {error}") from error
+
+
+class Ledger:
+    """The records of all runs in one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._ir = functools.lru_cache(maxsize=64)(self._read_ir)
+
+    # --- pipelines --------------------------------------------------------------------------------------------------
+
+    def put_ir(self, pipeline: Pipeline) -> str:
+        """Store a pipeline under the digest of its compact form, which is returned."""
+        data = wire.compact(pipeline)
+        sha = hashlib.sha256(data).hexdigest()
+        if self.store.size(keys.ir(sha)) != len(data):
+            self.store.put(keys.ir(sha), data)
+        return sha
+
+    def ir(self, sha: str) -> Pipeline:
+        """The pipeline of that digest. Raises `NotFound`, `Corrupt`."""
+        return self._ir(sha)
+
+    def _read_ir(self, sha: str) -> Pipeline:
+        data = self.store.get(keys.ir(sha))
+        if data is None:
+            raise NotFound(f"the store `{self.store.uri}` has no pipeline `{sha[:12]}`")
+        if hashlib.sha256(data).hexdigest() != sha:
+            raise Corrupt(f"`{keys.ir(sha)}` does not match its name: it was cut or changed")
+        return wire.load(data, source=keys.ir(sha))
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    def start(self, record: Start) -> Start:
+        """Begin a run, or join it: the first record put is everybody's. The journal's marker comes before it."""
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f".{time.time_ns() // 1000 % 1_000_000:06d}"
+        self.store.put(keys.journal(stamp, record.run, nonce()), b"")
+        return self._put_first(f"{keys.run_prefix(record.run)}start", record)
+
+    def started(self, run: str) -> Start | None:
+        return self._get(f"{keys.run_prefix(run)}start", Start, run)
+
+    def cancel(self, record: Cancel) -> None:
+        self._put_first(f"{keys.run_prefix(record.run)}cancel", record)
+
+    def cancelled(self, run: str) -> bool:
+        return self.store.size(f"{keys.run_prefix(run)}cancel") is not None
+
+    def end(self, record: End) -> End:
+        return self._put_first(f"{keys.run_prefix(record.run)}end/{record.number}", record)
+
+    def ended(self, run: str) -> End | None:
+        return self._get(f"{keys.run_prefix(run)}end/1", End, run)
+
+    def runs(self) -> list[str]:
+        """All run ids, the latest to arrive last. A crash may have left a marker of a run that never started."""
+        return list(dict.fromkeys(keys.run_of_journal(key)[1] for key in self.store.list(keys.JOURNAL)))
+
+    # --- cells ------------------------------------------------------------------------------------------------------
+
+    def commit(self, record: Verdict) -> Verdict:
+        """End a slot. Returns the verdict that counts: this one, or the one that was there first."""
+        return self._put_first(keys.verdict(record.run, record.step, record.index, record.slot), record)
+
+    def verdict(self, run: str, step: str, index: keys.Index, slot: int = 1) -> Verdict | None:
+        found = self._get(keys.verdict(run, step, index, slot), Verdict, run)
+        if found is not None and (found.step, found.index) != (step, index):
+            raise Corrupt(f"`{keys.verdict(run, step, index, slot)}` is the record of another cell")
+        return found
+
+    def verdicts(self, run: str) -> Iterator[Verdict]:
+        """All verdicts of a run, in no useful order."""
+        for key in self.store.list(f"{keys.run_prefix(run)}v/"):
+            found = self._get(key, Verdict, run)
+            if found is None:
+                continue
+            if keys.verdict(run, found.step, found.index, found.slot) != key:
+                raise Corrupt(f"`{key}` is the record of another cell")
+            yield found
+
+    def failed_attempt(self, record: Attempt) -> None:
+        """Note an attempt that will be tried again."""
+        number = record.observed.attempt
+        self.store.put(keys.attempt(record.run, record.step, record.index, record.slot, number, nonce()), pack(record))
+
+    def attempts(self, run: str, step: str, index: keys.Index) -> list[Attempt]:
+        """The failed attempts of a cell that were tried again, in order."""
+        prefix = f"{keys.run_prefix(run)}f/{keys.cell_part(step, index)}/"
+        found = [record for key in self.store.list(prefix) if (record := self._get(key, Attempt, run))]
+        return sorted(found, key=lambda record: (record.slot, record.observed.attempt))
+
+    # --- cache ------------------------------------------------------------------------------------------------------
+
+    def cache_entry(self, key: str) -> CacheEntry | None:
+        """What was computed under this key. An entry that cannot be read is no entry, and is deleted."""
+        try:
+            found = self._get(keys.cache(key), CacheEntry, None)
+        except Corrupt:
+            self.forget(key)
+            return None
+        return found if found is not None and found.key == key else None
+
+    def remember(self, entry: CacheEntry) -> None:
+        self.store.put(keys.cache(entry.key), pack(entry))
+
+    def forget(self, key: str) -> None:
+        self.store.delete(keys.cache(key))
+
+    # --- records ----------------------------------------------------------------------------------------------------
+
+    def _get(self, key: str, kind: type[R], run: str | None) -> R | None:
+        data = self.store.get(key)
+        if data is None:
+            return None
+        record = unpack(data, key)
+        if not isinstance(record, kind) or (run is not None and record.run != run):
+            raise Corrupt(f"`{key}` holds a record of another place")
+        return record
+
+    def _put_first(self, key: str, record: R) -> R:
+        if self.store.put(key, pack(record)):
+            return record
+        winner = self._get(key, type(record), record.run)
+        if winner is None:
+            raise Corrupt(f"`{key}` was there and is gone: something deletes records of a run that is not over")
+        return winner
+
+
+def nonce() -> str:
+    """Eight random hex digits, to keep apart what two processes write at one time."""
+    return secrets.token_hex(4)
+
+
+def host() -> str:
+    return os.uname().nodename

@@ -1,0 +1,169 @@
+"""What the ledger's records say. Each is written once, under a key of its own (see `keys`), and never changed.
+
+A reader passes over fields that it does not know (a later pipeglot may add some); an unknown kind or a newer format it
+refuses (see `ledger`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from msgspec import UNSET, Struct, UnsetType
+
+Hashes: TypeAlias = "str | list[Hashes] | dict[str, Hashes]"
+"""The identity of an argument: one hash; a list of them in item order; or, for all outputs of a step, one by name."""
+
+
+class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A reference to a saved value; all that ever travels between steps.
+
+    value: sha256 of the canonical logical value: its identity in lineage. Of an opaque value (one that has no canonical
+        form, such as a pickle) it is made from the code, the inputs and the output's name instead.
+    blob: sha256 of the stored bytes (also when they stand inline).
+    size: of the stored bytes.
+    codec: how they are to be read, as `name/version`.
+    week: the ISO week of the blob's key; empty for an inline value.
+    inline: small bytes: of codec `json/1` the JSON itself, of others base64 text.
+    length: how many items a list or tuple has, so that a map can expand without reading it.
+    needs: of an opaque value, the distributions (and `python`) it was made with, by version.
+    """
+
+    value: str
+    blob: str
+    size: int
+    codec: str
+    week: str = ""
+    inline: Any | UnsetType = UNSET
+    length: int | None = None
+    opaque: bool = False
+    needs: dict[str, str] = {}
+
+    @property
+    def key_hash(self) -> str:
+        """The identity that cache keys use: bytes where the logical value has no hash of its own."""
+        return self.blob if self.opaque else self.value
+
+
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """A record of the ledger. It names its own run (and cell), so that one put under another's key is noticed."""
+
+    run: str
+
+
+class Start(Record, frozen=True, kw_only=True, tag="start"):
+    """What a run is: decided once, by whoever puts it first."""
+
+    pipeline: str
+    stack: str
+    backend: str
+    ir: str
+    params: dict[str, Any]
+    created: str
+    logical_date: str
+    bundle: str | None = None
+    resumes: str | None = None
+    engine: dict[str, str] = {}
+
+
+class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The execution that computed a result which others reuse."""
+
+    run: str
+    step: str
+    index: tuple[int, ...] = ()
+
+
+class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why an attempt failed.
+
+    `cause` tells whose fault it is: the user's function raised; it ran out of time; its process died; or something of
+    ours (an input that cannot be read, an output that cannot be stored) went wrong. `traceback` begins at the user's
+    code.
+    """
+
+    cause: Literal["raised", "timeout", "died", "input", "output", "import", "condition"]
+    type: str
+    message: str
+    traceback: str = ""
+    hint: str = ""
+    permanent: bool = False
+
+
+class Portable(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part that is equal on every backend, and is hashed into the lineage digest."""
+
+    code: str
+    inputs: dict[str, Hashes] = {}
+    outputs: dict[str, str] = {}
+
+
+class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part that only tells: never hashed. `started` is UTC in ISO 8601; `seconds` are the user's function's own;
+    `why` tells why the cache had nothing to offer, `cached` whose results were taken.
+    """
+
+    backend: str
+    attempt: int = 1
+    started: str = ""
+    seconds: float = 0.0
+    host: str = ""
+    pid: int = 0
+    python: str = ""
+    refs: dict[str, Ref] = {}
+    key: str = ""
+    cached: Origin | None = None
+    metrics: dict[str, float] = {}
+    why: str = ""
+    log: Ref | None = None
+    failure: Failure | None = None
+    engine: dict[str, str] = {}
+
+
+class Verdict(Record, frozen=True, kw_only=True, tag="verdict"):
+    """The end of a slot of a cell; the first one put under its key is the only one."""
+
+    step: str
+    index: tuple[int, ...]
+    slot: int = 1
+    status: Literal["succeeded", "failed", "cancelled", "lost"]
+    portable: Portable
+    observed: Observed
+
+
+class Attempt(Record, frozen=True, kw_only=True, tag="attempt"):
+    """A failed attempt that will be tried again."""
+
+    step: str
+    index: tuple[int, ...]
+    slot: int = 1
+    observed: Observed
+
+
+class CacheEntry(Record, frozen=True, kw_only=True, tag="cache"):
+    """Results under the key of what they were computed from; `run` and `origin` say by whom, `computed` when (UTC)."""
+
+    key: str
+    origin: Origin
+    computed: str
+    refs: dict[str, Ref]
+    metrics: dict[str, float] = {}
+
+
+class Cancel(Record, frozen=True, kw_only=True, tag="cancel"):
+    """Somebody asked the run to stop."""
+
+    at: str
+    by: str = ""
+
+
+class End(Record, frozen=True, kw_only=True, tag="end"):
+    """A run that can change no more (unless a slot is reopened, which makes the next number)."""
+
+    number: int
+    status: Literal["succeeded", "failed", "cancelled", "lost"]
+    finished: str
+    digest: str | None
+    slots: dict[str, int] = {}
+
+
+AnyRecord: TypeAlias = Start | Verdict | Attempt | CacheEntry | Cancel | End

@@ -1,0 +1,189 @@
+"""A run as people and programs read it: the object of `run --json` and `runs show --json`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from msgspec import Struct
+
+from pipeglot.core import plain
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import NotFound
+from pipeglot.core.lineage.digest import lineage_digest
+from pipeglot.core.lineage.keys import Cell, Index
+from pipeglot.core.lineage.ledger import Ledger, host
+from pipeglot.core.lineage.records import End, Failure, Origin, Ref, Start, Verdict
+from pipeglot.core.lineage.state import Entry, RunState
+
+
+class StepView(Struct, frozen=True, kw_only=True):
+    """One execution of a step, or one skipped step. `outputs` maps names to artifact ids."""
+
+    id: str
+    index: tuple[int, ...]
+    status: str
+    cached: bool = False
+    attempts: int = 0
+    seconds: float = 0.0
+    outputs: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    error: Failure | None = None
+    origin: Origin | None = None
+    opaque: tuple[str, ...] = ()
+    log: Ref | None = None
+    why: str = ""
+
+
+class RunView(Struct, frozen=True, kw_only=True):
+    """A run and all its steps, in the order of the pipeline."""
+
+    run_id: str
+    pipeline: str
+    stack: str
+    backend: str
+    status: str
+    lineage_digest: str | None
+    created: str
+    params: dict[str, Any]
+    steps: tuple[StepView, ...]
+
+
+def view(start: Start, state: RunState, *, open_as: str = "running") -> RunView:
+    """Describe a run. Cells that are ready and have no verdict are shown as `open_as`, and so is an unfinished run."""
+    steps = [_step(start.run, cell, entry) for cell, entry in state.ordered()]
+    steps += [StepView(id=step, index=index, status=open_as) for step, index in sorted(state.expected)]
+    return RunView(
+        run_id=start.run,
+        pipeline=start.pipeline,
+        stack=start.stack,
+        backend=start.backend,
+        status=state.status if state.finished else open_as,
+        lineage_digest=lineage_digest(state, start.params),
+        created=start.created,
+        params={name: readable(value) for name, value in start.params.items()},
+        steps=tuple(steps),
+    )
+
+
+def read_run(ledger: Ledger, artifacts: Artifacts, run: str) -> tuple[Start, RunState]:
+    """A run's start and its state, derived from the ledger. Raises `NotFound`."""
+    start = ledger.started(run)
+    if start is None:
+        raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}`")
+    state = RunState(ledger.ir(start.ir), start.params, artifacts)
+    state.apply_all(ledger.verdicts(run))
+    return start, state
+
+
+def read_view(ledger: Ledger, artifacts: Artifacts, run: str) -> RunView:
+    """Describe a run from the ledger alone. Raises `NotFound`."""
+    start, state = read_run(ledger, artifacts, run)
+    return view(start, state, open_as=open_status(start))
+
+
+def open_status(start: Start) -> str:
+    """What to call an unfinished run: `lost` if it is a local one of this machine and its process is gone."""
+    return "lost" if start.engine.get("host") == host() and not is_alive(start.engine) else "running"
+
+
+def status_of(start: Start, end: End | None) -> str:
+    """A run's status from its first and last record, without reading its steps."""
+    return end.status if end is not None else open_status(start)
+
+
+def this_process() -> dict[str, str]:
+    """What tells this process from all others, later ones of the same number included."""
+    return {"host": host(), "pid": str(os.getpid()), "process": _born(os.getpid())}
+
+
+def is_alive(engine: dict[str, str]) -> bool:
+    """Whether the process that `this_process` described still runs on this machine."""
+    pid = int(engine.get("pid", "0"))
+    if pid <= 0:
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return _born(pid) == engine.get("process", "")
+
+
+def _born(pid: int) -> str:
+    """Linux: boot id and start time in ticks since then. Elsewhere nothing is known."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as boot, open(f"/proc/{pid}/stat") as stat:
+            return f"{boot.read().strip()}:{stat.read().rpartition(')')[2].split()[19]}"
+    except (OSError, IndexError):
+        return ""
+
+
+def artifact_id(run: str, cell: Cell, output: str) -> str:
+    """`<run>/<step>/<output>`, and in a map `<run>/<step>/<index>/<output>`, as in `k7…/train/3.7/auc`."""
+    step, index = cell
+    return "/".join([run, step, ".".join(map(str, index)), output] if index else [run, step, output])
+
+
+def parse_artifact_id(text: str) -> tuple[str, str, Index, str]:
+    """The run (or a prefix of it), step, index and output of an artifact id. Raises `NotFound` if it is none."""
+    parts = text.split("/")
+    if len(parts) == 3:
+        return parts[0], parts[1], (), parts[2]
+    if len(parts) == 4 and all(number.isdigit() for number in parts[2].split(".")):
+        return parts[0], parts[1], tuple(map(int, parts[2].split("."))), parts[3]
+    raise NotFound(
+        f"`{text[:200]}` is no artifact id",
+        hint="an id is `RUN/STEP/OUTPUT`, or `RUN/STEP/INDEX/OUTPUT` in a map; `pipeglot artifact list` shows them",
+    )
+
+
+def readable(wire: Any) -> Any:
+    """Tagged plain data as simple JSON for people: dates as ISO text, tuples and sets as lists."""
+    return _readable(plain.decode(wire))
+
+
+def _readable(value: Any) -> Any:
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
+    if isinstance(value, dict):
+        return {key if type(key) is str else str(key): _readable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_readable(item) for item in value), key=str)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return _readable(value.item()) if hasattr(value, "item") else str(value)
+
+
+def _step(run: str, cell: Cell, entry: Entry) -> StepView:
+    step, index = cell
+    verdict = entry.verdict
+    if verdict is None:
+        return StepView(id=step, index=index, status=entry.status, error=entry.failure)
+    return _executed(run, cell, verdict)
+
+
+def _executed(run: str, cell: Cell, verdict: Verdict) -> StepView:
+    seen = verdict.observed
+    return StepView(
+        id=verdict.step,
+        index=verdict.index,
+        status=verdict.status,
+        cached=seen.cached is not None,
+        attempts=0 if seen.cached is not None else seen.attempt,
+        seconds=round(seen.seconds, 6),
+        outputs={name: artifact_id(run, cell, name) for name in seen.refs},
+        metrics=seen.metrics,
+        error=seen.failure,
+        origin=seen.cached,
+        opaque=tuple(name for name, ref in seen.refs.items() if ref.opaque),
+        log=seen.log,
+        why=seen.why,
+    )

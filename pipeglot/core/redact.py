@@ -1,0 +1,88 @@
+"""Secrets are taken out of every text before it is stored: the value, and its JSON, URL and base64 forms."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, quote_plus
+
+MASK = b"***"
+MIN_LENGTH = 6
+"""Shorter secrets are left: they would blacken every text that holds the word by chance."""
+
+CHUNK = 1 << 20
+
+
+class Redactor:
+    """Replaces all forms of the given secrets by `***`."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form.encode("utf-8", "surrogatepass") for value in secrets for form in _forms(value)}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._pattern = re.compile(b"|".join(map(re.escape, longest_first))) if forms else None
+        self._longest = len(longest_first[0]) if forms else 0
+
+    def text(self, text: str) -> str:
+        """`text` without the secrets."""
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(MASK, text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def file(self, source: Path, target: Path) -> None:
+        """Copy a file without the secrets, also those that lie across the border of two chunks."""
+        with source.open("rb") as read, target.open("wb") as write:
+            for chunk in self._stream(read):
+                write.write(chunk)
+
+    def _stream(self, read: BinaryIO) -> Iterator[bytes]:
+        """Whole matches only: what begins in the last bytes of a chunk, where a form may be cut, waits for the next."""
+        kept = b""
+        while chunk := read.read(CHUNK):
+            kept += chunk
+            cleaned, done = self._clean(kept, len(kept) - self._longest + 1)
+            yield cleaned
+            kept = kept[done:]
+        yield self._clean(kept, len(kept))[0]
+
+    def _clean(self, data: bytes, limit: int) -> tuple[bytes, int]:
+        """Clean what begins before `limit`; also returns how far that reached."""
+        parts, done = [], 0
+        for match in self._pattern.finditer(data) if self._pattern else ():
+            if match.start() >= limit:
+                break
+            parts += [data[done : match.start()], MASK]
+            done = match.end()
+        end = max(done, limit)
+        return b"".join([*parts, data[done:end]]), end
+
+
+def _forms(value: str) -> Iterator[str]:
+    if len(value) < MIN_LENGTH:
+        return
+    yield value
+    yield from (line for line in value.splitlines() if len(line) >= MIN_LENGTH)  # a key file is logged line by line
+    for ascii_only in (True, False):
+        yield json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+    yield repr(value)[1:-1]
+    raw = value.encode("utf-8", "surrogatepass")
+    yield quote(raw, safe="")
+    yield quote(raw)
+    yield quote_plus(raw)
+    yield from _base64_forms(raw)
+
+
+def _base64_forms(raw: bytes) -> Iterator[str]:
+    """As it stands, and as it looks inside a longer text at each of the three offsets (without the border letters)."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(raw).decode()
+        yield encode(raw).decode().rstrip("=")
+        for offset in (0, 1, 2):
+            text = encode(b"\0" * offset + raw).decode().rstrip("=")
+            inner = text[(offset * 8 + 5) // 6 :]
+            inner = inner[: len(inner) - 1] if (offset + len(raw)) % 3 else inner
+            if len(inner) >= MIN_LENGTH:
+                yield inner

@@ -1,0 +1,45 @@
+"""What a store must do: four verbs and a size. Everything above (ledger, artifacts, cache) needs no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Store(Protocol):
+    """A folder or a bucket. Keys are `/`-separated; whoever builds one has checked its parts (`core.lineage.keys`).
+
+    Every method raises `StoreError` when the store itself fails (not there, no permission, full, read-only).
+    """
+
+    @property
+    def uri(self) -> str:
+        """Where it is; `open_store` of it opens the same store. Holds no credentials."""
+
+    @property
+    def trusted(self) -> bool:
+        """May code from it be run: may a pickle be loaded?"""
+
+    def put(self, key: str, data: bytes | Path) -> bool:
+        """Create `key` from bytes or from a file, whole or not at all. False if it was there: nothing is changed."""
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes of `key`, or None if there is none."""
+
+    def size(self, key: str) -> int | None:
+        """How many bytes `key` holds, or None if there is none."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """All keys below `prefix` (which ends with `/`), in order. Unfinished writes are never among them."""
+
+    def delete(self, key: str) -> None:
+        """Remove `key`; fine if it is not there."""
+
+    def local(self, key: str) -> Path | None:
+        """A read-only file holding `key`, to be mapped or copied, not changed; None if there is none."""
+
+    def temp(self) -> Path:
+        """A private name, nothing there yet, for a file that `put` then takes without a copy. The caller removes it."""

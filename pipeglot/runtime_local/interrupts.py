@@ -1,0 +1,46 @@
+"""Ctrl-C, SIGTERM and SIGHUP as events of the runner's loop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """While entered, counts the signals that ask the run to stop; `fd` becomes readable with each."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self.fd, self._write = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._write, False)
+        if threading.current_thread() is threading.main_thread():  # elsewhere, Python takes no handlers
+            self._before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self.fd)
+        os.close(self._write)
+
+    def take(self) -> int:
+        """How many came since the last call."""
+        count, self._count = self._count, 0
+        if count:
+            os.read(self.fd, 4096)
+        return count
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._count += 1
+        os.write(self._write, b"!")

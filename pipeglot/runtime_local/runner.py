@@ -1,0 +1,384 @@
+"""The local runner: drives a run to its end on this machine. It is the oracle that every backend is compared with.
+
+One thread and one loop: take what is ready, answer from the cache or give it to a worker, wait for something to happen.
+What a step's end makes ready, skipped or finished is derived by `RunState`, as for any reader of the ledger.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+import itertools
+import os
+import random
+import signal
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from pipeglot.core import failures
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import StoreError
+from pipeglot.core.ir import Pipeline, Step
+from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.digest import lineage_digest
+from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.lineage.records import Attempt, Cancel, End, Failure, Start, Verdict
+from pipeglot.core.lineage.state import RunState
+from pipeglot.core.lineage.view import RunView, this_process, view
+from pipeglot.core.run_step import Job, Runtime
+from pipeglot.core.store.base import Store
+from pipeglot.runtime_local.interrupts import Interrupts
+from pipeglot.runtime_local.listener import Listener
+from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
+from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
+from pipeglot.runtime_local.queue import Ready, ReadyQueue
+
+CANCEL_GRACE = 30.0
+"""Seconds that a cancelled step has between SIGTERM and SIGKILL."""
+
+TIMEOUT_GRACE = 2.0
+"""The same for a step that ran out of time."""
+
+TICK = 0.1
+LOOKUPS_A_TURN = 64
+"""How many cells are answered from the cache before the loop looks at its workers again."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How to run: what the stack says, and the project that the code is in."""
+
+    stack: str
+    root: str
+    roots: tuple[str, ...]
+    work: str
+    max_parallel: int
+    pools: dict[str, int] = {}
+    secrets: dict[str, str] = {}
+    cache: bool = True
+
+
+class _Busy:
+    """A worker at work on a cell."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.began = time.monotonic()
+        self.called_at: float | None = None
+        self.timed_out = False
+
+
+class LocalRun:
+    """One run. `execute` drives it to its end and returns what became of it."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        given: Mapping[str, Any],
+        store: Store,
+        settings: Settings,
+        pool: Pool,
+        listener: Listener,
+    ) -> None:
+        self.plan = Plan(pipeline)
+        self.settings = settings
+        self.pool = pool
+        self.listener = listener
+        self.ledger = Ledger(store)
+        self.artifacts = Artifacts(store)
+        self.start = self._start(pipeline, given)
+        self.state = RunState(pipeline, self.start.params, self.artifacts, self.plan)
+        self.runtime = Runtime(
+            self.start, self.ledger, self.artifacts, settings.secrets, pipeline=pipeline, cache=settings.cache
+        )
+        self.queue = ReadyQueue(self.plan, settings.pools)
+        self.folder = Path(settings.work) / f"{self.start.run}-{os.getpid()}"
+        self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
+        self.cancelled = False
+        self._busy: dict[Worker, _Busy] = {}
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._delayed: set[tuple[Cell, int]] = set()
+        self._count = itertools.count()
+        self._hello = Hello(
+            pipeline=pipeline,
+            start=self.start,
+            store=store.uri,
+            trusted=store.trusted,
+            root=settings.root,
+            roots=settings.roots,
+            secrets=settings.secrets,
+            folder=str(self.folder),
+        )
+
+    def execute(self) -> RunView:
+        """Run to the end. Raises `StoreError` if the store no longer takes records: then nothing more is claimed."""
+        self.folder.mkdir(parents=True, mode=0o700)
+        try:
+            with Interrupts() as interrupts:
+                self.listener.begun(self.start, self.plan)
+                self._take_up()
+                while not self.state.finished:
+                    self._turn(interrupts)
+            return self._seal()
+        finally:
+            self._clean_up()
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    def _turn(self, interrupts: Interrupts) -> None:
+        self._dispatch()
+        for event in self.pool.wait(self._patience(), interrupts.fd):
+            if isinstance(event, Report):
+                self._heard(event.worker, event.message)
+            else:
+                self._lost(event)
+        self._fire()
+        for _ in range(interrupts.take()):
+            self._cancel()
+        self.listener.tick()
+
+    def _patience(self) -> float:
+        if self.state.finished or (self.queue and len(self._busy) < self.limit):
+            return 0.0
+        until = self._timers[0][0] - time.monotonic() if self._timers else TICK
+        return max(0.0, min(TICK, until))
+
+    def _fire(self) -> None:
+        while self._timers and self._timers[0][0] <= time.monotonic():
+            heapq.heappop(self._timers)[2]()
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), action))
+
+    def _take_up(self) -> None:
+        """Act on what the last verdict made of the run: new entries and newly ready cells."""
+        for cell in self.state.take_fresh():
+            self.listener.settled(cell, self.state.entries[cell])
+        ready = self.state.take_ready()
+        if ready:
+            self.listener.expanded(ready)
+        for cell in ready:
+            self.queue.push(cell)
+        if self.cancelled:
+            self._cancel_waiting()
+
+    # --- giving out work --------------------------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        for _ in range(LOOKUPS_A_TURN):
+            if len(self._busy) >= self.limit:
+                return
+            ready = self.queue.pop()
+            if ready is None:
+                return
+            self._begin(ready)
+
+    def _begin(self, ready: Ready) -> None:
+        step = self.plan.step(ready.step)
+        args = self.state.arguments.of_step(*ready.cell)
+        failed = step.trigger == "all_done" and self._has_failed()
+        job = Job(step, ready.at, args, ready.attempt, failed)
+        why = ""
+        if ready.attempt == 1:
+            found = self.runtime.lookup(job)
+            if isinstance(found, Verdict):
+                self.queue.release(step.id)
+                self._settle(found)
+                return
+            why = found
+        self._give(job, why)
+
+    def _give(self, job: Job, why: str) -> None:
+        idle = (worker for worker in self.pool.workers.values() if not worker.busy and not worker.ending)
+        worker = next(idle, None) or self.pool.spawn(self._hello)
+        log = self.folder / f"{next(self._count)}.log"
+        job = structs.replace(job, log=log)
+        self._busy[worker] = _Busy(job)
+        step, index = job.cell
+        self.pool.give(worker, Run(step, index, dict(job.args), job.attempt, job.failed, why, str(log)))
+        self.listener.running(job.cell, job.attempt)
+
+    def _has_failed(self) -> bool:
+        return self.cancelled or any(entry.status == "failed" for entry in self.state.entries.values())
+
+    # --- hearing from workers ---------------------------------------------------------------------------------------
+
+    def _heard(self, worker: Worker, message: Calling | Called | Done | Broken) -> None:
+        busy = self._busy.get(worker)
+        if busy is None:
+            return
+        if isinstance(message, Calling):
+            busy.called_at = time.monotonic()
+            self._after(busy.job.step.timeout or 0.0, lambda: self._time_out(worker, busy))
+        elif isinstance(message, Called):
+            busy.called_at = None
+        elif isinstance(message, Broken):
+            raise StoreError(f"step `{busy.job.step.id}` could not be recorded: {message.message}", hint=message.hint)
+        else:
+            self._finish(worker, message.record)
+
+    def _finish(self, worker: Worker, record: Verdict | Attempt) -> None:
+        busy = self._busy.pop(worker)
+        worker.busy = False
+        self.queue.release(busy.job.step.id)
+        if isinstance(record, Verdict):
+            self._settle(record)
+        elif self.cancelled:
+            self._settle(self.runtime.cancel(structs.replace(busy.job, log=None)))
+        else:
+            self._retry_later(busy.job, record)
+
+    def _settle(self, verdict: Verdict) -> None:
+        self.state.apply(verdict)
+        self._take_up()
+
+    def _retry_later(self, job: Job, record: Attempt) -> None:
+        retry, failure = job.step.retry, record.observed.failure
+        assert retry is not None, "only a step with a retry leaves a failed attempt"
+        assert failure is not None, "a failed attempt says why"
+        delay = failures.delay_before(retry, job.attempt, random.random())
+        self._delayed.add((job.cell, job.attempt + 1))
+        self._after(delay, lambda: self._retry(job.cell, job.attempt + 1))
+        self.listener.retrying(job.cell, job.attempt + 1, failure, delay)
+
+    def _retry(self, cell: Cell, attempt: int) -> None:
+        if (cell, attempt) in self._delayed:
+            self._delayed.remove((cell, attempt))
+            self.queue.push(cell, attempt)
+
+    # --- ends of workers --------------------------------------------------------------------------------------------
+
+    def _time_out(self, worker: Worker, busy: _Busy) -> None:
+        if self._busy.get(worker) is not busy or busy.called_at is None:
+            return
+        busy.timed_out = True
+        self._end(worker, busy, TIMEOUT_GRACE)
+
+    def _end(self, worker: Worker, busy: _Busy, grace: float) -> None:
+        """SIGTERM now, SIGKILL after the grace."""
+        self.pool.signal(worker, signal.SIGTERM)
+        self._after(grace, lambda: self._kill(worker, busy))
+
+    def _kill(self, worker: Worker, busy: _Busy) -> None:
+        if self._busy.get(worker) is busy:
+            self.pool.signal(worker, signal.SIGKILL)
+
+    def _lost(self, event: Ended) -> None:
+        """A worker's process is over. If it was at work, its attempt is recorded here, for nobody else is left to."""
+        busy = self._busy.pop(event.worker, None)
+        if busy is None:
+            return
+        job = busy.job
+        self.queue.release(job.step.id)
+        if self.cancelled and not busy.timed_out and event.worker.ending:
+            self._settle(self.runtime.cancel(job))
+            return
+        failure, mro = _timed_out(job.step) if busy.timed_out else _died(event.status)
+        seconds = time.monotonic() - (busy.called_at or busy.began)
+        record = self.runtime.fail_from_outside(job, failure, mro, seconds)
+        if isinstance(record, Verdict):
+            self._settle(record)
+        elif self.cancelled:
+            self._settle(self.runtime.cancel(structs.replace(job, log=None)))
+        else:
+            self._retry_later(job, record)
+
+    # --- cancelling -------------------------------------------------------------------------------------------------
+
+    def _cancel(self) -> None:
+        """The first time: ask running steps to end, and start only clean-up steps. The second time: make all end."""
+        again, self.cancelled = self.cancelled, True
+        if not again:
+            self.ledger.cancel(Cancel(run=self.start.run, at=_now().isoformat(), by="signal"))
+            self.listener.cancelling(CANCEL_GRACE)
+        for worker, busy in list(self._busy.items()):
+            if again:
+                self.pool.signal(worker, signal.SIGKILL)
+            elif busy.job.step.trigger != "all_done":
+                self._end(worker, busy, CANCEL_GRACE)
+        self._cancel_waiting(clean_up=again)
+
+    def _cancel_waiting(self, *, clean_up: bool = False) -> None:
+        cells = self.queue.clear() + [cell for cell, _ in self._delayed]
+        self._delayed.clear()
+        for cell in cells:
+            step = self.plan.step(cell[0])
+            if step.trigger == "all_done" and not clean_up:
+                self.queue.push(cell)
+            else:
+                args = self.state.arguments.of_step(*cell)
+                self.state.apply(self.runtime.cancel(Job(step, cell[1], args)))
+        if cells and (self.state.fresh or self.state.ready):
+            self._take_up()
+
+    # --- begin and end ----------------------------------------------------------------------------------------------
+
+    def _start(self, pipeline: Pipeline, given: Mapping[str, Any]) -> Start:
+        engine_run = uuid.uuid4().hex
+        created = _now().isoformat()
+        return self.ledger.start(
+            Start(
+                run=keys.run_id(self.settings.stack, pipeline.name, engine_run),
+                pipeline=pipeline.name,
+                stack=self.settings.stack,
+                backend="local",
+                ir=self.ledger.put_ir(pipeline),
+                params=dict(given),
+                created=created,
+                logical_date=created,
+                engine={"run": engine_run, **this_process()},
+            )
+        )
+
+    def _seal(self) -> RunView:
+        status = self.state.status
+        assert status != "running", "the loop ends when the run has"
+        self.ledger.end(
+            End(
+                run=self.start.run,
+                number=1,
+                status=status,
+                finished=_now().isoformat(),
+                digest=lineage_digest(self.state, self.start.params),
+            )
+        )
+        found = view(self.start, self.state)
+        self.listener.ended(found)
+        return found
+
+    def _clean_up(self) -> None:
+        import shutil
+
+        self.pool.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:
+    failure = Failure(
+        cause="timeout",
+        type="StepTimeout",
+        message=f"ran longer than its timeout of {step.timeout:g} s",
+        hint=f'give it more time: `@step(timeout="…")` on `{step.code}`',
+    )
+    return failure, ("pipeglot.StepTimeout", "pipeglot.core.errors.StepTimeout", "TimeoutError", "OSError", "Exception")
+
+
+def _died(status: int) -> tuple[Failure, tuple[str, ...]]:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        how = f"was ended by {signal.Signals(number).name}"
+        hint = "the system may have run out of memory" if number == signal.SIGKILL else ""
+    else:
+        how, hint = f"ended with exit code {os.WEXITSTATUS(status)} in the middle of the step", ""
+    failure = Failure(cause="died", type="WorkerDied", message=f"the process that ran the step {how}", hint=hint)
+    return failure, ("pipeglot.WorkerDied", "pipeglot.core.errors.WorkerDied", "Exception")
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
