@@ -45,10 +45,13 @@ help:
 .PHONY: env
 env: $(READY)
 
-$(READY): requirements/dev.txt pyproject.toml $(UV_RULE) | $(BIN)/python
+$(READY): $(VENV)/.locked pyproject.toml
+	@$(UV_ENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.locked: requirements/dev.txt $(UV_RULE) | $(BIN)/python
 	@echo 'installing the locked dependencies into $(VENV)'
 	@$(UV_ENV) $(UV) pip sync --quiet --compile-bytecode requirements/dev.txt
-	@$(UV_ENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(BIN)/python: | $(UV_RULE) python-version
