@@ -1,0 +1,63 @@
+"""The public authoring API, each name imported when it is first used, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeglot.core.authoring.conditions import all_of as all_of
+    from pipeglot.core.authoring.conditions import any_of as any_of
+    from pipeglot.core.authoring.conditions import is_in as is_in
+    from pipeglot.core.authoring.conditions import is_none as is_none
+    from pipeglot.core.authoring.conditions import not_ as not_
+    from pipeglot.core.authoring.conditions import one_of as one_of
+    from pipeglot.core.authoring.conditions import otherwise as otherwise
+    from pipeglot.core.authoring.conditions import when as when
+    from pipeglot.core.authoring.pipelines import Pipeline as Pipeline
+    from pipeglot.core.authoring.pipelines import pipeline as pipeline
+    from pipeglot.core.authoring.schedules import Cron as Cron
+    from pipeglot.core.authoring.schedules import Interval as Interval
+    from pipeglot.core.authoring.settings import Cache as Cache
+    from pipeglot.core.authoring.settings import Resources as Resources
+    from pipeglot.core.authoring.settings import Retry as Retry
+    from pipeglot.core.authoring.steps import Step as Step
+    from pipeglot.core.authoring.steps import each as each
+    from pipeglot.core.authoring.steps import step as step
+    from pipeglot.core.context import current_run as current_run
+    from pipeglot.core.context import log_metrics as log_metrics
+    from pipeglot.core.context import secret as secret
+    from pipeglot.core.errors import DefinitionError as DefinitionError
+    from pipeglot.core.errors import Permanent as Permanent
+    from pipeglot.core.errors import PipeglotError as PipeglotError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "authoring.conditions": ("all_of", "any_of", "is_in", "is_none", "not_", "one_of", "otherwise", "when"),
+    "authoring.pipelines": ("Pipeline", "pipeline"),
+    "authoring.schedules": ("Cron", "Interval"),
+    "authoring.settings": ("Cache", "Resources", "Retry"),
+    "authoring.steps": ("Step", "each", "step"),
+    "context": ("current_run", "log_metrics", "secret"),
+    "errors": ("DefinitionError", "Permanent", "PipeglotError"),
+}
+_NAMES = {name: f"pipeglot.core.{module}" for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604  # computed, so that no name is written a third time
+    "__version__",
+    *sorted(_NAMES),
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _NAMES.get(name)
+    if module is None:
+        raise AttributeError(f"module `pipeglot` has no `{name}`")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -26,11 +26,9 @@ def captured(log: Path | None) -> Iterator[None]:
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
-    handler = _log_handler()
     try:
         yield
     finally:
-        _remove(handler)
         _flush()
         for number, copy in zip((1, 2), saved, strict=True):
             os.dup2(copy, number)
@@ -45,25 +43,24 @@ def _flush() -> None:
             continue
 
 
-def _log_handler() -> Any:
-    """A handler for the root logger, if logging is in use and the user has set up none; `None` otherwise.
+@contextmanager
+def logging_shown() -> Iterator[None]:
+    """Send log records from INFO up to stderr, if logging is in use and the user has set up no handler.
 
     Without one, Python shows warnings only, and a step's `logger.info(…)` would be lost.
     """
-    logging = sys.modules.get("logging")
+    logging: Any = sys.modules.get("logging")
     if logging is None or logging.root.handlers:
-        return None
+        yield
+        return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.pipeglot_level = logging.root.level
+    level = logging.root.level
     logging.root.addHandler(handler)
-    if logging.root.level == logging.WARNING:  # Python's default: the user has not chosen a level
+    if level == logging.WARNING:  # Python's default: the user has not chosen a level
         logging.root.setLevel(logging.INFO)
-    return handler
-
-
-def _remove(handler: Any) -> None:
-    if handler is not None:
-        root = sys.modules["logging"].root
-        root.removeHandler(handler)
-        root.setLevel(handler.pipeglot_level)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(handler)
+        logging.root.setLevel(level)

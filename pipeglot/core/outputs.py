@@ -47,11 +47,11 @@ def split(step: Step, result: Any) -> dict[str, Any]:
 
 
 def _unlike(step: Step, declared: str, result: Any) -> StepError:
-    found = f"{type(result).__name__}"
+    found = f"`{type(result).__name__}`"
     if isinstance(result, tuple | list | dict):
         found += f" of {len(result)}"
     return StepError(
-        f"step `{step.id}` is declared to return {declared}, but returned a `{found}`",
+        f"step `{step.id}` is declared to return {declared}, but returned a {found}",
         hint=f"change the return annotation of `{step.code}`, or what it returns",
     )
 

@@ -1,12 +1,13 @@
 """Plain data: its tagged JSON form on the wire, and its canonical bytes, which are what is hashed.
 
-Plain are None, bool, int, float, str, bytes, list, tuple, dict, set, frozenset, date, datetime, time, timedelta,
-Decimal and NumPy scalars, and what is built of them. JSON has fewer types, so the others are objects with one key that
-starts with `~`: `{"~t": [1, 2]}` is a tuple. `decode(encode(x))` equals `x` and has its types.
+Plain are None, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, date, datetime, time,
+timedelta, Decimal and NumPy scalars, and what is built of them. JSON has fewer types, so the others are objects with
+one key that starts with `~`: `{"~t": [1, 2]}` is a tuple. `decode(encode(x))` equals `x`, has its types, and keeps the
+order of keys.
 
 The canonical form differs in what equality must not see: keys and set members are sorted (by code point), and floats
-are written by `float.hex()`, so that no printer's rounding is part of a hash. 1 and 1.0 differ, so do 0.0 and -0.0;
-all NaN are one.
+are written by `float.hex()`, so that no printer's rounding is part of a hash. 1 and 1.0 differ, so do 0.0 and -0.0; all
+NaN are one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ import base64
 import datetime as dt
 import hashlib
 import json
+import math
+import sys
+from collections.abc import Callable
 from decimal import Decimal
+from json.encoder import encode_basestring as _quoted
 from typing import Any, NoReturn
 
 from pipeglot.core.errors import ValueRefused
 
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 """Deeper nesting is refused: it would overflow some reader's stack, and a value that contains itself never ends."""
+
+_BIG = 1 << 63  # larger integers are tagged: not every reader of JSON has them, and decimal digits take for ever
+_CONSTANTS = frozenset({type(None), bool})
+_CONTAINERS: dict[type, str] = {list: "", dict: "", tuple: "~t", set: "~s", frozenset: "~fs"}
 
 
 class NotPlain(ValueRefused):
@@ -30,14 +39,26 @@ class NotPlain(ValueRefused):
     code = "not-plain"
 
 
+class TooDeep(NotPlain):
+    """Plain as far as one can see, but there is no end to it."""
+
+    code = "too-deep"
+
+
 def encode(value: object, name: str = "value") -> Any:
     """Turn plain data into JSON types. Raises `NotPlain`, naming the part by its path below `name`."""
-    return _encode(value, name, canonical=False, depth=0)
+    try:
+        return _encode(value, 0)
+    except _Unfit as unfit:
+        raise unfit.error(name) from None
 
 
 def canonical(value: object, name: str = "value") -> bytes:
     """The canonical UTF-8 JSON of plain data. Raises `NotPlain`."""
-    return dumps(_encode(value, name, canonical=True, depth=0))
+    try:
+        return _utf8(_canonical(value, 0))
+    except _Unfit as unfit:
+        raise unfit.error(name) from None
 
 
 def digest(value: object, name: str = "value") -> str:
@@ -47,122 +68,257 @@ def digest(value: object, name: str = "value") -> str:
 
 def dumps(tree: Any) -> bytes:
     """JSON with sorted keys and no spaces; a lone surrogate is escaped, all other text is UTF-8."""
-    text = json.dumps(tree, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace")
+    return _utf8(_sorted_json(tree))
+
+
+def dumps_ordered(tree: Any) -> bytes:
+    """As `dumps`, but the keys stay in the order in which they are."""
+    return _utf8(_json(tree))
 
 
 def decode(tree: Any) -> Any:
     """Turn the result of `encode` back. Raises `ValueRefused` for a tag that this version does not know."""
-    if type(tree) is list:
-        return [decode(item) for item in tree]
-    if type(tree) is not dict:
+    kind = type(tree)
+    if kind is list:
+        return [decode(item) if type(item) in _CONTAINERS else item for item in tree]
+    if kind is not dict:
         return tree
     if len(tree) == 1:
         ((key, content),) = tree.items()
         if key.startswith("~"):
             return _decode_tag(key, content)
-    return {key: decode(item) for key, item in tree.items()}
+    return {key: decode(item) if type(item) in _CONTAINERS else item for key, item in tree.items()}
 
 
-def _encode(value: object, name: str, *, canonical: bool, depth: int) -> Any:
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_sorted_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
+
+
+class _Unfit(Exception):
+    """What is no plain data. The path is put together on the way out: almost no value ever needs one."""
+
+    def __init__(self, reason: str, kind: type[NotPlain] = NotPlain) -> None:
+        self.reason = reason
+        self.kind = kind
+        self.path = ""
+
+    def below(self, part: str) -> _Unfit:
+        self.path = part + self.path
+        return self
+
+    def error(self, name: str) -> NotPlain:
+        path = self.path if len(self.path) <= 60 else f"{self.path[:60]}…"
+        return self.kind(f"`{name}{path}` {self.reason}")
+
+
+def _check_depth(depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise _Unfit(f"is nested more than {MAX_DEPTH} levels deep, or contains itself", TooDeep)
+
+
+# --- the wire form ---------------------------------------------------------------------------------------------------
+
+
+def _encode(value: Any, depth: int) -> Any:
     kind = type(value)
-    if value is None or kind is bool or kind is int:
+    if kind in _CONSTANTS:
         return value
     if kind is str:
-        return _text(value, canonical)  # type: ignore[arg-type]  # `kind is str` narrows for a reader, not for mypy
+        return value if value.isascii() or _is_utf8(value) else {"~u": _surrogates(value)}
+    if kind is int:
+        return value if -_BIG <= value < _BIG else {"~i": hex(value)}
     if kind is float:
-        return _float(value, canonical)  # type: ignore[arg-type]
-    if depth >= MAX_DEPTH:
-        raise NotPlain(f"`{name[:60]}…` is nested more than {MAX_DEPTH} levels deep, or contains itself")
-    if kind is list:
-        return _items(value, name, canonical, depth)
+        return value if math.isfinite(value) else {"~f": value.hex()}
+    if kind not in _CONTAINERS:
+        return _scalar(value)
+    _check_depth(depth)
     if kind is dict:
-        return _dict(value, name, canonical, depth)  # type: ignore[arg-type]
-    if kind is tuple:
-        return {"~t": _items(value, name, canonical, depth)}
-    if kind is set or kind is frozenset:
-        return {"~s" if kind is set else "~fs": sorted(_items(value, name, canonical, depth), key=dumps)}
-    return _scalar(value, name, canonical)
+        return _encode_dict(value, depth)
+    items = _encode_items(value, depth)
+    if kind is list:
+        return items
+    return {_CONTAINERS[kind]: items if kind is tuple else sorted(items, key=dumps)}
 
 
-def _text(value: str, canonical: bool) -> Any:
-    if canonical or value.isascii():
-        return value
+def _encode_items(value: Any, depth: int) -> list[Any]:
+    if _all_json(value):
+        return list(value)
+    items: list[Any] = []
     try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate, as in a file name that is not UTF-8
-        return {"~u": base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()}
-    return value
+        for item in value:
+            items.append(_encode(item, depth + 1))  # noqa: PERF401  # how far it came is the index in the message
+    except _Unfit as unfit:
+        raise unfit.below(f"[{len(items)}]") from None
+    return items
 
 
-def _float(value: float, canonical: bool) -> Any:
-    if value != value:
-        return {"~f": "nan"}
-    if canonical or value in (float("inf"), float("-inf")):
-        return {"~f": value.hex()}
-    return value
+def _all_json(value: Any) -> bool:
+    """Do all items stand for themselves? For long lists of one type this is told at the speed of C."""
+    kinds = set(map(type, value))
+    if kinds <= _CONSTANTS:
+        return True
+    if kinds == {float}:
+        return all(map(math.isfinite, value))
+    if kinds == {int}:
+        return bool(min(value) >= -_BIG and max(value) < _BIG)
+    return kinds == {str} and all(map(str.isascii, value))
 
 
-def _items(value: Any, name: str, canonical: bool, depth: int) -> list[Any]:
-    return [_encode(item, f"{name}[{i}]", canonical=canonical, depth=depth + 1) for i, item in enumerate(value)]
+def _encode_dict(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+    key = None
+    try:
+        if _is_object(value):
+            tree = {}
+            for key, item in value.items():
+                tree[key] = _encode(item, depth + 1)
+            return tree
+        pairs = []
+        for key, item in value.items():
+            pairs.append([_encode_key(key, depth), _encode(item, depth + 1)])
+    except _Unfit as unfit:
+        raise unfit.below(f"[{key!r}]") from None
+    return {"~m": pairs}
 
 
-def _dict(value: dict[Any, Any], name: str, canonical: bool, depth: int) -> dict[str, Any]:
-    if all(type(key) is str and not key.startswith("~") and _is_utf8(key) for key in value):
-        return {
-            key: _encode(item, f"{name}[{key!r}]", canonical=canonical, depth=depth + 1) for key, item in value.items()
-        }
-    pairs = [
-        [
-            _encode(key, f"{name} key {key!r}", canonical=canonical, depth=depth + 1),
-            _encode(item, f"{name}[{key!r}]", canonical=canonical, depth=depth + 1),
-        ]
-        for key, item in value.items()
-    ]
-    return {"~m": sorted(pairs, key=dumps) if canonical else pairs}
+def _encode_key(key: Any, depth: int) -> Any:
+    try:
+        return _encode(key, depth + 1)
+    except _Unfit as unfit:
+        raise unfit.below(" (a key)") from None
 
 
-def _is_utf8(key: str) -> bool:
-    return key.isascii() or _text(key, canonical=False) is key
+def _is_object(value: dict[Any, Any]) -> bool:
+    """Can it be a JSON object: is every key text, and none like a tag?"""
+    return all(type(key) is str and key[:1] != "~" and (key.isascii() or _is_utf8(key)) for key in value)
 
 
-def _scalar(value: object, name: str, canonical: bool) -> Any:
-    if type(value) is bytes:
+def _is_utf8(text: str) -> bool:
+    """False for lone surrogates, as in a file name that is not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _surrogates(text: str) -> str:
+    return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
+
+
+# --- the canonical form ----------------------------------------------------------------------------------------------
+
+
+def _canonical(value: Any, depth: int) -> str:
+    """Text at once: a tree in between would take most of the time and of the memory."""
+    kind = type(value)
+    if kind is str:
+        return _quoted(value)
+    if kind is int:
+        return repr(value) if -_BIG <= value < _BIG else f'{{"~i":"{value:#x}"}}'
+    if kind is float:
+        return f'{{"~f":"{value.hex()}"}}'
+    if kind in _CONSTANTS:
+        return "null" if value is None else "true" if value else "false"
+    if kind not in _CONTAINERS:
+        return _sorted_json(_scalar(value))
+    _check_depth(depth)
+    if kind is dict:
+        return _canonical_dict(value, depth)
+    items = _canonical_items(value, depth)
+    if kind is set or kind is frozenset:
+        items.sort(key=_utf8)
+    text = f"[{','.join(items)}]"
+    return text if kind is list else f'{{"{_CONTAINERS[kind]}":{text}}}'
+
+
+def _canonical_items(value: Any, depth: int) -> list[str]:
+    kinds = set(map(type, value))
+    if kinds == {str}:
+        return [_quoted(item) for item in value]
+    if kinds == {float}:
+        return [f'{{"~f":"{item.hex()}"}}' for item in value]
+    if kinds == {int} and _all_json(value):
+        return [repr(item) for item in value]
+    items: list[str] = []
+    try:
+        for item in value:
+            items.append(_canonical(item, depth + 1))  # noqa: PERF401  # as in `_encode_items`
+    except _Unfit as unfit:
+        raise unfit.below(f"[{len(items)}]") from None
+    return items
+
+
+def _canonical_dict(value: dict[Any, Any], depth: int) -> str:
+    items = []
+    key = None
+    try:
+        if _is_object(value):
+            for key in sorted(value):
+                items.append(f"{_quoted(key)}:{_canonical(value[key], depth + 1)}")  # noqa: PERF401  # `key`: as there
+            return f"{{{','.join(items)}}}"
+        for key, item in value.items():
+            items.append(f"[{_canonical(key, depth + 1)},{_canonical(item, depth + 1)}]")
+    except _Unfit as unfit:
+        raise unfit.below(f"[{key!r}]") from None
+    items.sort(key=_utf8)
+    return f'{{"~m":[{",".join(items)}]}}'
+
+
+# --- scalars that JSON lacks: the same in both forms -----------------------------------------------------------------
+
+
+def _scalar(value: Any) -> dict[str, Any]:
+    kind = type(value)
+    if kind is bytes:
         return {"~b": base64.b64encode(value).decode()}
-    if type(value) is Decimal:
+    if kind is Decimal:
         return {"~D": str(value)}
-    if type(value) is dt.date:
+    if kind is dt.date:
         return {"~d": value.isoformat()}
-    if type(value) is dt.datetime:
-        return {"~dt": _datetime(value, name)}
-    if type(value) is dt.time and value.tzinfo is None:
-        return {"~tm": value.isoformat()}
-    if type(value) is dt.timedelta:
+    if kind is dt.datetime:
+        return {"~dt": _datetime(value)}
+    if kind is dt.time and value.tzinfo is None:
+        return {"~tm": [value.isoformat(), 1] if value.fold else value.isoformat()}
+    if kind is dt.timedelta:
         return {"~td": [value.days, value.seconds, value.microseconds]}
-    if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
-        return _numpy_scalar(value, name, canonical)
-    _refuse(value, name)
+    if kind is complex:
+        return {"~c": [value.real.hex(), value.imag.hex()]}
+    if kind.__module__ == "numpy" and isinstance(value, sys.modules["numpy"].generic):
+        return {"~n": _numpy_scalar(value)}
+    _refuse(value)
 
 
-def _refuse(value: object, name: str) -> NoReturn:
-    raise NotPlain(f"`{name}` is a `{type(value).__module__}.{type(value).__qualname__}`, which is no plain data")
+def _refuse(value: object) -> NoReturn:
+    raise _Unfit(f"is a `{type(value).__module__}.{type(value).__qualname__}`, which is no plain data")
 
 
-def _datetime(value: dt.datetime, name: str) -> list[Any]:
+def _datetime(value: dt.datetime) -> list[Any]:
     zone = value.tzinfo
     if zone is None or type(zone) is dt.timezone:
         return [value.isoformat(), value.fold]
     key = getattr(zone, "key", None)
     if type(key) is not str:
-        raise NotPlain(f"`{name}` has a time zone of type `{type(zone).__qualname__}`; use `zoneinfo.ZoneInfo`")
+        raise _Unfit(f"has a time zone of type `{type(zone).__qualname__}`; use `zoneinfo.ZoneInfo`")
     return [value.replace(tzinfo=None).isoformat(), value.fold, key]
 
 
-def _numpy_scalar(value: Any, name: str, canonical: bool) -> Any:
-    """By dtype and value: `numpy.float64(0.5)` is `{"~n": ["float64", 0.5]}`."""
-    if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8 or value.ndim:  # a long double has no exact float
-        _refuse(value, name)
-    return {"~n": [value.dtype.name, _encode(value.item(), name, canonical=canonical, depth=0)]}
+def _numpy_scalar(value: Any) -> list[Any]:
+    """By dtype and value: `numpy.float64(0.5)` is `["float64", {"~f": "0x1.0000000000000p-1"}]`."""
+    kind, dtype = value.dtype.kind, value.dtype
+    if kind in "biuf" and dtype.itemsize <= 8:  # a long double has no exact float
+        item = value.item()
+        return [dtype.name, {"~f": item.hex()} if kind == "f" else item]
+    if kind == "c" and dtype.itemsize <= 16:
+        return [dtype.name, _scalar(complex(value))]
+    if kind == "U" and type(value).__name__ == "str_":
+        return ["str", _encode(str(value), 0)]
+    if kind in "mM":
+        return [dtype.name, int(value.view("i8"))]
+    _refuse(value)
 
 
 def _decode_tag(tag: str, content: Any) -> Any:
@@ -181,24 +337,38 @@ def _decode_datetime(content: list[Any]) -> dt.datetime:
     return value.replace(tzinfo=ZoneInfo(content[2]))
 
 
+def _decode_time(content: Any) -> dt.time:
+    if type(content) is str:
+        return dt.time.fromisoformat(content)
+    return dt.time.fromisoformat(content[0]).replace(fold=content[1])
+
+
 def _decode_numpy(content: list[Any]) -> Any:
     import numpy
 
-    return numpy.dtype(content[0]).type(decode(content[1]))
+    name, item = content[0], decode(content[1])
+    if name == "str":
+        return numpy.str_(item)
+    dtype = numpy.dtype(name)
+    if dtype.kind in "mM":
+        return numpy.int64(item).view(dtype)
+    return dtype.type(item)
 
 
-_DECODERS = {
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "~i": lambda text: int(text, 16),
     "~f": float.fromhex,
-    "~t": lambda items: tuple(decode(item) for item in items),
+    "~c": lambda parts: complex(float.fromhex(parts[0]), float.fromhex(parts[1])),
+    "~t": lambda items: tuple([decode(item) for item in items]),
     "~s": lambda items: {decode(item) for item in items},
-    "~fs": lambda items: frozenset(decode(item) for item in items),
+    "~fs": lambda items: frozenset([decode(item) for item in items]),
     "~m": lambda pairs: {decode(key): decode(item) for key, item in pairs},
     "~u": lambda text: base64.b64decode(text).decode("utf-8", "surrogatepass"),
     "~b": base64.b64decode,
     "~D": Decimal,
     "~d": dt.date.fromisoformat,
     "~dt": _decode_datetime,
-    "~tm": dt.time.fromisoformat,
+    "~tm": _decode_time,
     "~td": lambda parts: dt.timedelta(*parts),
     "~n": _decode_numpy,
 }

@@ -9,22 +9,19 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct, structs
 
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.capture import captured
-from pipeglot.core.context import Active, RunContext, Terminated, running
+from pipeglot.core.calling import Trial, Watch, resolve_secrets
+from pipeglot.core.context import RunContext, Terminated
 from pipeglot.core.errors import StepError
-from pipeglot.core.imports import import_ref
 from pipeglot.core.ir import Pipeline, Step
-from pipeglot.core.lineage.arguments import Arg, hashes, load
+from pipeglot.core.lineage.arguments import Arg, hashes, load, refs
 from pipeglot.core.lineage.cache import cache_key, cacheable, look_up
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger, host
@@ -43,14 +40,6 @@ from pipeglot.core.outputs import save_outputs
 from pipeglot.core.params import decode
 
 PYTHON = ".".join(map(str, sys.version_info[:3]))
-
-
-class Watch(Protocol):
-    """Told when the user's function begins and ends, by whoever enforces its timeout."""
-
-    def calling(self) -> None: ...
-
-    def called(self) -> None: ...
 
 
 class Job(Struct, frozen=True):
@@ -112,49 +101,36 @@ class Runtime:
 
         Raises only what is not the step's: an order to end, and the store's own failure to take the record.
         """
-        began, clock = _now().isoformat(), time.perf_counter()
-        active: Active | None = None
+        began = _now().isoformat()
         mro: tuple[str, ...] = ()
-        phase = "input"
-        refs: dict[str, Ref] = {}
+        trial = Trial(job.step, job.log, job.scratch)
+        saved: dict[str, Ref] = {}
         failure: Failure | None = None
-        texts: tuple[str, ...] = ()
         try:
-            values = resolve_secrets(job.step, self.secrets)
-            texts = tuple(values.values())
-            with captured(job.log), _environment(job):
-                phase = "import"
-                function = function_of(job.step)
-                phase = "input"
-                arguments = {name: self._load(arg, name, job) for name, arg in job.args.items()}
-                active = Active(self._context(job), values)
-                phase = "raised"
-                watch.calling()
-                clock = time.perf_counter()
-                try:
-                    with running(active):
-                        result = _call(function, arguments)
-                finally:
-                    clock = time.perf_counter() - clock
-                    watch.called()
-                del arguments
-                phase = "output"
-                refs = save_outputs(job.step, result, self.artifacts, self._opaque(job))
+            trial.run(
+                lambda: {name: self._load(arg, name, job) for name, arg in job.args.items()},
+                self._context(job),
+                self.secrets,
+                watch,
+                lambda result: saved.update(save_outputs(job.step, result, self.artifacts, self._opaque(job))),
+            )
         except (Terminated, KeyboardInterrupt):
             raise
         except SystemExit as error:
             failure = failures.raised(StepError(f"the step called `sys.exit({error.code!r})`"), kind="raised")
         except BaseException as error:  # noqa: BLE001  # asyncio's cancellation and pytest's outcomes are no `Exception`
             mro = failures.type_names(error)
-            failure = failures.raised(error, kind=phase)
-        seconds = clock if phase in ("raised", "output") else 0.0
-        metrics = active.metrics if active else {}
+            failure = failures.raised(error, kind=trial.phase)
+        texts = tuple(trial.secrets.values())
+        log = self.save_log(job, texts)
         observed = self._observed(
-            job, started=began, seconds=seconds, refs=refs, metrics=metrics, why=why, log=self.save_log(job, texts)
+            job, started=began, seconds=trial.seconds, refs=saved, metrics=trial.metrics, why=why, log=log
         )
-        if failure is not None:
-            return self.fail(job, observed, _redacted(failure, texts), mro)
-        return self._succeed(job, observed)
+        if failure is None:
+            return self._succeed(job, observed)
+        if failure.type == "Corrupt":
+            self._distrust(job)
+        return self.fail(job, observed, _redacted(failure, texts), mro)
 
     def fail(self, job: Job, observed: Observed, failure: Failure, mro: tuple[str, ...] = ()) -> Verdict | Attempt:
         """Record a failed attempt: as the verdict if it was the last, else as one that will be tried again."""
@@ -193,6 +169,13 @@ class Runtime:
             return self.artifacts.save(log, name=f"log of step `{job.step.id}`", opaque_id=str)
         finally:
             log.unlink(missing_ok=True)
+
+    def _distrust(self, job: Job) -> None:
+        """An input is damaged: forget the cache entries that lead to it, so that the next run makes it anew."""
+        damaged = {ref.blob for arg in job.args.values() for ref in refs(arg)}
+        for verdict in self.ledger.verdicts(self.start.run):
+            if verdict.observed.key and any(ref.blob in damaged for ref in verdict.observed.refs.values()):
+                self.ledger.forget(verdict.observed.key)
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
@@ -253,77 +236,6 @@ class Runtime:
         return Observed(
             backend=self.start.backend, attempt=job.attempt, host=host(), pid=os.getpid(), python=PYTHON, **known
         )
-
-
-def function_of(step: Step) -> Any:
-    """The plain function of a step, imported. Raises `TargetError`, or what the import raised."""
-    found = import_ref(str(step.code))
-    return getattr(found, "fn", found)
-
-
-def resolve_secrets(step: Step, sources: Mapping[str, str]) -> dict[str, str]:
-    """The values of the secrets that a step declares. Raises `StepError` for one that cannot be had."""
-    return {name: _secret(name, sources.get(name)) for name in step.secrets}
-
-
-def _secret(name: str, source: str | None) -> str:
-    if source is None:
-        raise StepError(
-            f"the stack maps no secret `{name}`", hint=f"add `secrets: {{{name}: env:{name}}}` to the stack"
-        )
-    kind, _, where = source.partition(":")
-    if kind == "env":
-        if where not in os.environ:
-            raise StepError(f"secret `{name}`: the environment variable `{where}` is not set")
-        return os.environ[where]
-    if kind != "file":
-        raise StepError(f"secret `{name}`: this backend cannot read `{kind}:`", hint="use `env:NAME` or `file:PATH`")
-    try:
-        return Path(where).expanduser().read_text().removesuffix("\n")
-    except OSError as error:
-        raise StepError(f"secret `{name}`: `{where}` cannot be read: {error.strerror}") from error
-
-
-def _call(function: Any, arguments: dict[str, Any]) -> Any:
-    result = function(**arguments)
-    if hasattr(result, "__await__"):
-        import asyncio
-
-        return asyncio.run(_await(result))
-    return result
-
-
-async def _await(result: Any) -> Any:
-    return await result
-
-
-@contextmanager
-def _environment(job: Job) -> Iterator[None]:
-    """The step's `env`, and `scratch` as the place of temporary files; both are put back."""
-    changed = dict(job.step.env)
-    if job.scratch is not None:
-        changed["TMPDIR"] = str(job.scratch)
-    before = {name: os.environ.get(name) for name in changed}
-    folder = os.getcwd()
-    os.environ.update(changed)
-    _reset_tempdir()
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        _reset_tempdir()
-        os.chdir(folder)
-
-
-def _reset_tempdir() -> None:
-    """`tempfile` remembers the folder that it found first."""
-    module = sys.modules.get("tempfile")
-    if module is not None:
-        module.tempdir = None  # type: ignore[attr-defined]  # a documented variable of this module
 
 
 def _redacted(failure: Failure, secrets: tuple[str, ...]) -> Failure:

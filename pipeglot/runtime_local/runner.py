@@ -10,10 +10,8 @@ import datetime as dt
 import heapq
 import itertools
 import os
-import random
 import signal
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -242,7 +240,7 @@ class LocalRun:
         retry, failure = job.step.retry, record.observed.failure
         assert retry is not None, "only a step with a retry leaves a failed attempt"
         assert failure is not None, "a failed attempt says why"
-        delay = failures.delay_before(retry, job.attempt, random.random())
+        delay = failures.delay_before(retry, job.attempt, int.from_bytes(os.urandom(4), "big") / 2**32)
         self._delayed.add((job.cell, job.attempt + 1))
         self._after(delay, lambda: self._retry(job.cell, job.attempt + 1))
         self.listener.retrying(job.cell, job.attempt + 1, failure, delay)
@@ -320,7 +318,7 @@ class LocalRun:
     # --- begin and end ----------------------------------------------------------------------------------------------
 
     def _start(self, pipeline: Pipeline, given: Mapping[str, Any]) -> Start:
-        engine_run = uuid.uuid4().hex
+        engine_run = os.urandom(16).hex()
         created = _now().isoformat()
         return self.ledger.start(
             Start(

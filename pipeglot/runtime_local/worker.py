@@ -107,6 +107,9 @@ class _Worker:
 
 def _open_streams() -> None:
     """No input; lines are written as they come. What is printed between steps goes nowhere (see `zygote`)."""
+    logging: Any = sys.modules.get("logging")
+    if logging is not None:  # as in a new Python: what the process that forked us had set up is not the steps'
+        logging.root.handlers.clear()
     sys.stdin = _stream(0, "r")
     sys.stdout = _stream(1, "w")
     sys.stderr = _stream(2, "w")

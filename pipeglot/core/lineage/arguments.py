@@ -5,7 +5,7 @@ An `Arg` is small and travels to workers; its hashes are known without reading a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -29,26 +29,26 @@ from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Hashes, Ref, Verdict
 
 
-class Given(Struct, frozen=True, tag="given"):
+class Given(Struct, frozen=True, tag_field="kind", tag="given"):
     """A parameter or a constant: the value itself, in its tagged form."""
 
     value: Any
     type: ParamType | None = None
 
 
-class Saved(Struct, frozen=True, tag="saved"):
+class Saved(Struct, frozen=True, tag_field="kind", tag="saved"):
     """One output of a step."""
 
     ref: Ref
 
 
-class Gathered(Struct, frozen=True, tag="gathered"):
+class Gathered(Struct, frozen=True, tag_field="kind", tag="gathered"):
     """A list of arguments: the items of a map in order, or a list written in the pipeline."""
 
     items: tuple[Arg, ...]
 
 
-class Whole(Struct, frozen=True, tag="whole"):
+class Whole(Struct, frozen=True, tag_field="kind", tag="whole"):
     """All that a step with several outputs returned."""
 
     returns: Returns
@@ -67,6 +67,17 @@ def hashes(arg: Arg, *, key: bool = False) -> Hashes:
     if isinstance(arg, Gathered):
         return [hashes(item, key=key) for item in arg.items]
     return {name: ref.key_hash if key else ref.value for name, ref in arg.refs.items()}
+
+
+def refs(arg: Arg) -> Iterator[Ref]:
+    """All saved values in an argument."""
+    if isinstance(arg, Saved):
+        yield arg.ref
+    elif isinstance(arg, Gathered):
+        for one in arg.items:
+            yield from refs(one)
+    elif isinstance(arg, Whole):
+        yield from arg.refs.values()
 
 
 def length(arg: Arg, name: str) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from typing import TypeVar
@@ -194,7 +193,7 @@ class Ledger:
 
 def nonce() -> str:
     """Eight random hex digits, to keep apart what two processes write at one time."""
-    return secrets.token_hex(4)
+    return os.urandom(4).hex()
 
 
 def host() -> str:

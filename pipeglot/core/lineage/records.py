@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-Hashes: TypeAlias = "str | list[Hashes] | dict[str, Hashes]"
-"""The identity of an argument: one hash; a list of them in item order; or, for all outputs of a step, one by name."""
+Hashes: TypeAlias = str | list[Any] | dict[str, Any]
+"""The identity of an argument: one hash; a list of such, in item order; or, for all outputs of a step, one by name."""
 
 
 class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,10 +22,11 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     blob: sha256 of the stored bytes (also when they stand inline).
     size: of the stored bytes.
     codec: how they are to be read, as `name/version`.
-    week: the ISO week of the blob's key; empty for an inline value.
+    week: the ISO week of the blob's key, and of those of its parts; empty for an inline value without parts.
     inline: small bytes: of codec `json/1` the JSON itself, of others base64 text.
     length: how many items a list or tuple has, so that a map can expand without reading it.
     needs: of an opaque value, the distributions (and `python`) it was made with, by version.
+    meta: what the codec must know beside the bytes, such as a file's suffix.
     """
 
     value: str
@@ -37,6 +38,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     length: int | None = None
     opaque: bool = False
     needs: dict[str, str] = {}
+    meta: dict[str, Any] = {}
 
     @property
     def key_hash(self) -> str:

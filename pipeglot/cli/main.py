@@ -1,0 +1,117 @@
+"""The entry point: find the command, run it, turn errors into messages and exit codes.
+
+0 fine; 1 a run failed; 2 usage, definition or configuration; 33 the backend cannot do what is asked; 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from pipeglot.cli.commands import COMMANDS, GROUPS, group_overview, overview
+
+CANCELLED = 130
+BROKEN_PIPE = 141
+"""As a shell sees a program that nobody listens to any more: 128 + SIGPIPE."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line. Returns the exit code; never raises what a user could cause."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    _forgive_encodings()
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _quietly(BROKEN_PIPE)
+    except KeyboardInterrupt:
+        return _quietly(CANCELLED)
+    except Exception as error:  # noqa: BLE001  # the last line: whatever it is becomes a message
+        from pipeglot.cli.errors import report
+
+        return report(error)
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    first = words[0] if words else ""
+    if first in ("-h", "--help", "help"):
+        return _help(words[1:] if first == "help" else [])
+    if first in ("-V", "--version"):
+        from pipeglot import __version__
+
+        print(f"pipeglot {__version__}")
+        return 0
+    if not words:
+        print(overview(), file=sys.stderr)
+        return 2
+    if first in GROUPS:
+        return _group(first, words[1:])
+    if first not in COMMANDS:
+        raise _unknown(first, [*(name for name in COMMANDS if " " not in name), *GROUPS], "")
+    return _run(first, words[1:])
+
+
+def _group(group: str, words: list[str]) -> int:
+    if words and words[0] in ("-h", "--help"):
+        print(group_overview(group))
+        return 0
+    if not words:
+        print(group_overview(group), file=sys.stderr)
+        return 2
+    if f"{group} {words[0]}" not in COMMANDS:
+        raise _unknown(words[0], [name.split()[1] for name in COMMANDS if name.startswith(f"{group} ")], group)
+    return _run(f"{group} {words[0]}", words[1:])
+
+
+def _help(words: list[str]) -> int:
+    if words and (words[0] in GROUPS or words[0] in COMMANDS):
+        return _dispatch([*words, "--help"])
+    print(overview())
+    return 0
+
+
+def _run(command: str, words: list[str]) -> int:
+    from importlib import import_module
+
+    from pipeglot.cli.parsing import Parser
+
+    group, _, verb = command.partition(" ")
+    module = import_module(f"pipeglot.cli.{group}")
+    parser = Parser(prog=f"pipeglot {command}", description=f"{_sentence(COMMANDS[command])}.")
+    getattr(module, f"add_{verb or group}")(parser)
+    return int(getattr(module, f"do_{verb or group}")(parser.parse_args(words)))
+
+
+def _unknown(word: str, known: list[str], group: str) -> Exception:
+    import difflib
+
+    from pipeglot.core.errors import UsageError
+
+    prefix = f"pipeglot {group}".strip()
+    close = difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean `{prefix} {close[0]}`?" if close else f"`{prefix} --help` lists the commands"
+    if word.startswith("-"):
+        return UsageError(f"there is no option `{word}`", hint=hint)
+    return UsageError(f"there is no command `{prefix} {word}`", hint=hint)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _forgive_encodings() -> None:
+    """A terminal that cannot show a character gets it escaped, not an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _quietly(code: int) -> int:
+    """Leave without a word, also when Python flushes its streams at the exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2) if code == BROKEN_PIPE else ():
+        os.dup2(null, number)
+    os.close(null)
+    return code

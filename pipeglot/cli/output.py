@@ -1,0 +1,63 @@
+"""Results on stdout: tables for people, JSON for programs, and nothing that user code prints in between."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pipeglot.cli.text import paint, safe_line
+
+
+def print_json(value: Any) -> None:
+    """Indented JSON and a newline."""
+    sys.stdout.buffer.write(as_json(value))
+    sys.stdout.buffer.flush()
+
+
+def as_json(value: Any) -> bytes:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns, as wide as they need to be. The first lines up its words, and so do all others."""
+    shown = [[safe_line(cell) for cell in row] for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(head, *shown, strict=True)]
+    print(paint(_line(head, widths), "dim", sys.stdout))
+    for row in shown:
+        print(_line(row, widths))
+
+
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """Names and values, one a line."""
+    width = max(len(name) for name, _ in fields)
+    for name, value in fields:
+        print(f"{paint(f'{name:{width}}', 'dim', sys.stdout)}  {safe_line(value, 1000)}".rstrip())
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Whatever is printed while user code may run goes to stderr; after that, stdout is for the result again."""
+    sys.stdout.flush()
+    try:
+        saved = os.dup(1)
+    except OSError:  # closed by whoever started us
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)

@@ -1,0 +1,67 @@
+"""Arguments: argparse with our kind of message, and the options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn
+
+from pipeglot.core.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `UsageError` where argparse would print and exit; takes no abbreviated options."""
+
+    def __init__(self, *, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(_reworded(message), hint=self._hint(message))
+
+    def _hint(self, message: str) -> str:
+        unknown = re.match(r"unrecognized arguments: (--[\w-]+)", message)
+        if unknown:
+            import difflib
+
+            known = [name for action in self._actions for name in action.option_strings]
+            close = difflib.get_close_matches(unknown[1], known, n=1)
+            if close:
+                return f"did you mean `{close[0]}`?"
+        return f"`{self.prog} --help` shows how it is used"
+
+
+def _reworded(message: str) -> str:
+    """argparse's words as ours."""
+    if found := re.fullmatch(r"unrecognized arguments: (.*)", message, re.DOTALL):
+        return f"these arguments mean nothing here: `{found[1]}`"
+    if found := re.fullmatch(r"the following arguments are required: (.*)", message):
+        return f"{found[1]} is missing" if ", " not in found[1] else f"{found[1]} are missing"
+    if found := re.fullmatch(r"argument (\S+): (.*)", message, re.DOTALL):
+        return f"`{found[1]}`: {found[2]}"
+    return message
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target", metavar="TARGET", help="`file.py`, `file.py:name`, `package.module:name`, or an IR file"
+    )
+    add_folder(parser)
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-C", dest="folder", metavar="DIR", help="work as if started in DIR")
+
+
+def add_stack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", metavar="NAME", help="the stack to use, in place of the active one")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def parse_index(text: str) -> tuple[int, ...]:
+    """The position in each enclosing map, as `3` or `3.7`. Raises `UsageError`."""
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})*", text, re.ASCII) is None:
+        raise UsageError(f"`{text}` is no index", hint="it is a position in a map, as `3`, or `3.7` in a map in a map")
+    return tuple(int(part) for part in text.split("."))

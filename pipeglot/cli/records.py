@@ -1,0 +1,160 @@
+"""The store of a stack, opened to read: find a run by what a person types, and its artifacts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import NotFound
+from pipeglot.core.lineage.keys import Cell, Index
+from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.records import End, Ref, Start, Verdict
+from pipeglot.core.lineage.state import RunState
+from pipeglot.core.lineage.view import RunView, open_status, parse_artifact_id, read_run, view
+from pipeglot.core.store import open_store
+from pipeglot.core.store.base import Store
+from pipeglot.stacks.models import LocalStack
+from pipeglot.stacks.workspace import Workspace, workspace_at
+
+LATEST = "latest"
+_MOST = 5
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """Where the command works: `-C DIR`, or here."""
+    folder = Path.cwd()
+    if args.folder is None:
+        return folder
+    folder = (folder / args.folder).resolve()
+    if not folder.is_dir():
+        raise NotFound(f"`-C {args.folder}`: there is no such folder")
+    return folder
+
+
+def open_stack_store(workspace: Workspace, stack: LocalStack) -> Store:
+    """The store of a stack."""
+    return open_store(workspace.store_uri(stack), trusted=stack.trusted, durable=stack.durable)
+
+
+def open_records(args: argparse.Namespace) -> Records:
+    """The records that a command without a target means: of `--stack` or the active stack."""
+    workspace = workspace_at(folder_of(args))
+    return Records(workspace, open_stack_store(workspace, workspace.stack(args.stack)))
+
+
+class Found(NamedTuple):
+    """A run and all that is known of it."""
+
+    start: Start
+    state: RunState
+
+    @property
+    def view(self) -> RunView:
+        return view(self.start, self.state, open_as=open_status(self.start))
+
+
+class Records:
+    """What a store holds."""
+
+    def __init__(self, workspace: Workspace, store: Store) -> None:
+        self.workspace = workspace
+        self.ledger = Ledger(store)
+        self.artifacts = Artifacts(store)
+
+    def latest(self) -> Iterator[Start]:
+        """All runs, the latest first."""
+        for run in reversed(self.ledger.runs()):
+            start = self.ledger.started(run)
+            if start is not None:
+                yield start
+
+    def end(self, run: str) -> End | None:
+        return self.ledger.ended(run)
+
+    def run_id(self, text: str) -> str:
+        """The run that `text` means: its id, a beginning of it that no other has, or `latest`. Raises `NotFound`."""
+        where = f"the store `{self.ledger.store.uri}`"
+        if text == LATEST:
+            newest = next(self.latest(), None)
+            if newest is None:
+                raise NotFound(f"{where} has no runs", hint="`pipeglot run TARGET` makes one; `-C DIR` looks elsewhere")
+            return newest.run
+        found = [run for run in self.ledger.runs() if text and run.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise NotFound(f"{where} has no run `{text}`", hint="`pipeglot runs list` shows them; `latest` is the last one")
+        shown = ", ".join(f"`{run[: len(text) + 4]}…`" for run in found[:_MOST])
+        raise NotFound(f"{len(found)} runs begin with `{text}`: {shown}", hint="give more of its letters")
+
+    def run(self, text: str) -> Found:
+        """A run, read from the ledger. Raises `NotFound`."""
+        return Found(*read_run(self.ledger, self.artifacts, self.run_id(text)))
+
+    # --- cells ---------------------------------------------------------------------------------------------------------
+
+    def step(self, found: Found, step: str) -> str:
+        """A step of that pipeline. Raises `NotFound`."""
+        plan = found.state.plan
+        if step in plan.places:
+            return step
+        raise NotFound(f"pipeline `{found.start.pipeline}` has no step `{step}`", hint=_meant(step, list(plan.order)))
+
+    def cell(self, found: Found, step: str, index: Index | None) -> Cell:
+        """An execution of a step; `index` may be left out where there is only one. Raises `NotFound`."""
+        self.step(found, step)
+        known = [cell[1] for cell, _ in found.state.ordered() if cell[0] == step]
+        known += [place for name, place in found.state.expected if name == step]
+        if index is None and len(known) == 1:
+            return step, known[0]
+        if index in known:
+            return step, index
+        if not known:
+            raise NotFound(f"step `{step}` of run `{found.start.run}` has not come to be")
+        if index is None:
+            shown = ".".join(map(str, known[0]))
+            raise NotFound(f"step `{step}` has {len(known)} items in this run", hint=f"say which: `--index {shown}`")
+        last = ".".join(map(str, max(known)))
+        raise NotFound(
+            f"step `{step}` has no item `{'.'.join(map(str, index))}` in this run",
+            hint=f"its last is `--index {last}`" if max(known) else "it is in no map: leave `--index` out",
+        )
+
+    # --- artifacts -----------------------------------------------------------------------------------------------------
+
+    def artifact(self, text: str) -> Artifact:
+        """An artifact by its id. Raises `NotFound`."""
+        run, step, index, output = parse_artifact_id(text)
+        found = self.run(run)
+        cell = self.cell(found, step, index)
+        entry = found.state.entries.get(cell)
+        verdict = entry.verdict if entry else None
+        if verdict is None or output not in verdict.observed.refs:
+            outputs = list(verdict.observed.refs) if verdict else []
+            status = entry.status if entry else "not done"
+            hint = f"its outputs are: {', '.join(outputs)}" if outputs else f"the step is {status}, and left none"
+            raise NotFound(f"step `{step}` has no output `{output}` in run `{found.start.run}`", hint=hint)
+        return Artifact(found, cell, output, verdict.observed.refs[output], verdict)
+
+
+class Artifact(NamedTuple):
+    """An output of an execution."""
+
+    found: Found
+    cell: Cell
+    output: str
+    ref: Ref
+    verdict: Verdict
+
+
+def _meant(name: str, known: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    shown = ", ".join(f"`{one}`" for one in known[:12])
+    return f"its steps are: {shown}{', …' if len(known) > 12 else ''}"

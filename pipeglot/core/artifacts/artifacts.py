@@ -1,0 +1,178 @@
+"""The artifacts of a store: values that were saved, verified whenever they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import UNSET, structs
+
+from pipeglot.core import plain
+from pipeglot.core.artifacts import items, values
+from pipeglot.core.artifacts.blobs import Blobs, this_week
+from pipeglot.core.artifacts.codec import Loading, Saving, codec
+from pipeglot.core.artifacts.saving import save_value, undone
+from pipeglot.core.artifacts.spool import INLINE
+from pipeglot.core.errors import Corrupt, PipeglotError, ValueRefused
+from pipeglot.core.lineage.records import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pipeglot.core.store.base import Store
+
+T = TypeVar("T")
+
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What decoding raises for bytes that no codec of ours wrote."""
+
+_LISTS = 4
+_LISTS_SIZE = 64 << 20
+
+
+class Artifacts:
+    """Saves and loads values. What travels between steps is only a `Ref`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._blobs = Blobs(store)
+        self._lists: dict[str, tuple[int, Any]] = {}  # by blob: size, and what was read
+        self._lock = threading.Lock()
+
+    def save(self, value: object, *, name: str, declared: object = None, opaque_id: Callable[[], str]) -> Ref:
+        """Store a value. Raises `ValueRefused` if it would not come back equal, `StoreError`.
+
+        name: how messages call it, such as "output `auc` of step `train`".
+        declared: the type in the annotation; a NumPy scalar becomes a declared float, int, bool or str.
+        opaque_id: gives the lineage identity of a value that has none of its own (where it comes from).
+        """
+        job = Saving(self._blobs, this_week(), name, opaque_id)
+        return save_value(undone(value, declared), job)
+
+    def load(self, ref: Ref, *, name: str = "value", scratch: Path | None = None) -> object:
+        """The value. Files and folders are put into `scratch`, named after `name`.
+
+        Raises `Corrupt` if the bytes are not what was saved, `Untrusted` for a pickle in a store that is not trusted,
+        `NewerFormat`, `ValueRefused`, `StoreError`.
+        """
+        job = Loading(self._blobs, ref, name, scratch)
+        if ref.codec == "json/1" and "at" in ref.meta:
+            return self._guarded(job, lambda: plain.decode(values.part(self._tree(job), ref.meta)))
+        return self._guarded(job, lambda: codec(ref.codec).load(job))
+
+    def exists(self, ref: Ref) -> bool:
+        """Is all that `load` needs in the store, in the right size? Reads the list of parts of a value that has some."""
+        try:
+            return all(self._blobs.has(week, sha, size) for week, sha, size in self._needed(ref, 0))
+        except Corrupt:
+            return False
+
+    def item(self, ref: Ref, position: int) -> Ref:
+        """The reference to one item of a list or tuple. Nothing is written. Raises `ValueRefused` for anything else."""
+        job = Loading(self._blobs, ref, "value", None)
+        if ref.codec == "items/1":
+            found = self._manifest(job)
+            _check_position(position, len(found.items))
+            return items.whole(found.items[position], ref, position)
+        if ref.codec != "json/1":
+            raise _no_list(_KINDS.get(ref.codec, "value"))
+        return self._guarded(job, lambda: self._plain_item(job, position))
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _plain_item(self, job: Loading, position: int) -> Ref:
+        """Small items travel in their reference; a large one is a place in the bytes of the list."""
+        whole = values.part(self._tree(job), job.ref.meta)
+        found = values.items(whole)
+        if found is None:
+            raise _no_list(f"`{type(plain.decode(whole)).__name__}`")
+        _check_position(position, len(found))
+        tree = found[position]
+        value, data, inner = plain.decode(tree), plain.dumps_ordered(tree), values.items(tree)
+        changes: dict[str, Any] = {"value": plain.digest(value), "length": None if inner is None else len(inner)}
+        if len(data) > INLINE:
+            at = [*job.ref.meta.get("at", ()), position]
+            return structs.replace(job.ref, **changes, meta={"at": at})
+        return Ref(blob=hashlib.sha256(data).hexdigest(), size=len(data), codec="json/1", inline=tree, **changes)
+
+    def _needed(self, ref: Ref, depth: int) -> Iterator[tuple[str, str, int]]:
+        """Week, hash and size of every blob."""
+        if ref.inline is UNSET:
+            yield ref.week, ref.blob, ref.size
+        if not ref.week:
+            return
+        job = Loading(self._blobs, ref, "value", None, depth)
+        if ref.codec == "items/1":
+            for i, bare in enumerate(self._manifest(job).items):
+                yield from self._needed(items.whole(bare, ref, i), depth + 1)
+        elif ref.codec == "dir/1":
+            from pipeglot.core.artifacts import folders
+
+            for sha, size in self._guarded(job, lambda: folders.parts(job)):
+                yield ref.week, sha, size
+
+    def _tree(self, job: Loading) -> Any:
+        return self._remembered(job, lambda: values.tree(job))
+
+    def _manifest(self, job: Loading) -> items.Manifest:
+        found: items.Manifest = self._remembered(job, lambda: self._guarded(job, lambda: items.manifest(job)))
+        return found
+
+    def _remembered(self, job: Loading, read: Callable[[], Any]) -> Any:
+        """A list that was just read, read again for its next item: the latest few are kept."""
+        blob = job.ref.blob
+        with self._lock:
+            known = self._lists.pop(blob, None)
+            if known is not None:
+                self._lists[blob] = known
+                return known[1]
+        found = read()
+        with self._lock:
+            self._lists[blob] = (job.ref.size, found)
+            while len(self._lists) > 1 and (
+                len(self._lists) > _LISTS or sum(size for size, _ in self._lists.values()) > _LISTS_SIZE
+            ):
+                del self._lists[next(iter(self._lists))]
+        return found
+
+    def _guarded(self, job: Loading, read: Callable[[], T]) -> T:
+        """Run a codec. Bytes that it did not write itself may make it stumble anywhere."""
+        try:
+            return read()
+        except PipeglotError:
+            raise
+        except _UNREADABLE as error:
+            why = f"{type(error).__name__}: {error}"
+            raise Corrupt(f"{job.what} is damaged: its bytes are no `{job.ref.codec}` ({why})") from error
+
+
+_KINDS = {
+    "bytes/1": "`bytes`",
+    "file/1": "file",
+    "dir/1": "folder",
+    "npy/1": "NumPy array",
+    "frame/1": "pandas frame",
+    "pickle/1": "pickled object",
+}
+
+
+def _no_list(kind: str) -> ValueRefused:
+    return ValueRefused(
+        f"a {kind} cannot be stepped through by map", hint="return a `list` or `tuple` from the step that makes it"
+    )
+
+
+def _check_position(position: int, count: int) -> None:
+    if not 0 <= position < count:
+        raise ValueRefused(f"there is no item {position} in a list of {count}")

@@ -1,0 +1,136 @@
+"""Stored bytes under their own hash: put once, verified before they are used, repaired by who holds good ones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+from pipeglot.core.artifacts.spool import Spool, identity
+from pipeglot.core.errors import Corrupt
+from pipeglot.core.store.failures import store_error
+from pipeglot.core.store.files import chunks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeglot.core.store.base import Store
+
+_TRIES = 3
+_MANY = 1 << 16
+_PLACE = re.compile(r"\d{4}-W\d\d/[0-9a-f]{64}")
+_verified: dict[tuple[int, int, int, int], str] = {}
+"""The hash of each file that this process has written or verified, so that it reads none twice for that alone."""
+
+
+def this_week() -> str:
+    """The ISO week, in UTC. Blobs lie by week of saving, so that gc can tell which no new reference can come to."""
+    return time.strftime("%G-W%V", time.gmtime())
+
+
+def blob_key(week: str, sha: str) -> str:
+    """Raises `Corrupt` if a record names no place where a blob may lie."""
+    place = f"{week}/{sha}"
+    if not _PLACE.fullmatch(place):
+        raise Corrupt(f"`{place}` names no blob: the record that refers to it is damaged")
+    return f"blobs/{place}"
+
+
+class Blobs:
+    """The blobs of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def spool(self) -> Spool:
+        """Where to write what `keep` then keeps."""
+        return Spool(self.store)
+
+    def keep(self, spool: Spool, week: str) -> None:
+        """Store what was spooled. If it is there already, make sure that it is good, or replace it."""
+        path, sha = spool.finish(), spool.sha()
+        key = blob_key(week, sha)
+        for _ in range(_TRIES):
+            if self.store.put(key, path):
+                _remember(spool.identity, sha)
+                return
+            if self._is_good(key, sha, spool.size):
+                return
+            self.store.delete(key)
+        raise Corrupt(f"blob `{key}` of `{self.store.uri}` is damaged again as soon as it is repaired")
+
+    def has(self, week: str, sha: str, size: int) -> bool:
+        """Is it there, and whole as far as its size tells?"""
+        return self.store.size(blob_key(week, sha)) == size
+
+    def open(self, week: str, sha: str, size: int, what: str) -> tuple[int, Path]:
+        """A file open at its start, its bytes verified, and its path. Raises `Corrupt`, which calls the value `what`."""
+        key = blob_key(week, sha)
+        path = self.store.local(key)
+        if path is None:
+            raise self._missing(key, what)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise self._missing(key, what) from None
+        except OSError as error:
+            raise store_error(error, "read", str(path)) from error
+        try:
+            self._verify(fd, key, sha, size, what)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd, path
+
+    def _verify(self, fd: int, key: str, sha: str, size: int, what: str) -> None:
+        file = identity(fd)
+        if file[3] != size:
+            raise damaged(what, f"blob `{key}` of `{self.store.uri}`", f"{size} bytes", f"{file[3]} bytes")
+        if _verified.get(file) == sha:
+            return
+        try:
+            found = _hash(fd)
+        except OSError as error:
+            raise store_error(error, "read", key) from error
+        if found != sha:
+            raise damaged(what, f"blob `{key}` of `{self.store.uri}`", f"sha256 {sha}", found)
+        _remember(file, sha)
+
+    def _is_good(self, key: str, sha: str, size: int) -> bool:
+        _, week, _ = key.split("/")
+        try:
+            fd, _ = self.open(week, sha, size, "")
+        except Corrupt:
+            return False
+        os.close(fd)
+        return True
+
+    def _missing(self, key: str, what: str) -> Corrupt:
+        return Corrupt(
+            f"{what} is gone: the store `{self.store.uri}` has no blob `{key}`",
+            hint="it was removed from the store: run the step that made it again",
+        )
+
+
+def damaged(what: str, where: str, expected: str, found: str) -> Corrupt:
+    """The error for bytes that are not what was written."""
+    return Corrupt(
+        f"{what} is damaged: {where} should have {expected}, and has {found}",
+        hint="run the step that made it again: saving the same value repairs it",
+    )
+
+
+def _hash(fd: int) -> str:
+    found = hashlib.sha256()
+    for chunk in chunks(fd):
+        found.update(chunk)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return found.hexdigest()
+
+
+def _remember(file: tuple[int, int, int, int], sha: str) -> None:
+    if len(_verified) >= _MANY:
+        _verified.clear()
+    _verified[file] = sha

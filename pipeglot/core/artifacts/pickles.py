@@ -1,0 +1,122 @@
+"""`pickle/1`: cloudpickle, the visible last resort. Such a value is opaque: it has no hash of its own.
+
+What it needs to be read (Python, and the distributions whose classes it refers to) is noted with it, by version.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import pickle
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from pipeglot.core.artifacts.codec import Dumped, quoted
+from pipeglot.core.errors import PipeglotError, Untrusted, ValueRefused
+
+if TYPE_CHECKING:
+    from pipeglot.core.artifacts.codec import Loading, Saving
+    from pipeglot.core.artifacts.spool import Spool
+
+_NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def dump(value: object, out: Spool, job: Saving) -> Dumped:
+    """Pickle straight into the file. Raises `ValueRefused` with what could not be pickled."""
+    pickler = _pickler()(out)
+    try:
+        pickler.dump(value)
+    except (PipeglotError, MemoryError):
+        raise
+    except Exception as error:  # whatever the value's own methods raise
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise ValueRefused(
+            f"{quoted(job.name)} (a `{kind}`) cannot be stored: it is no plain data, and it cannot be pickled:"
+            f" {type(error).__name__}: {error}",
+            hint="return what it is made of (plain data, arrays, frames), or a `Path` to a file that you wrote",
+        ) from error
+    return Dumped("", needs={"python": _PYTHON, **versions(pickler.modules)})
+
+
+def load(job: Loading) -> object:
+    """Only from a store that is trusted: a pickle is a program."""
+    if not job.blobs.store.trusted:
+        raise Untrusted(
+            f"{job.what} is stored as a pickle, and the store `{job.blobs.store.uri}` is not trusted:"
+            " whoever can write to it could run code here",
+            hint="if only you and people you trust can write to it, say `trusted: true` in the stack",
+        )
+    small = job.small()
+    if small is not None:
+        return _unpickle(io.BytesIO(small), job)
+    fd, _ = job.open()
+    with os.fdopen(fd, "rb") as file:
+        return _unpickle(file, job)
+
+
+def _unpickle(file: Any, job: Loading) -> object:
+    try:
+        return pickle.load(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever the classes' own methods raise
+        made = ", ".join(f"{name} {version}" for name, version in job.ref.needs.items())
+        raise ValueRefused(
+            f"{job.what} cannot be unpickled here: {type(error).__name__}: {error}",
+            hint=f"it was made with {made}; this is python {_PYTHON}",
+        ) from error
+
+
+@functools.cache
+def _pickler() -> Any:
+    """A cloudpickle pickler that notes, in `modules`, the top-level modules that the pickle refers to."""
+    import cloudpickle
+
+    class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]  # cloudpickle ships no types
+        def __init__(self, out: Spool) -> None:
+            super().__init__(out, protocol=5)
+            self.modules: set[str] = set()
+
+        def reducer_override(self, obj: Any) -> Any:
+            named = obj if isinstance(obj, _NAMED) else type(obj)
+            if type(named.__module__) is str:
+                self.modules.add(named.__module__.partition(".")[0])
+            return super().reducer_override(obj)
+
+    return Pickler
+
+
+def versions(modules: set[str]) -> dict[str, str]:
+    """The distributions of these modules, by version. Modules of the project and of Python itself have none."""
+    found = {}
+    for module in sorted(modules - sys.stdlib_module_names):
+        if _is_installed(module):
+            name, version = _distribution(module)
+            found[name] = version
+    return found
+
+
+def _is_installed(module: str) -> bool:
+    """Does it come from a distribution? Looked up in its path, for the question comes up with every class."""
+    path = getattr(sys.modules.get(module), "__file__", None) or ""
+    return f"{os.sep}site-packages{os.sep}" in path or f"{os.sep}dist-packages{os.sep}" in path
+
+
+_distributions: dict[str, tuple[str, str]] = {}
+
+
+def _distribution(module: str) -> tuple[str, str]:
+    if module not in _distributions:
+        from importlib import metadata
+
+        try:
+            found = (module, metadata.version(module))
+        except metadata.PackageNotFoundError:  # it has another name than its module, as scikit-learn has
+            names = metadata.packages_distributions().get(module, [module])
+            version = getattr(sys.modules[module], "__version__", "unknown")
+            found = (names[0], metadata.version(names[0]) if names != [module] else str(version))
+        _distributions[module] = found
+    return _distributions[module]

@@ -1,0 +1,1 @@
+"""`@step` and `@pipeline`: trace functions into IR."""

@@ -1,0 +1,295 @@
+"""From the arguments of a call to sources of the IR, with every check that a call can fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeglot.core import ir, plain
+from pipeglot.core.authoring.annotations import MISSING, type_text
+from pipeglot.core.authoring.fits import accepts, fits, list_item
+from pipeglot.core.authoring.symbols import Poison, SymbolicValue, is_symbolic
+from pipeglot.core.authoring.values import Each, Value
+
+if TYPE_CHECKING:
+    from pipeglot.core.authoring.functions import Function
+    from pipeglot.core.authoring.trace import Trace
+
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+
+
+class Slot(NamedTuple):
+    """Where a value goes: a parameter of a function, or an operand of a condition."""
+
+    trace: Trace
+    name: str
+    hint: Any = MISSING
+    function: Function | None = None
+
+    def __str__(self) -> str:
+        return f"argument `{self.name}` of `{self.function.name}`" if self.function else self.name
+
+    def declared(self) -> str:
+        """What it takes, and where that is written."""
+        assert self.function is not None
+        return f"{self} is `{type_text(self.hint)}` ({self.trace.locate(self.function.at)})"
+
+
+# --- which argument is which ------------------------------------------------------------------------------------------
+
+
+def bind(trace: Trace, function: Function, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
+    """The arguments by name, in the order of the signature."""
+    parameters = function.parameters
+    names = [name for name, parameter in parameters.items() if not parameter.keyword_only]
+    bound = dict(zip(names, args, strict=False))
+    told = False
+    if len(args) > len(names):
+        told = True
+        given = f"{len(args)} are given" if len(args) > 1 else "1 is given"
+        takes = f"{len(names)} positional argument{'s' * (len(names) != 1)}" if names else "no positional arguments"
+        _refuse(trace, function, "argument-count", f"`{function.name}` takes {takes}, and {given}")
+    for name, value in kwargs.items():
+        if name in bound:
+            _refuse(
+                trace, function, "argument-twice", f"`{function.name}` is given `{name}` twice: by position and by name"
+            )
+        elif name in parameters or function.open:
+            bound[name] = value
+        else:
+            told = True
+            _refuse(
+                trace,
+                function,
+                "argument-unknown",
+                f"`{function.name}` has no parameter `{name}`",
+                _close(name, parameters),
+            )
+    missing = [name for name, one in parameters.items() if one.default is MISSING and name not in bound]
+    if missing and not told and not any(type(value) is Poison for value in args):
+        listed = ", ".join(f"`{name}`" for name in missing)
+        _refuse(trace, function, "argument-missing", f"`{function.name}` is called without {listed}")
+    extra = sorted(name for name in bound if name not in parameters)
+    return {name: bound[name] for name in (*parameters, *extra) if name in bound}
+
+
+def _refuse(trace: Trace, function: Function, code: str, message: str, before: str = "") -> None:
+    trace.note(code, message, f"{before}its signature is `{function.signature()}`")
+
+
+def _close(name: str, known: Any) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, known, 1)
+    return f"did you mean `{found[0]}`? " if found else ""
+
+
+# --- what an argument is ----------------------------------------------------------------------------------------------
+
+
+def source_of(slot: Slot, value: object) -> ir.Source | None:
+    """The source that stands for an argument; None after a mistake."""
+    kind = type(value)
+    if kind is Value:
+        return _edge(slot, value) if usable(slot.trace, value, str(slot)) else None  # type: ignore[arg-type]
+    if kind in _ATOMS:
+        return _constant(slot, value)
+    if issubclass(kind, SymbolicValue):
+        _no_source(slot, value)
+        return None
+    if kind in _CONTAINERS and holds_symbols(value):
+        return _list_of(slot, value)
+    return _constant(slot, value)
+
+
+def usable(trace: Trace, value: Value, where: str) -> bool:
+    """Whether a value may be used here and now, as far as where it comes from is concerned."""
+    if value._trace is not trace:
+        trace.note(
+            "foreign",
+            f"{where} is {value._label()} of another tracing",
+            "pass it as an argument; a global variable keeps what an earlier tracing left there",
+        )
+        return False
+    if not in_arm(trace, value, where):
+        return False
+    for producer in value._producers:
+        if producer.declared.form == "none":
+            trace.note(
+                "no-value",
+                f"{where} is the result of step `{producer.id}`, which returns nothing",
+                f"`.after({producer.function.name}(…))` on a step puts it first without taking a value",
+            )
+            return False
+        if producer.trigger == "all_done":
+            trace.note(
+                "no-value",
+                f"{where} comes from step `{producer.id}`, which runs whatever happened before it: it may give nothing",
+                'leave out `trigger="all_done"` there, or order the steps by `.after(…)`',
+            )
+            return False
+    return True
+
+
+def in_arm(trace: Trace, value: Value, where: str) -> bool:
+    arms = value._arms
+    if not arms or trace.arms[: len(arms)] == arms:
+        return True
+    from pipeglot.core.authoring.arms import explain_arm
+
+    message, hint = explain_arm(trace, value, where)
+    trace.note("arm", message, hint)
+    return False
+
+
+def _edge(slot: Slot, value: Value) -> ir.Source | None:
+    if slot.hint is MISSING or value._hint is MISSING or fits(value._hint, slot.hint):
+        return value._source
+    _misfit(slot, value, value._label(), value._hint)
+    return None
+
+
+def _misfit(slot: Slot, value: Value, label: str, hint: Any) -> None:
+    """Tell both ends of an edge that cannot be."""
+    made = f" ({slot.trace.locate(value._producers[0].function.at)})" if value._producers else ""
+    slot.trace.note(
+        "types",
+        f"{slot.declared()}, and {label} is `{type_text(hint)}`{made}",
+        "change one of the annotations, or put a step between them",
+    )
+
+
+def _no_source(slot: Slot, value: object) -> None:
+    if type(value) is Poison:
+        return
+    if type(value) is Each:
+        name = slot.function.name if slot.function else "step"
+        slot.trace.note("each", f"{slot} is `each(…)`, which belongs in `map`", f"write `{name}.map(…)`")
+    else:
+        slot.trace.note(
+            "condition", f"{slot} is a condition, which is no value", "compute it in a step that returns a bool"
+        )
+
+
+def holds_symbols(value: object) -> bool:
+    """Whether a list, tuple, dict or set has a symbolic value somewhere in it."""
+    if is_symbolic(value):
+        return True
+    if type(value) is dict and any(map(holds_symbols, value.values())):
+        return True
+    return type(value) in _CONTAINERS and any(map(holds_symbols, value))  # type: ignore[call-overload]
+
+
+def _list_of(slot: Slot, value: object) -> ir.Source | None:
+    if type(value) is not list:
+        kind = type(value).__name__
+        hint = (
+            "write a list" if kind == "tuple" else "pass each result as an argument of its own, or build it in a step"
+        )
+        slot.trace.note("container", f"{slot} is a {kind} with results of steps in it, where only a list can be", hint)
+        return None
+    item = Any if slot.hint is MISSING else list_item(slot.hint)
+    if item is None:
+        slot.trace.note("types", f"{slot.declared()}, and a list is given", "change the annotation, or pass one result")
+        return None
+    sources = [
+        source_of(slot._replace(name=f"{slot.name}[{place}]", hint=item), one) for place, one in enumerate(value)
+    ]
+    return None if None in sources else ir.ListOf(items=tuple(sources))  # type: ignore[arg-type]
+
+
+# --- values written in the pipeline -----------------------------------------------------------------------------------
+
+
+def _constant(slot: Slot, value: object) -> ir.Constant | None:
+    if slot.hint is not MISSING and not accepts(value, slot.hint):
+        slot.trace.note("types", f"{slot.declared()}, and `{_short(value)}` is none", "pass a value of that type")
+        return None
+    try:
+        return ir.Constant(value=plain.encode(value))
+    except plain.NotPlain:
+        found = _rich(slot, value)
+    if found is None:
+        slot.trace.note("constant", *_no_constant(slot, value))
+    return found
+
+
+def _rich(slot: Slot, value: object) -> ir.Constant | None:
+    """An enum member, a dataclass, a pydantic model, or a list of them: what could be a parameter."""
+    from pipeglot.core import params
+    from pipeglot.core.errors import PipeglotError
+
+    for hint in (slot.hint, type(value)):
+        if hint is not MISSING:
+            try:
+                kind = params.type_of(hint, owner=str(slot))
+                return ir.Constant(value=params.normalise(kind, value, name=slot.name), type=kind)
+            except PipeglotError:
+                continue
+    return None
+
+
+def _no_constant(slot: Slot, value: object) -> tuple[str, str]:
+    function = getattr(value, "_function", None)
+    if function is not None:
+        return (
+            f"{slot} is the {function.kind} `{function.name}` itself, not its result",
+            f"call it: `{function.name}(…)`",
+        )
+    kind = type(value)
+    shown = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    part = ""
+    if kind in _CONTAINERS:
+        part = "something that is no plain data is in it: "
+    return (
+        f"{slot} is a `{shown}`, {part}which cannot be written into a pipeline",
+        "make a step that returns it, or pass what it is made from",
+    )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:36]} …"
+
+
+# --- lists to step through --------------------------------------------------------------------------------------------
+
+
+def list_source(slot: Slot, value: object) -> ir.Source | None:
+    """The list that a map steps through; `slot.hint` is what one item must be."""
+    if type(value) is Each:
+        value = value._items
+    if type(value) is Value:
+        return _list_edge(slot, value)
+    if is_symbolic(value):
+        _no_source(slot, value)
+        return None
+    if type(value) is list or type(value) is tuple:
+        if holds_symbols(value):
+            parts = [source_of(slot._replace(name=f"{slot.name}[{place}]"), one) for place, one in enumerate(value)]
+            return None if None in parts else ir.ListOf(items=tuple(parts))  # type: ignore[arg-type]
+        whole = MISSING if slot.hint is MISSING else list[slot.hint]  # type: ignore[name-defined]
+        return _constant(slot._replace(hint=whole), list(value))
+    slot.trace.note(
+        "no-list",
+        f"{slot} is to be stepped through, and is a `{type(value).__name__}`",
+        "make it a list; what is the same for all items goes through `.partial(…)`, or beside `each(…)`",
+    )
+    return None
+
+
+def _list_edge(slot: Slot, value: Value) -> ir.Source | None:
+    if not usable(slot.trace, value, str(slot)):
+        return None
+    item = Any if value._hint is MISSING else list_item(value._hint)
+    if item is None:
+        slot.trace.note(
+            "no-list",
+            f"{slot} is to be stepped through, and {value._label()} is `{type_text(value._hint)}`",
+            "map over a list; what is the same for all items goes through `.partial(…)`, or beside `each(…)`",
+        )
+        return None
+    if slot.hint is not MISSING and not fits(item, slot.hint):
+        _misfit(slot, value, f"an item of {value._label()}", item)
+        return None
+    return value._source

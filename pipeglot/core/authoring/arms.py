@@ -1,0 +1,73 @@
+"""Which arms of branches exclude each other, and why a value of one arm cannot be used in another."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from pipeglot.core.authoring.positions import here
+from pipeglot.core.authoring.sources import FUNCTIONS, enclosing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeglot.core.authoring.trace import Arm, Trace
+    from pipeglot.core.authoring.values import Value
+
+
+def exclusive(one: tuple[Arm, ...], other: tuple[Arm, ...]) -> bool:
+    """Whether two places are in different arms of one branch."""
+    for ours, theirs in zip(one, other, strict=False):
+        if ours != theirs:
+            return ours.branch is theirs.branch
+    return False
+
+
+def meeting(places: Sequence[tuple[Arm, ...]]) -> tuple[Arm, ...]:
+    """The arms that all places have in common."""
+    found = places[0]
+    for place in places[1:]:
+        length = 0
+        while length < min(len(found), len(place)) and found[length] == place[length]:
+            length += 1
+        found = found[:length]
+    return found
+
+
+def explain_arm(trace: Trace, value: Value, where: str) -> tuple[str, str]:
+    """Message and hint for a value that is not there outside the arm in which its step stands."""
+    arm = next(arm for depth, arm in enumerate(value._arms) if trace.arms[depth : depth + 1] != (arm,))
+    message = f"{where} is {value._label()}, which runs only in the {arm}"
+    name = _set_in_both()
+    if name:
+        return (
+            f"{message}; `{name}` is set in both arms, and here it is the second",
+            f"give each its own name, and write `one_of({name}_1, {name}_2)`",
+        )
+    return message, "move the call into that arm, or join both arms with `one_of(…)`"
+
+
+def _set_in_both() -> str:
+    """The variable that the call at hand is given, if several `with` blocks of the function set it."""
+    chain = enclosing(here())
+    call = next((node for node in chain if isinstance(node, ast.Call)), None)
+    function = chain[-1] if chain else None
+    if call is None or not isinstance(function, FUNCTIONS):
+        return ""
+    for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+        if isinstance(argument, ast.Name) and len(_setters(function, argument.id)) > 1:
+            return argument.id
+    return ""
+
+
+def _setters(function: ast.AST, name: str) -> set[ast.With]:
+    """The innermost `with` blocks in which a name is set."""
+    return {block for block, node in _assigned(function, None) if node.id == name}
+
+
+def _assigned(node: ast.AST, block: ast.With | None) -> Iterator[tuple[ast.With, ast.Name]]:
+    for child in ast.iter_child_nodes(node):
+        if block is not None and isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield block, child
+        if not isinstance(child, FUNCTIONS):
+            yield from _assigned(child, child if isinstance(child, ast.With) else block)

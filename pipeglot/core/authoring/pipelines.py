@@ -1,0 +1,251 @@
+"""`@pipeline`: a function that calls steps, traced once into the IR."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, overload
+
+from pipeglot.core import ir
+from pipeglot.core.authoring.annotations import MISSING
+from pipeglot.core.authoring.arguments import Slot, bind, source_of
+from pipeglot.core.authoring.failing import explain_failure
+from pipeglot.core.authoring.functions import Function, Parameter
+from pipeglot.core.authoring.options import checked_name, safe_name
+from pipeglot.core.authoring.settings import Checks
+from pipeglot.core.authoring.symbols import Poison
+from pipeglot.core.authoring.trace import Endless, Trace, current, nodes
+from pipeglot.core.authoring.values import Value
+from pipeglot.core.errors import DefinitionError, Location, ParamError, UsageError
+
+if TYPE_CHECKING:
+    from pipeglot.core.authoring.schedules import Schedule
+    from pipeglot.core.code import Project
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Traced(NamedTuple):
+    """A pipeline as data, and where the user wrote each of its nodes (which is no part of it)."""
+
+    pipeline: ir.Pipeline
+    locations: dict[str, Location]
+
+
+class Pipeline(Generic[P, R_co]):
+    """A function that says which steps run, on what, and after what.
+
+    Called in another pipeline, its steps become part of that one.
+    """
+
+    __test__ = False
+
+    fn: Callable[P, R_co]
+    name: str
+
+    def __init__(self, fn: Callable[P, R_co], options: dict[str, Any]) -> None:
+        functools.update_wrapper(self, fn, updated=())
+        self.fn = fn
+        self._function = Function(fn, "pipeline")
+        fields = _read(self._function.name, options)
+        self.name = fields.pop("name", None) or safe_name(self._function.name)
+        self._fields = fields
+
+    def __reduce__(self) -> str:
+        return self._function.qualname
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}: {self._function.module}.{self._function.qualname}>"
+
+    # --- tracing ------------------------------------------------------------------------------------------------------
+
+    def trace(self, project: Project | None = None) -> Traced:
+        """Run the function on symbolic values. Raises one `DefinitionError` with all that is wrong.
+
+        Code digests are those of `project`; without one they are empty.
+        """
+        function, trace = self._function, Trace(project)
+        failure: Exception | None = None
+        with trace:
+            params = tuple(_params(trace, function))
+            fatal = _enter(trace, function)
+            if not fatal:
+                try:
+                    function.fn(**{name: _parameter(trace, one) for name, one in function.parameters.items()})
+                except Endless:
+                    pass
+                except Exception as error:  # noqa: BLE001  # whatever the user's function raises
+                    failure = error
+            for what, at in trace.unentered.values():
+                trace.note(
+                    "branch", f"{what} stands alone", f"write `with {what[1:-1]}:`, and call steps in the block", at
+                )
+        problems = trace.problems()
+        if failure is not None:
+            problems += explain_failure(trace, failure, function)
+        if not problems and not trace.positions:
+            problems = trace.empty(function)
+        if problems:
+            raise DefinitionError(problems) from failure
+        found = self._build(trace, params)
+        return Traced(found, {id_: trace.lines.locate(at) for id_, at in trace.positions.items()})
+
+    def _build(self, trace: Trace, params: tuple[ir.Param, ...]) -> ir.Pipeline:
+        from pipeglot.core.validate import validate
+
+        found = ir.Pipeline(
+            name=self.name,
+            doc=self._function.doc,
+            params=params,
+            nodes=nodes(trace.nodes),
+            closures=trace.closures,
+            **self._fields,
+        )
+        problems = validate(found)
+        if problems:
+            raise DefinitionError(problems)
+        return found
+
+    # --- as a part of another pipeline --------------------------------------------------------------------------------
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        trace = current()
+        if trace is None:
+            raise UsageError(
+                f"`{self.name}` is a pipeline: calling it runs nothing",
+                hint=f"`pipeglot run FILE.py:{self._function.name}`; in another pipeline, a call adds its steps",
+            )
+        found: R_co = self._inline(trace, args, kwargs)  # symbolic values, to a checker the results
+        return found
+
+    def map(self, *_: Any, **__: Any) -> Any:
+        """Not there yet."""
+        trace = current()
+        message = f"`{self.name}.map`: a pipeline cannot be mapped yet"
+        hint = "map its steps one by one: `step.map(…)`"
+        if trace is None:
+            raise UsageError(message, hint=hint)
+        trace.note("map-pipeline", message, hint)
+        return Poison(trace)
+
+    def _inline(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        function = self._function
+        if function in trace.functions:
+            chain = " → ".join(f"`{one.name}`" for one in (*trace.functions, function))
+            trace.note(
+                "recursion", f"pipeline `{self.name}` calls itself: {chain}", "a pipeline is finite: loop inside a step"
+            )
+            return Poison(trace)
+        bound = bind(trace, function, args, kwargs)
+        if _enter(trace, function):
+            trace.functions.pop()
+            return Poison(trace)
+        arguments = {name: _argument(trace, function, one, bound) for name, one in function.parameters.items()}
+        outer = trace.prefix
+        trace.prefix = f"{trace.take_id(self.name, function)}."
+        try:
+            return function.fn(**arguments)
+        finally:
+            trace.prefix = outer
+            trace.functions.pop()
+
+
+def _enter(trace: Trace, function: Function) -> bool:
+    """Look at a pipeline function before it runs; whether it is not even worth running."""
+    trace.functions.append(function)
+    if function not in trace.checked:
+        trace.checked.add(function)
+        for code, message, hint in function.mistakes():
+            trace.note(code, message, hint, function.at)
+        from pipeglot.core.authoring.scan import scan
+
+        scan(trace, function)
+    return function.is_unusable
+
+
+def _parameter(trace: Trace, parameter: Parameter) -> Value:
+    return Value(trace, ir.ParamRef(name=parameter.name), parameter.hint, name=parameter.name)
+
+
+def _argument(trace: Trace, function: Function, parameter: Parameter, bound: dict[str, object]) -> object:
+    """What a nested pipeline gets. Plain values become symbolic, as parameters are at the top."""
+    given = bound.get(parameter.name, parameter.default)
+    if given is MISSING:
+        return Poison(trace)
+    source = source_of(Slot(trace, parameter.name, parameter.hint, function), given)
+    if source is None:
+        return Poison(trace)
+    if type(given) is Value:
+        return given
+    return Value(trace, source, parameter.hint, name=parameter.name, arms=trace.arms)
+
+
+def _params(trace: Trace, function: Function) -> Any:
+    """The parameters of the pipeline itself."""
+    from pipeglot.core import params
+
+    for name, one in function.parameters.items():
+        owner = f"parameter `{name}` of pipeline `{function.name}`"
+        try:
+            kind = params.type_of(Any if one.hint is MISSING else one.hint, owner=owner)
+            if one.default is MISSING:
+                yield ir.Param(name=name, type=kind)
+            else:
+                yield ir.Param(name=name, type=kind, default=params.normalise(kind, one.default, name=name))
+        except ParamError as error:
+            trace.note("param", error.message, error.hint, function.at)
+
+
+# --- the decorator ----------------------------------------------------------------------------------------------------
+
+
+def _read(what: str, options: dict[str, Any]) -> dict[str, Any]:
+    from pipeglot.core.authoring.schedules import Schedule
+
+    checks = Checks(f"pipeline `{what}`")
+    schedule = options.get("schedule")
+    if schedule is not None and not isinstance(schedule, Schedule):
+        hint = (
+            f"write `schedule=Cron({schedule!r})`"
+            if isinstance(schedule, str)
+            else 'write `schedule=Cron("0 6 * * *")`'
+        )
+        checks.refuse(f"`schedule={schedule!r}` is no schedule", hint)
+        schedule = None
+    fields = {
+        "name": checked_name(checks, options.get("name")),
+        "schedule": schedule and schedule.spec,
+        "tags": checks.texts("tags", options.get("tags")),
+        "max_parallel": checks.number("max_parallel", options.get("max_parallel"), least=1, whole=True),
+    }
+    checks.done()
+    return fields
+
+
+class PipelineDecorator(Protocol):
+    """What `pipeline(…)` with options gives."""
+
+    def __call__(self, fn: Callable[P, R], /) -> Pipeline[P, R]: ...
+
+
+@overload
+def pipeline(fn: Callable[P, R], /) -> Pipeline[P, R]: ...
+@overload
+def pipeline(
+    *,
+    name: str | None = None,
+    schedule: Schedule | None = None,
+    tags: list[str] | tuple[str, ...] = (),
+    max_parallel: int | None = None,
+) -> PipelineDecorator: ...
+def pipeline(fn: Any = None, /, **options: Any) -> Any:
+    """Make a function a pipeline, with or without options: `@pipeline`, `@pipeline(schedule=Cron("0 6 * * *"))`."""
+    if fn is not None:
+        return Pipeline(fn, options)
+    return functools.partial(_decorate, options)
+
+
+def _decorate(options: dict[str, Any], fn: Callable[P, R], /) -> Pipeline[P, R]:
+    return Pipeline(fn, options)

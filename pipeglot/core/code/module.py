@@ -1,0 +1,144 @@
+"""One module of a project, parsed once: its top-level statements, and which of them make each of its names."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeglot.core.code.effects import Effects, effects, of_definition
+from pipeglot.core.code.normal import live
+from pipeglot.core.code.scopes import Import, block
+from pipeglot.core.errors import DefinitionError, Location, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BINDERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.AugAssign)
+"""Statements whose point is a name, not what else they do."""
+
+
+class Source(NamedTuple):
+    """Something that makes a name what it is: a statement by its place, or (`imported`) a plain import."""
+
+    place: int
+    imported: Import | None = None
+
+
+class Module:
+    """The names of a module, each with everything that has a hand in it, in the order of the file.
+
+    All of it counts: which arm of a `try` or an `if` runs is not for a static reader to say.
+    """
+
+    def __init__(self, name: str, path: str, *, is_package: bool) -> None:
+        self.name = name
+        self.path = path
+        self.package = name if is_package else name.rpartition(".")[0]
+        self.statements = list(_top_level(_parse(path).body)) if path else []
+        self.sources: dict[str, list[Source]] = {}
+        self.stars: list[str] = []
+        self.guarded_stars: list[int] = []  # `try: from fast import *`: the places of the statements around them
+        self.calls: dict[int, set[str]] = {}  # statements that only call something, and what
+        for place, statement in enumerate(self.statements):
+            self._bind(place, statement)
+        self.defined = {name: node for name in self.sources if (node := self._definition(name))}
+        for place, statement in enumerate(self.statements):
+            self._affect(place, statement)
+        for sources in self.sources.values():
+            sources.sort(key=_place)
+
+    def of(self, name: str) -> list[Source]:
+        return self.sources.get(name, [])
+
+    def nameless(self) -> Iterator[int]:
+        """The places of the statements that make no name."""
+        named = {source.place for sources in self.sources.values() for source in sources}
+        return (place for place in range(len(self.statements)) if place not in named)
+
+    def _bind(self, place: int, statement: ast.stmt) -> None:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            self.sources.setdefault(statement.name, []).append(Source(place))
+            return
+        found = block([statement], self.package)
+        plain = isinstance(statement, ast.Import | ast.ImportFrom)
+        for name in () if plain else sorted(found.names):
+            self.sources.setdefault(name, []).append(Source(place))
+        for imported in found.imports:
+            self.sources.setdefault(imported.name, []).append(Source(place, imported))
+        self.stars += found.stars
+        if found.stars and not plain:
+            self.guarded_stars.append(place)
+
+    def _definition(self, name: str) -> ast.stmt | None:
+        for source in self.sources[name]:
+            node = self.statements[source.place]
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
+                return node
+        return None
+
+    def _affect(self, place: int, statement: ast.stmt) -> None:
+        """Count the statement among those that make each name that it may change."""
+        found = self._all_effects(effects([statement], self.package))
+        data = {name for name in found.passed if name not in self.defined}
+        for name in sorted(found.written | data):
+            if self.stars:  # the name may come with one of them
+                self.sources.setdefault(name, [])
+            sources = self.sources.get(name)
+            if sources is not None and all(source.place != place for source in sources):
+                sources.append(Source(place))
+        if found.called and not isinstance(statement, _BINDERS):
+            self.calls[place] = found.called
+
+    def _all_effects(self, found: Effects) -> Effects:
+        """With those of the functions of this module that run on the way."""
+        todo = list(found.ran)
+        seen: set[tuple[str, int]] = set()
+        while todo:
+            name, levels = run = todo.pop()
+            node = self.defined.get(name)
+            if node is None or run in seen:
+                continue
+            seen.add(run)
+            inner = of_definition(node, self.package, levels)
+            found.written.update(inner.written)
+            found.called.update(inner.called)
+            todo.extend(inner.ran)
+        return found
+
+
+def _place(source: Source) -> int:
+    return source.place
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Without `if __name__ == "__main__":`, for a step's module is imported."""
+    for statement in live(body):
+        if not (isinstance(statement, ast.If) and _is_main(statement.test)):
+            yield statement
+        else:
+            yield from live(statement.orelse)
+
+
+def _is_main(test: ast.expr) -> bool:
+    match test:
+        case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]):
+            return True
+    return False
+
+
+def _parse(path: str) -> ast.Module:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  # pathlib costs an import
+            source = file.read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a bad escape is for the import of the module to complain of
+            return ast.parse(source, path)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: a null byte, on Python 3.11
+        line = getattr(error, "lineno", None) or 1
+        what = getattr(error, "msg", None) or str(error) or type(error).__name__
+        problem = Problem("code-syntax", f"this file is not valid Python: {what}", Location(path, line))
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        problem = Problem("code-unreadable", f"this file cannot be read: {what}", Location(path, 1))
+    raise DefinitionError([problem])

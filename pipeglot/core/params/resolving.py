@@ -1,0 +1,77 @@
+"""The parameters of one run: what was given, defaults for the rest, and all that is wrong at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from msgspec import UNSET
+
+from pipeglot.core.errors import ParamError
+from pipeglot.core.ir import Param
+from pipeglot.core.params.describing import describe, ticked
+from pipeglot.core.params.objects import read_plain
+from pipeglot.core.params.texts import parse
+from pipeglot.core.params.values import normalise
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_MOST_PROBLEMS = 30
+
+
+def resolve(
+    params: Sequence[Param], given: Mapping[str, Any], *, texts: Mapping[str, str] = _NOTHING
+) -> dict[str, Any]:
+    """The wire form of every parameter, in the order of their declaration.
+
+    `given` are Python values or an engine's JSON, `texts` come from a command line. Raises one `ParamError` with every
+    parameter that is missing, unknown or of the wrong type.
+    """
+    problems: list[ParamError] = []
+    values: dict[str, Any] = {}
+    for param in params:
+        try:
+            values[param.name] = _value(param, given, texts)
+        except ParamError as error:
+            problems.append(error)
+    unknown = [name for name in {**given, **texts} if name not in {param.name for param in params}]
+    problems += [ParamError(_unknown(name, params)) for name in unknown[:_MOST_PROBLEMS]]
+    if problems:
+        raise _all_at_once(problems, params if unknown else ())
+    return values
+
+
+def _value(param: Param, given: Mapping[str, Any], texts: Mapping[str, str]) -> Any:
+    if param.name in given and param.name in texts:
+        raise ParamError(f"parameter {ticked(param.name)} is given twice, as a value and as text")
+    if param.name in texts:
+        return parse(param.type, texts[param.name], name=param.name)
+    if param.name in given:
+        return normalise(param.type, given[param.name], name=param.name)
+    if param.default is UNSET:
+        raise ParamError(f"parameter {ticked(param.name)} ({describe(param.type)}) is missing: it has no default")
+    return normalise(param.type, read_plain(param.default, param.name), name=param.name)
+
+
+def _unknown(name: object, params: Sequence[Param]) -> str:
+    return f"there is no parameter {ticked(name)}{_did_you_mean(name, [param.name for param in params])}"
+
+
+def _did_you_mean(name: object, known: list[str]) -> str:
+    if not isinstance(name, str) or len(name) > 100:
+        return ""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {ticked(close[0])}?" if close else ""
+
+
+def _all_at_once(problems: list[ParamError], known: Sequence[Param]) -> ParamError:
+    lines = [problem.message for problem in problems[:_MOST_PROBLEMS]]
+    if len(problems) > _MOST_PROBLEMS:
+        lines.append(f"… and {len(problems) - _MOST_PROBLEMS} more")
+    if known:
+        listed = ", ".join(f"{ticked(param.name)} ({describe(param.type)})" for param in known)
+        lines.append(f"the parameters are: {listed}")
+    hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+    return ParamError("\n".join(lines), hint="; ".join(hints))

@@ -1,0 +1,113 @@
+"""The IR as bytes: JSON and YAML that people read, and compact JSON whose sha256 names a pipeline.
+
+Whatever is written is read back equal, and written again it is the same, byte for byte. What is read may be written by
+hand: unknown fields, wrong types and doubled keys are refused, all at once, each with its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import msgspec
+
+from pipeglot.core.errors import DefinitionError, NewerFormat, Problem
+from pipeglot.core.ir import IR_VERSION, Pipeline
+from pipeglot.core.wire import reading
+
+_OLDEST = max(1, IR_VERSION - 2)
+
+
+def dump_json(pipeline: Pipeline) -> str:
+    """Indented JSON with a newline at its end; text stays readable UTF-8."""
+    return _text(pipeline, json.dumps(_tree(pipeline), ensure_ascii=False, indent=2)) + "\n"
+
+
+def dump_yaml(pipeline: Pipeline) -> str:
+    """YAML in block style, with short parts on one line each. It reads alike in YAML 1.1 and 1.2."""
+    from pipeglot.core.wire import yaml_text
+
+    return _text(pipeline, yaml_text.write(_tree(pipeline)))
+
+
+def compact(pipeline: Pipeline) -> bytes:
+    """The bytes that travel to a store and to workers. Keys keep their order, which a step may see in a constant."""
+    text = json.dumps(_tree(pipeline), ensure_ascii=False, separators=(",", ":"))
+    return _text(pipeline, text).encode()
+
+
+def digest(pipeline: Pipeline) -> str:
+    """The sha256, in hex, of the compact bytes: the name of exactly this pipeline."""
+    return hashlib.sha256(compact(pipeline)).hexdigest()
+
+
+def load(text: str | bytes, *, source: str) -> Pipeline:
+    """Read JSON, if it starts with `{`, or YAML. `source` names it in messages.
+
+    Raises `DefinitionError` with all that is wrong, `NewerFormat` for what only a later pipeglot reads. It does not ask
+    whether the pipeline makes sense: that is `validate`.
+    """
+    tree = None
+    try:
+        tree = reading.tree(text, source)
+        _check_version(tree, source)
+        _expand_code(tree.get("nodes"))
+        return msgspec.convert(tree, Pipeline)
+    except msgspec.ValidationError as error:
+        from pipeglot.core.wire import explain
+
+        raise DefinitionError(explain.problems(tree, str(error), source, reading.lines(text))) from None
+    except RecursionError:
+        raise reading.refused("ir-syntax", source, "it is nested too deeply") from None
+
+
+def _expand_code(nodes: Any) -> None:
+    """`code: module:function`, as people write it, stands for its two parts."""
+    for node in nodes if isinstance(nodes, list) else ():
+        if not isinstance(node, dict):
+            continue
+        code = node.get("code")
+        if isinstance(code, str) and all(code.partition(":")):
+            module, _, qualname = code.partition(":")
+            node["code"] = {"module": module, "qualname": qualname}
+        for inner in ("body", "then", "otherwise"):
+            _expand_code(node.get(inner))
+
+
+def _tree(pipeline: Pipeline) -> Any:
+    """As builtins, by way of reading it again: so an int that stands for a float is written as it will be read."""
+    try:
+        return msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(pipeline), Pipeline))
+    except msgspec.ValidationError as error:
+        raise _not_writable(pipeline, str(error)) from None
+
+
+def _text(pipeline: Pipeline, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _not_writable(pipeline, f"the character {error.object[error.start]!a} is half of a pair") from None
+    return text
+
+
+def _not_writable(pipeline: Pipeline, why: str) -> DefinitionError:
+    message = f"pipeline `{pipeline.name}` cannot be written: {why}"
+    return DefinitionError([Problem("ir-value", message.encode("utf-8", "backslashreplace").decode())])
+
+
+def _check_version(tree: Any, source: str) -> None:
+    if not isinstance(tree, dict):
+        raise reading.refused("ir-type", source, "a pipeline is a mapping, with `ir_version`, `name` and `nodes`")
+    version = tree.get("ir_version")
+    if type(version) is not int or version < 1:
+        told = "it has no `ir_version`" if version is None else f"`ir_version` cannot be `{json.dumps(version)[:60]}`"
+        raise reading.refused("ir-version", source, told, f"write `ir_version: {IR_VERSION}`")
+    if version > IR_VERSION:
+        raise NewerFormat(
+            f"{source} has ir_version {version}, and this pipeglot reads none above {IR_VERSION}",
+            hint="it was written by a later pipeglot: `pip install --upgrade pipeglot`",
+        )
+    if version < _OLDEST:
+        told = f"it has ir_version {version}, and this pipeglot reads none below {_OLDEST}"
+        raise reading.refused("ir-version", source, told, "compile it again from its source")

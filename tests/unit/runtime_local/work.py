@@ -1,0 +1,190 @@
+"""Step functions for the runner's tests: each does one thing that a step may do, or one that it should not."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import hashlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeglot.core.context import current_run, log_metrics, secret
+from pipeglot.core.errors import Permanent
+
+
+class Pair(NamedTuple):
+    left: int
+    right: list[int]
+
+
+def one() -> int:
+    return 1
+
+
+def add(x: int, y: int = 0) -> int:
+    return x + y
+
+
+def total(xs: list[int]) -> int:
+    return sum(xs)
+
+
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+
+def pair(x: int) -> Pair:
+    return Pair(x, [x, x])
+
+
+def use_pair(p: Pair) -> int:
+    assert isinstance(p, Pair)
+    return p.left + sum(p.right)
+
+
+def fail(x: int = 0) -> None:
+    raise ValueError(f"no good: {x}")
+
+
+def fail_at(x: int, bad: int) -> int:
+    if x == bad:
+        raise ValueError(f"no good: {x}")
+    return x
+
+
+def flaky(folder: str, times: int) -> int:
+    """Fails the first `times` times, as marks in a folder tell."""
+    attempt = current_run().attempt
+    Path(folder, f"{time.monotonic_ns()}").write_text(str(attempt))
+    if attempt <= times:
+        raise ConnectionError(f"attempt {attempt}")
+    return attempt
+
+
+def permanent(folder: str) -> None:
+    Path(folder, f"{time.monotonic_ns()}").touch()
+    raise Permanent("never again")
+
+
+def busy_in_c() -> None:
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 10**9)
+
+
+def busy_in_python() -> None:
+    while True:
+        pass
+
+
+def sleeps_in_a_thread() -> None:
+    thread = threading.Thread(target=time.sleep, args=(600,))
+    thread.start()
+    thread.join()
+
+
+def child_process(folder: str) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(folder, "pid").write_text(str(child.pid))
+    child.wait()
+
+
+def leaves_a_mark(folder: str) -> None:
+    try:
+        time.sleep(600)
+    finally:
+        Path(folder, "finally").touch()
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def segfault() -> None:
+    ctypes.string_at(0)
+
+
+def exits() -> None:
+    os._exit(7)
+
+
+def sys_exits() -> None:
+    sys.exit(3)
+
+
+def says(words: str) -> None:
+    print(f"print {words}")
+    os.write(2, f"raw {words}\n".encode())
+    subprocess.run([sys.executable, "-c", f"print('child {words}')"], check=True)
+    logging.getLogger("mine").info("logged %s", words)
+
+
+def tells_its_secret() -> None:
+    print("the password is", secret("PASSWORD"))
+    raise ValueError(f"cannot log in with {secret('PASSWORD')}")
+
+
+def measures() -> None:
+    log_metrics({"auc": 0.75, "rows": 3})
+
+
+def environment() -> list[str]:
+    return [os.environ.get("GREETING", ""), Path.cwd().name]
+
+
+def makes_a_file(text: str) -> Path:
+    path = Path(tempfile.mkdtemp()) / "made.txt"
+    path.write_text(text)
+    return path
+
+
+def reads_a_file(path: Path) -> str:
+    return f"{path.suffix}:{path.read_text()}"
+
+
+async def waits(x: int) -> int:
+    await asyncio.sleep(0)
+    return x
+
+
+def who(folder: str, seconds: float = 0.0) -> int:
+    """Marks when it was running; tells which process ran it."""
+    began = time.monotonic()
+    time.sleep(seconds)
+    Path(folder, f"{time.monotonic_ns()}").write_text(f"{began} {time.monotonic()}")
+    return os.getpid()
+
+
+def unpicklable() -> object:
+    return threading.Lock()
+
+
+def wrong_shape() -> Pair:
+    return (1, 2, 3)  # type: ignore[return-value]  # what a user may do
+
+
+def forks() -> int:
+    if os.fork() == 0:
+        return 1
+    os.wait()
+    return 2
+
+
+def context() -> list[object]:
+    run = current_run()
+    return [run.pipeline, run.step, list(run.index), run.attempt, run.params["n"], run.backend]
+
+
+def tidy(folder: str) -> None:
+    Path(folder, "tidied").write_text(str(current_run().failed))
+
+
+def says_then_hangs() -> None:
+    print("last words")
+    time.sleep(600)
