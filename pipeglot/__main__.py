@@ -3,7 +3,7 @@
 import os
 import sys
 
-if not sys.flags.safe_path and sys.path and sys.path[0] == os.getcwd():  # noqa: PTH109  # as `-m` itself wrote it
+if not sys.flags.safe_path and sys.path and sys.path[0] == os.getcwd():  # as `-m` itself wrote it
     del sys.path[0]
 
 from pipeglot.cli.main import main

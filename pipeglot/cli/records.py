@@ -28,7 +28,7 @@ def folder_of(args: argparse.Namespace) -> Path:
     folder = Path.cwd()
     if args.folder is None:
         return folder
-    folder = (folder / args.folder).resolve()
+    folder = (folder / str(args.folder)).resolve()
     if not folder.is_dir():
         raise NotFound(f"`-C {args.folder}`: there is no such folder")
     return folder
@@ -86,7 +86,9 @@ class Records:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise NotFound(f"{where} has no run `{text}`", hint="`pipeglot runs list` shows them; `latest` is the last one")
+            raise NotFound(
+                f"{where} has no run `{text}`", hint="`pipeglot runs list` shows them; `latest` is the last one"
+            )
         shown = ", ".join(f"`{run[: len(text) + 4]}…`" for run in found[:_MOST])
         raise NotFound(f"{len(found)} runs begin with `{text}`: {shown}", hint="give more of its letters")
 
@@ -94,7 +96,7 @@ class Records:
         """A run, read from the ledger. Raises `NotFound`."""
         return Found(*read_run(self.ledger, self.artifacts, self.run_id(text)))
 
-    # --- cells ---------------------------------------------------------------------------------------------------------
+    # --- cells --------------------------------------------------------------------------------------------------------
 
     def step(self, found: Found, step: str) -> str:
         """A step of that pipeline. Raises `NotFound`."""
@@ -123,7 +125,7 @@ class Records:
             hint=f"its last is `--index {last}`" if max(known) else "it is in no map: leave `--index` out",
         )
 
-    # --- artifacts -----------------------------------------------------------------------------------------------------
+    # --- artifacts ----------------------------------------------------------------------------------------------------
 
     def artifact(self, text: str) -> Artifact:
         """An artifact by its id. Raises `NotFound`."""

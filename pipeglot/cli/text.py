@@ -14,7 +14,9 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]"
     r"|\x9b[0-?]*[ -/]*[@-~]",
 )
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _CODES = {"red": "1;31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
@@ -42,11 +44,13 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
-# --- numbers -----------------------------------------------------------------------------------------------------------
+# --- numbers ----------------------------------------------------------------------------------------------------------
 
 
 def duration(seconds: float) -> str:
-    """`0.3 s`, `12.4 s`, `3 min 20 s`, `2 h 5 min`."""
+    """`12 ms`, `0.3 s`, `12.4 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -94,7 +98,7 @@ def cell_name(step: str, index: Sequence[int]) -> str:
     return f"{step}[{'.'.join(map(str, index))}]" if index else step
 
 
-# --- colour ------------------------------------------------------------------------------------------------------------
+# --- colour -----------------------------------------------------------------------------------------------------------
 
 
 def is_terminal(stream: IO[Any]) -> bool:

@@ -1,7 +1,7 @@
 """What a pipeline asks of whoever runs it, and what a backend says to each: refused before anything is emitted or run.
 
-Needs are computed from the IR, capabilities are declared as data beside each backend, and the difference is refused with
-all problems at once. `not yet` and `never` refuse; `advisory` is said in a `note:`.
+Needs are computed from the IR, capabilities are declared as data beside each backend, and the difference is refused
+with all problems at once. `not yet` and `never` refuse; `advisory` is said in a `note:`.
 """
 
 from __future__ import annotations
@@ -149,9 +149,7 @@ def declare(supports: Capabilities) -> Capabilities:
     left_out = [feature.value for feature in Feature if feature not in supports]
     silent = [feature.value for feature, one in supports.items() if _needs_note(one) and not one.note]
     ignored = [
-        feature.value
-        for feature, one in supports.items()
-        if one.level is Level.ADVISORY and feature not in REQUESTS
+        feature.value for feature, one in supports.items() if one.level is Level.ADVISORY and feature not in REQUESTS
     ]
     for names, what in ((left_out, "are left out"), (silent, "need a note"), (ignored, "must be honoured or refused")):
         if names:
@@ -163,7 +161,7 @@ def _needs_note(support: Support) -> bool:
     return support.level in REFUSED or support.level is Level.ADVISORY
 
 
-# --- what a pipeline needs ---------------------------------------------------------------------------------------------
+# --- what a pipeline needs --------------------------------------------------------------------------------------------
 
 
 def needs(pipeline: Pipeline) -> Needs:
@@ -264,6 +262,7 @@ def _type_uses(kind: ParamType) -> Iterator[Feature]:
 
 def _node_uses(node: AnyNode, depth: int, plan: Plan) -> Iterator[Use]:
     asked: dict[Feature, bool]
+    sources: Iterable[Source]
     if isinstance(node, Step):
         asked, sources = _step(node), node.inputs.values()
         scope = plan.scope(node.id)
@@ -337,7 +336,7 @@ def _resources(asked: Resources) -> dict[Feature, bool]:
     }
 
 
-# --- what a backend lacks ----------------------------------------------------------------------------------------------
+# --- what a backend lacks ---------------------------------------------------------------------------------------------
 
 
 def missing(

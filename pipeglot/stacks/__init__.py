@@ -1,1 +1,1 @@
-"""Stacks: where a pipeline runs and where it keeps what it made; the project's `pipeglot.yaml`, and which TARGET is meant."""
+"""Stacks: where pipelines run and where results are kept; the project's `pipeglot.yaml`, and what TARGET means."""

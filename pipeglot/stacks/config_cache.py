@@ -1,6 +1,6 @@
 """The checked configuration, kept as JSON beside the project: reading YAML costs more than all else at a start.
 
-One small file. It counts only for exactly the bytes it was made from, by exactly this pipeglot, and undamaged; whatever is
+One small file. It counts only for the very bytes it was made from, by this very pipeglot, and undamaged; whatever is
 wrong with it, the YAML is read instead.
 """
 

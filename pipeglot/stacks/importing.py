@@ -29,7 +29,7 @@ def import_user_module(name: str, file: Path, root: Path) -> ModuleType:
         ) from None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  # a module may raise anything
         raise TargetError(
             f"`{_shown(file, root)}` cannot be imported:\n\n{user_traceback(error)}", hint=_hint(error)
         ) from None
@@ -94,7 +94,7 @@ def _close(name: str, found: dict[str, Any]) -> str:
     return f"its pipelines are: {listed}" if found else ""
 
 
-# --- the user's own errors ---------------------------------------------------------------------------------------------
+# --- the user's own errors --------------------------------------------------------------------------------------------
 
 
 def user_traceback(error: BaseException) -> str:

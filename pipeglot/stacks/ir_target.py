@@ -46,9 +46,7 @@ class _Code:
             case Map():
                 return msgspec.structs.replace(node, body=self.filled(node.body))
             case Branch():
-                return msgspec.structs.replace(
-                    node, then=self.filled(node.then), otherwise=self.filled(node.otherwise)
-                )
+                return msgspec.structs.replace(node, then=self.filled(node.then), otherwise=self.filled(node.otherwise))
             case Step():
                 return self._step(node)
 
@@ -57,7 +55,9 @@ class _Code:
         try:
             found = self.project.closure(code.module, code.qualname)
         except DefinitionError as error:
-            self.problems += [problem._replace(message=f"step `{step.id}`: {problem.message}") for problem in error.problems]
+            self.problems += [
+                problem._replace(message=f"step `{step.id}`: {problem.message}") for problem in error.problems
+            ]
             return step
         if code.digest and code.digest != found.digest:
             self.problems.append(
@@ -66,7 +66,7 @@ class _Code:
                     f"{self.source}: step `{step.id}`: the code of `{code}` here is not what the file was made from"
                     f" ({found.digest[:12]} here, {code.digest[:12]} there)",
                     None,
-                    f"make the file again: `pipeglot compile {code.module}:… --ir`, or check out the code it was made from",
+                    "make the file again by `pipeglot compile TARGET --ir`, or check out the code it was made from",
                 )
             )
         self.closures[found.digest] = found.members

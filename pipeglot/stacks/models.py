@@ -24,7 +24,7 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
         return str(self.__struct_config__.tag)
 
 
-class LocalStack(Stack, tag="local"):
+class LocalStack(Stack, frozen=True, kw_only=True, tag="local"):
     """Steps run on this machine. `max_parallel` None: one for each core."""
 
     pools: dict[str, int] = {}

@@ -41,7 +41,9 @@ def _bad_names(value: Mapping[str, Any]) -> str:
 
 
 def _bad_pools(value: Mapping[str, int]) -> str:
-    small = next((f"`{_cut(name)}` has the size {size}, and 1 is the least" for name, size in value.items() if size < 1), "")
+    small = next(
+        (f"`{_cut(name)}` has the size {size}, and 1 is the least" for name, size in value.items() if size < 1), ""
+    )
     return small or _bad_names(value)
 
 
@@ -61,7 +63,9 @@ _RULES: dict[str, _Rule] = {
 def read_config(data: bytes, source: str = FILE) -> Config:
     """The configuration in the bytes of a file. Raises `ConfigError` with all that is wrong."""
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{source}: it has {len(data)} bytes, and {MAX_BYTES} are the most", hint="is it the right file?")
+        raise ConfigError(
+            f"{source}: it has {len(data)} bytes, and {MAX_BYTES} are the most", hint="is it the right file?"
+        )
     try:
         tree = reading.tree(data, source)
     except DefinitionError as error:

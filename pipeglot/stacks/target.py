@@ -72,7 +72,7 @@ def use_roots(workspace: Workspace) -> None:
     sys.path[:] = [*workspace.roots, *(path for path in sys.path if path not in workspace.roots)]
 
 
-# --- the three forms ---------------------------------------------------------------------------------------------------
+# --- the three forms --------------------------------------------------------------------------------------------------
 
 
 def _ir_target(text: str, here: Path, place: str, name: str) -> Target:
@@ -107,7 +107,7 @@ def _module_target(text: str, here: Path, place: str, name: str) -> Target:
 
 
 def _existing(here: Path, place: str) -> Path:
-    file = Path(os.path.abspath(here / os.path.expanduser(place)))  # noqa: PTH100, PTH111  # links stay as they are
+    file = Path(os.path.abspath(here / os.path.expanduser(place)))  # links stay as they are
     if file.is_file():
         return file
     if file.is_dir():
@@ -142,7 +142,7 @@ def _checked(module: str, file: Path) -> str:
     return module
 
 
-# --- what to say -------------------------------------------------------------------------------------------------------
+# --- what to say ------------------------------------------------------------------------------------------------------
 
 
 def _unnamed(file: Path, workspace: Workspace) -> TargetError:

@@ -36,7 +36,7 @@ class Workspace(NamedTuple):
         """A folder for our own files, made if it is not there. Git ignores all of them."""
         return make_state(self.root).joinpath(*parts)
 
-    # --- stacks --------------------------------------------------------------------------------------------------------
+    # --- stacks -------------------------------------------------------------------------------------------------------
 
     def stack(self, name: str | None = None) -> LocalStack:
         """The stack of that name, or the active one. Raises `NotFound`, `ConfigError`."""
@@ -62,7 +62,7 @@ class Workspace(NamedTuple):
         listed = ", ".join(f"`{name}`" for name in self.config.stacks)
         raise ConfigError(
             f"`{FILE}` has several stacks ({listed}), and none is active",
-            hint=f"choose one: `pipeglot stack set {next(iter(self.config.stacks))}`, or `--stack` for a single command",
+            hint=f"choose one: `pipeglot stack set {next(iter(self.config.stacks))}`, or say `--stack` each time",
         )
 
     def chosen(self) -> str | None:
@@ -85,6 +85,14 @@ class Workspace(NamedTuple):
         if "://" in text or text.startswith("~"):
             return text
         return os.path.normpath(self.root / text)
+
+    def secrets(self, stack: LocalStack) -> dict[str, str]:
+        """Where a stack's secrets are; a relative file lies in the project."""
+        return {name: self._secret(where) for name, where in stack.secrets.items()}
+
+    def _secret(self, where: str) -> str:
+        kind, _, place = where.partition(":")
+        return where if kind != "file" or place.startswith("~") else f"file:{os.path.normpath(self.root / place)}"
 
     def _where(self) -> str:
         return f" in `{FILE}`" if self.file else ""

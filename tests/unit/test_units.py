@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeglot.core.errors import UsageError
@@ -75,9 +75,7 @@ def test_what_is_no_duration_is_refused_with_examples(written: Any, why: str) ->
     with pytest.raises(UsageError) as caught:
         seconds(written)
     assert caught.value.message == why
-    assert caught.value.hint == (
-        'write a duration as `"10s"`, `"500ms"`, `"1h30m"`, `"7d"`, or as a number of seconds'
-    )
+    assert caught.value.hint == ('write a duration as `"10s"`, `"500ms"`, `"1h30m"`, `"7d"`, or as a number of seconds')
 
 
 @pytest.mark.parametrize(
@@ -157,12 +155,14 @@ def test_show_seconds(value: float, expected: str) -> None:
     assert show_seconds(value) == expected
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0.001, max_value=1e9))
 def test_what_is_shown_reads_back_about_the_same(value: float) -> None:
     shown = seconds(show_seconds(value))
     assert abs(shown - value) <= max(value * 0.05, 0.001)
 
 
+@settings(deadline=None)
 @given(st.timedeltas())
 def test_a_timedelta_comes_back_exactly(value: dt.timedelta) -> None:
     assert timedelta_of(show_timedelta(value)) == value
@@ -177,6 +177,7 @@ def test_timedeltas_may_be_negative_but_not_endless() -> None:
         timedelta_of("9000000000w")
 
 
+@settings(deadline=None)
 @given(st.text() | st.floats() | st.integers() | st.binary())
 def test_nothing_raises_anything_else(value: Any) -> None:
     for read in (seconds, memory, timedelta_of):

@@ -7,6 +7,7 @@ just that file, and then one hash serves for both.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ _CHUNK = 1 << 20
 _LONGEST_HEADER = 1 << 20
 
 
-def dump(value: Array, out: Spool, job: Saving) -> Dumped:
+def dump(value: Array, out: Spool, job: Saving) -> Dumped:  # noqa: ARG001  # all codecs are called alike
     """Raises `NotPlain` for what the format does not hold: objects, and types of other libraries."""
     dtype, fortran = value.dtype, value.flags.f_contiguous and not value.flags.c_contiguous
     out.write(_header(_describe(dtype), value.shape, fortran))
@@ -66,23 +67,19 @@ def load(job: Loading) -> Array:
     return numpy.ndarray(shape, dtype, buffer, start, order="F" if fortran else "C")
 
 
-# --- the header: NumPy's own, but written here, so that it is the same whatever NumPy's version ------------------------
+# --- the header: written here, so that it is the same with every version of NumPy -------------------------------------
 
 
 def _describe(dtype: numpy.dtype[Any]) -> Any:
     """What the header says of a dtype: text, or for a structured one a list. Raises `NotPlain`."""
     import numpy
 
-    if dtype.hasobject or dtype.isbuiltin == 2 or dtype.metadata or not _is_portable(dtype):
-        raise NotPlain(f"an array of `{dtype}` has no portable form")
-    try:
-        found = numpy.lib.format.dtype_to_descr(dtype)
-        back = numpy.lib.format.descr_to_dtype(ast.literal_eval(repr(found)))
-    except (ValueError, TypeError, SyntaxError):  # fields that overlap, say
-        back = None
-    if back != dtype:
-        raise NotPlain(f"an array of `{dtype}` has no portable form")
-    return found
+    if not (dtype.hasobject or dtype.isbuiltin == 2 or dtype.metadata) and _is_portable(dtype):
+        with contextlib.suppress(ValueError, TypeError, SyntaxError):  # fields that overlap, say
+            found = numpy.lib.format.dtype_to_descr(dtype)
+            if numpy.lib.format.descr_to_dtype(ast.literal_eval(repr(found))) == dtype:
+                return found
+    raise NotPlain(f"an array of `{dtype}` has no portable form")
 
 
 def _is_portable(dtype: numpy.dtype[Any]) -> bool:
@@ -136,7 +133,7 @@ def _chunks(value: Array) -> Iterator[Array]:
 
 
 def _bytes(chunk: Array) -> memoryview:
-    return memoryview(chunk.view("u1"))
+    return chunk.view("u1").data
 
 
 def _packed(dtype: numpy.dtype[Any]) -> numpy.dtype[Any]:

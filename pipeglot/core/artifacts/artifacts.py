@@ -72,7 +72,7 @@ class Artifacts:
         return self._guarded(job, lambda: codec(ref.codec).load(job))
 
     def exists(self, ref: Ref) -> bool:
-        """Is all that `load` needs in the store, in the right size? Reads the list of parts of a value that has some."""
+        """Is all that `load` needs in the store, in the right size? Reads the list of parts, where there is one."""
         try:
             return all(self._blobs.has(week, sha, size) for week, sha, size in self._needed(ref, 0))
         except Corrupt:
@@ -154,7 +154,7 @@ class Artifacts:
             raise
         except _UNREADABLE as error:
             why = f"{type(error).__name__}: {error}"
-            raise Corrupt(f"{job.what} is damaged: its bytes are no `{job.ref.codec}` ({why})") from error
+            raise Corrupt(f"{job.what} cannot be read: its bytes are no `{job.ref.codec}` ({why})") from error
 
 
 _KINDS = {

@@ -66,7 +66,7 @@ class Blobs:
         return self.store.size(blob_key(week, sha)) == size
 
     def open(self, week: str, sha: str, size: int, what: str) -> tuple[int, Path]:
-        """A file open at its start, its bytes verified, and its path. Raises `Corrupt`, which calls the value `what`."""
+        """A file open at its start, its bytes verified, and its path. Raises `Corrupt`; `what` names the value."""
         key = blob_key(week, sha)
         path = self.store.local(key)
         if path is None:

@@ -23,7 +23,7 @@ def canonical(data: Array) -> Array:
         if not numpy.isnan(data.min()):  # the fastest question that a single NaN answers
             return data
     nan = numpy.isnan(data)
-    bits = data.view(code.replace("f", "u"))
+    bits: Array = data.view(code.replace("f", "u"))
     quiet = numpy.array([float("nan")], data.dtype).view(bits.dtype)
     if (bits[nan] == quiet).all():
         return data

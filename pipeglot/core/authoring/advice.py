@@ -5,13 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pipeglot.core import ir
-from pipeglot.core.authoring.annotations import MISSING, type_text
 from pipeglot.core.authoring.sources import enclosing, inside, short
 
 if TYPE_CHECKING:
     from pipeglot.core.authoring.positions import Position
-    from pipeglot.core.authoring.values import Value
 
 _LOOPS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SHOWN = (
@@ -22,7 +19,6 @@ _SHOWN = (
     ast.Compare,
     ast.Subscript,
     ast.Attribute,
-    ast.Await,
     ast.stmt,
 )
 _BARE = {
@@ -33,7 +29,6 @@ _BARE = {
     "text": "`str`",
     "call": "a call",
     "change": "an assignment",
-    "await": "`await`",
     "with": "`with`",
     "isinstance": "`isinstance`",
 }
@@ -46,10 +41,11 @@ _HINTS = {
     "isinstance": "ask in a step",
     "change": "return the changed value from a step",
     "call": "call it in a step",
-    "await": "leave out `await`: an `async` step is called like any other",
     "with": "use it in a step",
     "comparison": "join conditions with `all_of`, `any_of` and `not_`",
 }
+_BUILTINS = ("enumerate", "filter", "list", "map", "reversed", "sorted", "tuple")
+_OVER = "{} returns a list, and run `step.map(each(…))` over that"
 _TESTS = {
     "while": "put the loop in a step",
     "assert": "check it in a step, and raise there",
@@ -188,9 +184,10 @@ def _other(use: str, detail: str, chain: list[ast.AST]) -> tuple[str, str]:
     node = next((node for node in chain if isinstance(node, _SHOWN)), None)
     if use == "text" and isinstance(node, ast.Call) and short(node.func) == "print":
         return short(node), "print in a step: what it prints goes to the step's log"
+    if isinstance(node, ast.Call) and short(node.func) == "range":
+        return short(node), _OVER.format("make a step that")
     if use in ("number", "attribute", "item"):
-        call = isinstance(node, ast.Call) or use == "number"
-        return _text(node), "call it in a step" if call else "read it in a step"
+        return _text(node), "call it in a step" if isinstance(node, ast.Call) else "read it in a step"
     if use == "contains" or (use == "arithmetic" and detail in "&|~"):
         return _text(node), f"write `{condition(node)}`" if isinstance(node, ast.expr) else "write `is_in(…)`"
     return _text(node), _HINTS[use]
@@ -231,6 +228,10 @@ def _starred(call: ast.Call) -> bool:
 def _map_hint(target: ast.expr, items: ast.expr, body: object) -> str:
     """`train.map(features, each(carriers))` for `for c in carriers: train(features, c)`."""
     shown = "step.map(each(…))"
+    if isinstance(items, ast.Call) and short(items.func) == "zip":
+        return "`step.map(x=each(xs), y=each(ys))` steps through the lists together"
+    if isinstance(items, ast.Call) and short(items.func) in _BUILTINS:
+        return _OVER.format(f"call `{short(items.func)}` in a step that")
     if isinstance(target, ast.Name):
         for node in body:  # type: ignore[attr-defined]
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -252,74 +253,3 @@ def _mapped(call: ast.Call, name: str, items: ast.expr) -> str:
     if each not in args and not any(keyword.value is each for keyword in keywords):
         return ""
     return short(ast.Call(ast.Attribute(call.func, "map"), args, keywords), 80)
-
-
-# --- outputs that are none --------------------------------------------------------------------------------------------
-
-
-def explain_output(value: Value, use: str, detail: str, at: Position | None) -> tuple[str, str]:
-    """Message and hint for an attribute, an item or an unpacking that no declared output answers."""
-    chain = enclosing(at)
-    if use == "unpack":
-        return _unpack(value, detail, chain)
-    if not value._producers or type(value._source) is ir.OneOf:
-        return explain(use, detail, value._label(), at)
-    producer = value._producers[0]
-    declared, step = producer.declared, producer.id
-    if producer.mapped:
-        inner = f"`list[{type_text(declared.whole)}]`" if declared.whole is not MISSING else "the list"
-        shown = f".{detail}" if use == "attribute" else f"[{detail}]"
-        return (
-            f"`{step}` is mapped: its results are a list, which has no `{shown}`",
-            f"read it in the step that takes {inner}",
-        )
-    if value._is_whole() and declared.many:
-        return _unknown_output(step, declared.form, list(declared.hints), use, detail)
-    of = value._label()
-    kind = f", a `{type_text(value._hint)}`," if value._hint is not MISSING else ""
-    name = f"`{detail}`" if use == "attribute" else f"`[{detail}]`"
-    hint = "read it in a step; what is to be an output is a field of a returned `NamedTuple`"
-    if chain and len(chain) > 1 and isinstance(chain[1], ast.Call) and chain[1].func is chain[0]:
-        hint = f"call `.{detail}(…)` in a step"
-    return f"{of}{kind} has no {name} while the pipeline is defined", hint
-
-
-def _unknown_output(step: str, form: str, names: list[str], use: str, detail: str) -> tuple[str, str]:
-    from difflib import get_close_matches
-
-    name = detail.strip("'")
-    listed = ", ".join(f"`{one}`" for one in names)
-    close = get_close_matches(name, names, 1)
-    hint = f"did you mean `{close[0]}`? its outputs are {listed}" if close else f"its outputs are {listed}"
-    if name in names:
-        how = {
-            "namedtuple": f"`.{name}`",
-            "typeddict": f'`["{name}"]`',
-            "tuple": f"`[{names.index(name)}]`, or unpack it",
-        }
-        hint = f"write {how[form]}"
-    return f"step `{step}` has no output `{name if use == 'attribute' else f'[{detail}]'}`", hint
-
-
-def _unpack(value: Value, detail: str, chain: list[ast.AST]) -> tuple[str, str]:
-    statement = next((node for node in chain if isinstance(node, ast.stmt)), None)
-    shown = (
-        f"`{short(statement)}` unpacks {detail} values"
-        if isinstance(statement, ast.Assign)
-        else f"{detail} values are unpacked"
-    )
-    if not value._producers:
-        return f"{shown}, and {value._label()} is known only when the pipeline runs", "unpack it in a step"
-    declared = value._producers[0].declared
-    if value._is_whole() and declared.many:
-        listed = ", ".join(f"`{name}`" for name in declared.hints)
-        if declared.form == "typeddict":
-            return f"{shown}, and {value._label()} is a dict", f"read its outputs by key: {listed}"
-        return (
-            f"{shown}, and step `{value._producers[0].id}` has {len(declared.hints)} outputs",
-            f"its outputs are {listed}",
-        )
-    return (
-        f"{shown}, and {value._label()} is one value",
-        'return a `NamedTuple`, or `tuple[Annotated[int, "a"], Annotated[str, "b"]]`: its parts are outputs',
-    )

@@ -104,14 +104,17 @@ def source_of(slot: Slot, value: object) -> ir.Source | None:
 
 def usable(trace: Trace, value: Value, where: str) -> bool:
     """Whether a value may be used here and now, as far as where it comes from is concerned."""
+    return has_value(trace, value, where) and in_arm(trace, value, where)
+
+
+def has_value(trace: Trace, value: Value, where: str) -> bool:
+    """Whether there will be a value at all, in this run."""
     if value._trace is not trace:
         trace.note(
             "foreign",
             f"{where} is {value._label()} of another tracing",
             "pass it as an argument; a global variable keeps what an earlier tracing left there",
         )
-        return False
-    if not in_arm(trace, value, where):
         return False
     for producer in value._producers:
         if producer.declared.form == "none":
@@ -162,6 +165,8 @@ def _misfit(slot: Slot, value: Value, label: str, hint: Any) -> None:
 def _no_source(slot: Slot, value: object) -> None:
     if type(value) is Poison:
         return
+    if any(value is told for told in slot.trace.told):
+        return
     if type(value) is Each:
         name = slot.function.name if slot.function else "step"
         slot.trace.note("each", f"{slot} is `each(…)`, which belongs in `map`", f"write `{name}.map(…)`")
@@ -203,7 +208,7 @@ def _list_of(slot: Slot, value: object) -> ir.Source | None:
 
 def _constant(slot: Slot, value: object) -> ir.Constant | None:
     if slot.hint is not MISSING and not accepts(value, slot.hint):
-        slot.trace.note("types", f"{slot.declared()}, and `{_short(value)}` is none", "pass a value of that type")
+        slot.trace.note("types", f"{slot.declared()}, which `{_short(value)}` is not", "pass a value of that type")
         return None
     try:
         return ir.Constant(value=plain.encode(value))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pipeglot.core import ir
 from pipeglot.core.authoring.annotations import MISSING, type_text
-from pipeglot.core.authoring.arguments import Slot, source_of, usable
+from pipeglot.core.authoring.arguments import Slot, has_value, source_of, usable
 from pipeglot.core.authoring.arms import exclusive, meeting
 from pipeglot.core.authoring.fits import class_of, fits
 from pipeglot.core.authoring.positions import here
@@ -244,12 +244,11 @@ def _is_option(trace: Trace, option: object) -> bool:
     if type(option) is Poison:
         return False
     if type(option) is Value and type(option._source) in (ir.OutputRef, ir.OneOf):
-        there = trace.arms
-        trace.arms = option._arms  # whether this value may be seen from here is what `one_of` is for
-        try:
-            return usable(trace, option, "an argument of `one_of`")
-        finally:
-            trace.arms = there
+        if not exclusive(option._arms, trace.arms):
+            return has_value(trace, option, "an argument of `one_of`")
+        message = f"`one_of` is given {option._label()}, which never runs in this arm"
+        trace.note("one-of", message, "use `one_of` behind the branch")
+        return False
     label = option._label() if is_symbolic(option) else f"`{option!r:.40}`"
     trace.note(
         "one-of",

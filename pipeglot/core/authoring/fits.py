@@ -26,6 +26,15 @@ _MAPPINGS = {dict, collections.abc.Mapping, collections.abc.MutableMapping}
 
 def fits(given: Any, wanted: Any) -> bool:
     """False only if no value of the type `given` can be one of the type `wanted`."""
+    if given is wanted:
+        return True
+    try:
+        return _fits_once(given, wanted)
+    except TypeError:  # an annotation with something unhashable in it
+        return _fits(given, wanted)
+
+
+def _fits(given: Any, wanted: Any) -> bool:
     given, wanted = bare(given), bare(wanted)
     if given is wanted:
         return True
@@ -45,6 +54,9 @@ def fits(given: Any, wanted: Any) -> bool:
     return _related(given_class, wanted_class) and _parts_fit(given, wanted, given_class, wanted_class)
 
 
+_fits_once = functools.lru_cache(maxsize=1024)(_fits)
+
+
 def accepts(value: object, wanted: Any) -> bool:
     """False only if this very value is none of the type `wanted`."""
     wanted = bare(wanted)
@@ -55,6 +67,8 @@ def accepts(value: object, wanted: Any) -> bool:
         return any(value == choice and type(value) is type(choice) for choice in get_args(wanted))
     wanted_class = class_of(wanted)
     if wanted_class is None:
+        return True
+    if type(value).__module__ == "numpy":  # a scalar that does as a number, though it is none
         return True
     try:
         if not isinstance(value, wanted_class):
@@ -76,7 +90,6 @@ def class_of(hint: Any) -> type | None:
     return None if getattr(found, "_is_protocol", False) else found
 
 
-@functools.lru_cache(maxsize=1024)
 def _related(given: type, wanted: type) -> bool:
     if (
         wanted in _PROMOTED.get(given, ())

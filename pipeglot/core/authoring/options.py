@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -12,7 +13,8 @@ from pipeglot.core.authoring.settings import Cache, Checks, Resources, Retry, Se
 if TYPE_CHECKING:
     import datetime as dt
 
-NAME = "[A-Za-z_][A-Za-z0-9_-]*"
+NAME = "[A-Za-z_][A-Za-z0-9_-]{0,199}"
+VARIABLE = "[A-Za-z_][A-Za-z0-9_]{0,199}"
 
 
 class Options(TypedDict, total=False):
@@ -56,7 +58,9 @@ class _Read:
     def cache(self, value: object) -> object:
         if type(value) is bool:
             return ir.Cache(enabled=value)
-        return self._setting("cache", value, Cache, "write `cache=False`, or `cache=Cache(…)`") or ir.Cache()
+        if value is None:
+            self.checks.refuse("`cache=None` says neither yes nor no", "write `cache=False` for no cache")
+        return self._setting("cache", value, Cache, "write `cache=False`, or `cache=Cache(…)`")
 
     def timeout(self, value: object) -> object:
         found = to_seconds(self.checks, "timeout", value)
@@ -69,8 +73,10 @@ class _Read:
             self.checks.refuse(f"`env={value!r}` is no dict of texts")
             return {}
         for key, one in value.items():
-            if type(key) is not str or not key or "=" in key or "\0" in key:
-                self.checks.refuse(f"`env` has `{key!r}`, which is no name of an environment variable")
+            if type(key) is not str or not re.fullmatch(VARIABLE, key):
+                self.checks.refuse(
+                    f"`env` has `{key}`, which is no name of an environment variable", "write `LOG_LEVEL`"
+                )
             elif type(one) is not str or "\0" in one:
                 self.checks.refuse(f"`env` sets `{key}` to `{one!r}`, which is no text", f'write `"{one}"`')
         return dict(value)
@@ -93,7 +99,13 @@ class _Read:
         return self.checks.number("priority", value, least=-math.inf, whole=True) or 0
 
     def secrets(self, value: object) -> object:
-        return self.checks.texts("secrets", value)
+        names = self.checks.texts("secrets", value)
+        for name in names:
+            if not re.fullmatch(VARIABLE, name):
+                self.checks.refuse(
+                    f"`secrets` has `{name}`, which is no name of a secret", "write `WAREHOUSE_PASSWORD`"
+                )
+        return names
 
     def tags(self, value: object) -> object:
         return self.checks.texts("tags", value)
@@ -129,8 +141,6 @@ def read_options(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def checked_name(checks: Checks, value: object) -> str | None:
     """A name that may be an id everywhere."""
-    import re
-
     if value is None:
         return None
     if type(value) is not str or not re.fullmatch(NAME, value):

@@ -103,9 +103,9 @@ class Pipeline(Generic[P, R_co]):
             closures=trace.closures,
             **self._fields,
         )
-        problems = validate(found)
+        problems = validate(found)  # finds nothing, unless a check of ours is missing
         if problems:
-            raise DefinitionError(problems)
+            raise DefinitionError([problem._replace(at=trace.locate(self._function.at)) for problem in problems])
         return found
 
     # --- as a part of another pipeline --------------------------------------------------------------------------------
@@ -205,6 +205,9 @@ def _read(what: str, options: dict[str, Any]) -> dict[str, Any]:
     from pipeglot.core.authoring.schedules import Schedule
 
     checks = Checks(f"pipeline `{what}`")
+    known = ("name", "schedule", "tags", "max_parallel")
+    for name in options.keys() - set(known):
+        checks.refuse(f"there is no option `{name}`", f"the options are {', '.join(f'`{one}`' for one in known)}")
     schedule = options.get("schedule")
     if schedule is not None and not isinstance(schedule, Schedule):
         hint = (

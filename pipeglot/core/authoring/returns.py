@@ -9,8 +9,6 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pipeglot.core import ir
 from pipeglot.core.authoring.annotations import MISSING, bare, type_text
 
-_HINT = 'several outputs: return a `NamedTuple`, a `TypedDict` or `tuple[Annotated[int, "a"], Annotated[str, "b"]]`'
-
 
 class Declared(NamedTuple):
     """What a function says it returns: its outputs with their types, and the class to rebuild a NamedTuple from."""
@@ -107,10 +105,3 @@ def _name_of(part: Any) -> str | None:
     if get_origin(part) is not typing.Annotated:
         return None
     return next((extra for extra in get_args(part)[1:] if type(extra) is str and extra.isidentifier()), None)
-
-
-def undeclared_hint(declared: Declared) -> str:
-    """What to do for someone who reads an output that is none."""
-    if declared.many:
-        return "its outputs are " + ", ".join(f"`{name}`" for name in declared.hints)
-    return f"read it inside a step; or declare {_HINT}"

@@ -1,6 +1,6 @@
 """What no symbolic value can notice, found in the syntax of a pipeline function: `is`, and leaving a branch early.
 
-`x is None` asks the value nothing, and a `return` inside a branch ends the tracing: what follows would be lost silently.
+`x is None` asks the value nothing, and a `return` inside a branch ends the tracing: what follows would be lost.
 """
 
 from __future__ import annotations
@@ -56,14 +56,11 @@ class _Scope:
             name: cell.cell_contents for name, cell in cells.items() if _is_filled(cell)
         }
         self.names = set(pipeline.parameters)
+        plain: set[str] = set()
         for found in inside(node):
-            if (
-                isinstance(found, ast.Assign | ast.AnnAssign | ast.NamedExpr)
-                and found.value
-                and self.is_symbolic(found.value)
-            ):
-                targets = found.targets if isinstance(found, ast.Assign) else [found.target]
-                self.names |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+            if isinstance(found, ast.Assign | ast.AnnAssign | ast.NamedExpr) and found.value:
+                (self.names if self.is_symbolic(found.value) else plain).update(_targets(found))
+        self.names -= plain  # whether `last`, set to None before a loop that sets it anew, is None is a plain question
 
     def is_symbolic(self, node: ast.expr) -> bool:
         match node:
@@ -92,6 +89,11 @@ class _Scope:
         if isinstance(node, ast.Name):
             return self._outer.get(node.id)
         return getattr(self._resolve(node.value), node.attr, None) if isinstance(node, ast.Attribute) else None
+
+
+def _targets(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
 
 
 def _is_ours(found: Any) -> bool:

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Any
 
 from pipeglot.core import ir
-from pipeglot.core.authoring.settings import Checks, Setting
+from pipeglot.core.authoring.settings import Checks, Setting, to_seconds
 
-_FIELDS = (
-    ("minute", 0, 59, ()),
-    ("hour", 0, 23, ()),
-    ("day of the month", 1, 31, ()),
-    ("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
-    ("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
-)
 _ALIASES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -52,9 +44,9 @@ class Cron(Schedule):
         catchup: bool = False,
     ) -> None:
         checks = Checks("Cron")
+        times = _times(checks, start, end, catchup=catchup)
         line = _cron(checks, expr)
-        times = _times(checks, timezone, start, end, catchup=catchup)
-        self._freeze(ir.Schedule(cron=line, **times) if checks.done() else ir.Schedule())
+        self._freeze(_checked(checks, ir.Schedule(cron=line, timezone=timezone, **times)))
 
 
 class Interval(Schedule):
@@ -71,40 +63,39 @@ class Interval(Schedule):
         end: str | dt.date | None = None,
         catchup: bool = False,
     ) -> None:
-        from pipeglot.core.units import seconds
-
         checks = Checks("Interval")
-        length = checks.convert("every", every, seconds)
-        if length == 0:
-            checks.refuse("`every` is no time at all", 'write `Interval("6h", start=…)`')
-        times = _times(checks, timezone, start, end, catchup=catchup)
-        self._freeze(ir.Schedule(interval=length, **times) if checks.done() else ir.Schedule())
+        times = _times(checks, start, end, catchup=catchup)
+        length = to_seconds(checks, "every", every)
+        self._freeze(_checked(checks, ir.Schedule(interval=length, timezone=timezone, **times)))
 
 
-def _times(checks: Checks, timezone: object, start: object, end: object, *, catchup: bool) -> dict[str, Any]:
-    first: dt.datetime | None = checks.convert("start", start, _moment)
-    last: dt.datetime | None = checks.convert("end", end, _moment)
-    if checks.flag("catchup", catchup) and start is None:
-        checks.refuse(
-            "`catchup=True` needs a `start`: what was missed is counted from there", 'add `start="2024-01-01"`'
-        )
-    zone = checks.convert("timezone", timezone, _zone)
-    if (
-        first
-        and last
-        and zone
-        and last.replace(tzinfo=last.tzinfo or zone) <= first.replace(tzinfo=first.tzinfo or zone)
-    ):
-        checks.refuse(f"`end={last.isoformat()}` is not after `start={first.isoformat()}`")
-    return {
-        "timezone": timezone,
-        "start": first and first.isoformat(),
-        "end": last and last.isoformat(),
-        "catchup": catchup,
-    }
+def _checked(checks: Checks, spec: ir.Schedule) -> ir.Schedule:
+    """By the rules that the IR's schedules keep however they are written."""
+    if not checks.mistakes:
+        from pipeglot.core.validate.report import Report
+        from pipeglot.core.validate.schedules import check_schedule
+
+        report = Report()
+        check_schedule(report, spec)
+        for problem in report.problems:
+            checks.refuse(problem.message.removeprefix("schedule: "), problem.hint)
+    return spec if checks.done() else ir.Schedule()
 
 
-def _moment(value: object) -> dt.datetime:
+def _cron(checks: Checks, expr: object) -> str:
+    alias = _ALIASES.get(str(expr).strip().lower())
+    if type(expr) is not str or alias:
+        checks.refuse(f"`{expr}` is no cron line of five fields", f'write `Cron("{alias or "0 6 * * *"}")`')
+        return ""
+    return " ".join(expr.split())
+
+
+def _times(checks: Checks, start: object, end: object, *, catchup: object) -> dict[str, Any]:
+    first, last = checks.convert("start", start, _moment), checks.convert("end", end, _moment)
+    return {"start": first, "end": last, "catchup": checks.flag("catchup", catchup)}
+
+
+def _moment(value: object) -> str:
     """A date is its first moment. Without an offset, it is a time of the schedule's zone."""
     if isinstance(value, str):
         try:
@@ -114,55 +105,6 @@ def _moment(value: object) -> dt.datetime:
     if not isinstance(value, dt.date):
         raise TypeError(f"`{value!r}` is no date or time")
     if not isinstance(value, dt.datetime):
-        return dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001  # its zone is the schedule's
+        return f"{value.isoformat()}T00:00:00"
     offset = value.utcoffset()
-    return value if offset is None else value.replace(tzinfo=dt.timezone(offset))
-
-
-def _zone(value: object) -> dt.tzinfo:
-    from zoneinfo import ZoneInfo
-
-    try:
-        return ZoneInfo(value)  # type: ignore[arg-type]
-    except Exception:  # noqa: BLE001  # it raises whatever a file system may
-        raise ValueError(f"`{value}` is no time zone: write one as `Europe/Paris`") from None
-
-
-def _cron(checks: Checks, expr: object) -> str | None:
-    if type(expr) is not str:
-        checks.refuse(f"`{expr!r}` is no cron line", 'write `Cron("0 6 * * *")`')
-        return None
-    fields = expr.split()
-    if len(fields) != len(_FIELDS):
-        alias = _ALIASES.get(expr.strip().lower())
-        hint = (
-            f'write `Cron("{alias}")`' if alias else "they are minute, hour, day of the month, month, day of the week"
-        )
-        checks.refuse(f"`{expr}` has {len(fields)} field{'s' * (len(fields) != 1)}, and a cron line has five", hint)
-        return None
-    for text, (name, low, high, names) in zip(fields, _FIELDS, strict=True):
-        for part in text.split(","):
-            if not _is_part(part.lower(), low, high, names):
-                checks.refuse(
-                    f"`{part}` in `{expr}` is no {name}", f"it is a number from {low} to {high}, `*`, `a-b` or `*/n`"
-                )
-    return " ".join(fields)
-
-
-def _is_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
-    found = re.fullmatch(r"(\*|[a-z]{3}|[0-9]{1,2})(?:-([a-z]{3}|[0-9]{1,2}))?(?:/([0-9]{1,2}))?", part)
-    if not found:
-        return False
-    first, last, every = found.groups()
-    if every is not None and not 1 <= int(every) <= high:
-        return False
-    if first == "*":
-        return last is None
-    ends = [_number(end, low, names) for end in (first, last) if end is not None]
-    return all(low <= end <= high for end in ends) and ends == sorted(ends) and (every is None or last is not None)
-
-
-def _number(text: str, low: int, names: tuple[str, ...]) -> int:
-    if text.isdigit():
-        return int(text)
-    return names.index(text) + low if text in names else -1
+    return (value if offset is None else value.replace(tzinfo=dt.timezone(offset))).isoformat()

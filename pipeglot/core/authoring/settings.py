@@ -136,7 +136,7 @@ class Retry(Setting):
     ) -> None:
         checks = Checks("Retry")
         checks.number("attempts", attempts, least=1, whole=True)
-        checks.number("backoff", backoff, least=1)
+        checks.number("backoff", backoff, least=0, above=True)
         wait, most = to_seconds(checks, "delay", delay), to_seconds(checks, "max_delay", max_delay)
         if wait is not None and most is not None and most < wait:
             checks.refuse(f"`max_delay={max_delay!r}` is shorter than `delay={delay!r}`")
@@ -186,6 +186,8 @@ class Cache(Setting):
         if type(version) is not str:
             checks.refuse(f"`version={version!r}` is no text", f'write `version="{version}"`')
         ends = to_seconds(checks, "expires", expires)
+        if ends == 0:
+            checks.refuse(f"`expires={expires!r}` is no time at all", "write `Cache(enabled=False)` for no cache")
         self._freeze(ir.Cache(enabled=on, version=version, expires=ends) if checks.done() else ir.Cache())
 
 
@@ -208,6 +210,8 @@ class Resources(Setting):
         checks.number("gpu", gpu, least=0, whole=True)
         bytes_ = checks.convert("memory", memory, _memory)
         checks.text("accelerator", accelerator)
+        if bytes_ == 0:
+            checks.refuse(f"`memory={memory!r}` is none at all", "leave it out to ask for nothing in particular")
         cores = None if cpu is None else float(cpu)
         spec = (
             ir.Resources(cpu=cores, memory=bytes_, gpu=gpu, accelerator=accelerator)

@@ -68,6 +68,7 @@ class SymbolicValue:
         self._trace.use()
         if at not in answers:
             self._misuse("truth")
+            self._trace.told.append(self)
             answers[at] = _is_asserted(at)
         answers[at] = not answers[at]  # a loop ends, whichever answer it waits for
         return not answers[at]
@@ -132,10 +133,6 @@ class SymbolicValue:
     def __call__(self, *_: object, **__: object) -> Any:
         return self._misuse("call")
 
-    def __await__(self) -> Iterator[Any]:
-        self._misuse("await")
-        return iter(())
-
     def __enter__(self) -> Any:
         return self._misuse("with")
 
@@ -154,7 +151,7 @@ class SymbolicValue:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a SymbolicValue cannot be pickled")
+        raise TypeError("a `SymbolicValue` cannot be pickled")
 
     # --- arithmetic and comparison ------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from pipeglot.core.errors import DefinitionError, Location, Problem, UsageError
 
 if TYPE_CHECKING:
     from pipeglot.core.authoring.functions import Function
+    from pipeglot.core.authoring.symbols import SymbolicValue
     from pipeglot.core.code import Project
 
 MAX_PROBLEMS = 50
@@ -78,7 +79,7 @@ class Trace:
     def __init__(self, project: Project | None = None) -> None:
         self.project = project
         self.lines = Lines(project)
-        self.noted: dict[Noted, None] = {}
+        self.noted: dict[tuple[str, Position | Location | None], Noted] = {}
         self.nodes: list[Entry] = []
         self.block = self.nodes
         self.arms: tuple[Arm, ...] = ()
@@ -89,6 +90,8 @@ class Trace:
         self.templates: dict[Function, dict[str, Any]] = {}
         """What all calls of a step's function have in common."""
         self.positions: dict[str, Position] = {}
+        self.told: list[SymbolicValue] = []
+        """Those of which the truth was asked, which is mistake enough."""
         self.answers: dict[Position | None, bool] = {}
         self.unentered: dict[int, tuple[str, Position | None]] = {}
         """What `when(…)` gave and no `with` has entered so far."""
@@ -114,7 +117,8 @@ class Trace:
 
     def note(self, code: str, message: str, hint: str = "", at: Position | Location | None = None) -> None:
         """Record a mistake and go on; where it was made is where the user's code stands now, unless told."""
-        self.noted[Noted(code, message, hint, at or here())] = None
+        at = at or here()
+        self.noted.setdefault((message, at), Noted(code, message, hint, at))  # `list(x)` asks for items, then for `len`
         if len(self.noted) >= MAX_PROBLEMS:
             raise Endless
         self.use()
@@ -127,7 +131,8 @@ class Trace:
 
     def problems(self) -> list[Problem]:
         """All mistakes, each file's from top to bottom."""
-        found = [Problem(code, message, self.locate(at), hint) for code, message, hint, at in self.noted]
+        noted = self.noted.values()
+        found = list(dict.fromkeys(Problem(code, message, self.locate(at), hint) for code, message, hint, at in noted))
         files = list(dict.fromkeys(problem.at.file for problem in found if problem.at))
         found.sort(key=lambda problem: (files.index(problem.at.file), problem.at.line) if problem.at else (-1, 0))
         return found

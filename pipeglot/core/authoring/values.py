@@ -106,7 +106,7 @@ class Value(SymbolicValue):
         return iter([Poison(self._trace)])
 
     def _misuse(self, use: str, detail: str = "") -> Poison:
-        from pipeglot.core.authoring.advice import explain_output
+        from pipeglot.core.authoring.undeclared import explain_output
 
         if use in ("attribute", "item", "unpack"):
             at = here()
@@ -119,6 +119,9 @@ class Value(SymbolicValue):
         from pipeglot.core.authoring.conditions import compare
 
         return compare(self, op, other)
+
+
+Value.__name__ = SymbolicValue.__name__  # for Python's own messages, such as that of `",".join([value])`
 
 
 class Producer(NamedTuple):

@@ -27,21 +27,29 @@ class Effects(NamedTuple):
     """Global names, by what running some code may do to them."""
 
     written: set[str]  # assigned into, or a method of theirs was called for its effect
+    perhaps: set[
+        str
+    ]  # a method of theirs was called that changes what it is called on, unless it is a module's function
     passed: set[str]  # given to a call whose result nobody takes
     called: set[str]  # such calls of a plain name, or of a name's attribute
     ran: set[tuple[str, int]]  # functions and classes that may run, and how many levels of functions inside them
 
     def take(self, more: Effects) -> None:
         self.written.update(more.written)
+        self.perhaps.update(more.perhaps)
         self.passed.update(more.passed)
         self.called.update(more.called)
         self.ran.update(more.ran)
 
 
+def nothing() -> Effects:
+    return Effects(set(), set(), set(), set(), set())
+
+
 def effects(nodes: Iterable[ast.AST], package: str, hidden: frozenset[str] = frozenset(), levels: int = 0) -> Effects:
     """What running `nodes` does. Functions defined in them only run so many `levels` down: a decorator with
     arguments runs the function that it returns, and the wrapper in there runs when the step does."""
-    found = Effects(set(), set(), set(), set())
+    found = nothing()
     stack = [(node, hidden, levels) for node in nodes]
     while stack:
         node, hidden, levels = stack.pop()
@@ -65,7 +73,7 @@ def effects(nodes: Iterable[ast.AST], package: str, hidden: frozenset[str] = fro
 def of_definition(node: ast.stmt, package: str, levels: int) -> Effects:
     """What calling the function, or making an instance of the class, does."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        found = Effects(set(), set(), set(), set())
+        found = nothing()
         body, names = _body(node, package, found)
         found.take(effects(body, package, frozenset(names), levels))
         return found
@@ -93,11 +101,15 @@ def _decorated(node: _Definition, hidden: frozenset[str], found: Effects) -> Non
     """`@area.register` changes `area`; `@register("x")` also runs the function that it returns."""
     for decorator in node.decorator_list:
         name = _root(decorator)
-        if name and name not in hidden:
-            if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name):
+        if name in hidden:
+            continue
+        match decorator:
+            case ast.Call(func=ast.Name()):
                 found.ran.add((name, 1))
-            elif not isinstance(decorator, ast.Name):
-                found.written.add(name)
+            case ast.Name() | ast.Attribute(attr="setter" | "getter" | "deleter"):
+                pass  # which is seen as any other name; or a property, whose class has all of it
+            case _:
+                _add(found.perhaps, decorator, hidden)
 
 
 def _note(node: ast.AST, hidden: frozenset[str], found: Effects) -> None:
@@ -115,7 +127,7 @@ def _note(node: ast.AST, hidden: frozenset[str], found: Effects) -> None:
                     if isinstance(each, ast.Name):
                         _add(found.passed, each, hidden)
         case ast.Call(func=ast.Attribute(attr=method)) if method in _MUTATORS:
-            _add(found.written, node, hidden)
+            _add(found.perhaps, node, hidden)
         case ast.Name(id=name, ctx=ast.Load()) if name not in hidden:
             found.ran.add((name, 0))
 

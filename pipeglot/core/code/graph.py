@@ -71,6 +71,11 @@ class Graph:
             self._landings[ref] = tuple(dict.fromkeys(self._land(ref, set())))
         return self._landings[ref]
 
+    def is_object(self, key: Key) -> bool:
+        """Whether a member is code of the project, and not only an import of something else."""
+        home = self._find(key.module)
+        return home is not None and any(source.imported is None for source in home.of(key.name))
+
     def leads_to(self, module: Module, refs: tuple[Ref, ...]) -> tuple[Key, ...]:
         keys = dict.fromkeys(key for ref in refs for key in self.landing(ref))
         if any(self._runs_project(module, place) for place in module.calls):
@@ -115,6 +120,8 @@ class Graph:
         """A statement counts as it is written. An import within the project counts as what it leads to."""
         readings: list[Reading] = []
         for source in module.of(name):
+            if source.perhaps and self._is_module(module, name):
+                continue
             if source.imported is None:
                 readings.append(self._reading(module, source.place))
             elif not self._provides(source.imported.target) or self._is_folder(source.imported.target):
@@ -179,6 +186,12 @@ class Graph:
         """Whether it is a folder without `__init__.py`, which a package installed under the same name would hide."""
         module = self._find(ref.module)
         return not ref.path and module is not None and not module.path
+
+    def _is_module(self, module: Module, name: str) -> bool:
+        """Whether a name is nothing but what was imported, and no object of the project."""
+        targets = [source.imported.target for source in module.of(name) if source.imported is not None]
+        keys = [key for target in targets for key in self.landing(target)]
+        return bool(targets) and not any(self.is_object(key) for key in keys)
 
     def _is_ours(self, ref: Ref) -> bool:
         """Whether a name is pipeglot's, also where the project hands it on."""

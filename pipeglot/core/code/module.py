@@ -19,10 +19,14 @@ _BINDERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast
 
 
 class Source(NamedTuple):
-    """Something that makes a name what it is: a statement by its place, or (`imported`) a plain import."""
+    """Something that makes a name what it is: the statement at a place binds it, or changes it, or an import binds it.
+
+    A statement that `perhaps` changes it calls `name.add(…)` or the like, which means nothing where it is a module.
+    """
 
     place: int
     imported: Import | None = None
+    perhaps: bool = False
 
 
 class Module:
@@ -80,13 +84,13 @@ class Module:
     def _affect(self, place: int, statement: ast.stmt) -> None:
         """Count the statement among those that make each name that it may change."""
         found = self._all_effects(effects([statement], self.package))
-        data = {name for name in found.passed if name not in self.defined}
-        for name in sorted(found.written | data):
+        changed = found.written | {name for name in found.passed if name not in self.defined}
+        for name in sorted(changed | found.perhaps):
             if self.stars:  # the name may come with one of them
                 self.sources.setdefault(name, [])
             sources = self.sources.get(name)
             if sources is not None and all(source.place != place for source in sources):
-                sources.append(Source(place))
+                sources.append(Source(place, perhaps=name not in changed))
         if found.called and not isinstance(statement, _BINDERS):
             self.calls[place] = found.called
 
@@ -102,6 +106,7 @@ class Module:
             seen.add(run)
             inner = of_definition(node, self.package, levels)
             found.written.update(inner.written)
+            found.perhaps.update(inner.perhaps)
             found.called.update(inner.called)
             todo.extend(inner.ran)
         return found
@@ -129,7 +134,7 @@ def _is_main(test: ast.expr) -> bool:
 
 def _parse(path: str) -> ast.Module:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  # pathlib costs an import
+        with open(path, "rb") as file:
             source = file.read()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a bad escape is for the import of the module to complain of

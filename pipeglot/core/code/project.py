@@ -1,6 +1,5 @@
 """The digest of a step's code: a hash over its function and all project code that it reaches, from source alone."""
 
-# ruff: noqa: PTH100, PTH112, PTH113, PTH118, PTH122, PTH206  # os.path is there at every start; pathlib costs an import
 from __future__ import annotations
 
 import ast
@@ -73,16 +72,14 @@ class Project:
         if home is None or not home.path:
             where = " or ".join(f"`{root}`" for root in self._roots)
             raise _problem("code-module", f"no module `{module}` under {where}")
-        parts = qualname.split(".")
+        parts = qualname.partition(".<locals>")[0].split(".")  # what a function defines counts as all of that function
         reached = self._graph.landing(Ref(home.name, (parts[0],)))
-        if not any(self._graph.member(key).digest for key in reached):
-            raise _problem("code-function", f"`{module}` has no `{parts[0]}` of its own at its top level", home)
-        if len(parts) == 1 or parts[1] == "<locals>":  # what is defined in a function counts as all of that function
-            return reached
-        method = self._method(home, parts)
+        if not any(self._graph.is_object(key) for key in reached):
+            raise _problem("code-function", f"`{module}` has no `{parts[0]}` of the project's at its top level", home)
+        method = self._method(home, parts) if len(parts) > 1 and parts[0] in home.defined else None
         if method is None:
             return reached
-        found[f"{module}:{qualname}"] = method.digest
+        found[f"{module}:{'.'.join(parts)}"] = method.digest
         return self._graph.leads_to(home, method.refs)
 
     def _method(self, home: Module, parts: list[str]) -> Reading | None:

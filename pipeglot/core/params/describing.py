@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from pipeglot.core import plain
 from pipeglot.core.ir import (
     DictType,
@@ -61,7 +63,7 @@ def member_names(kind: EnumType) -> list[str]:
 
 def shown(value: object) -> str:
     """The value as Python writes it, on one line of at most about 80 characters."""
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(value, enum.Enum):
         text = repr(str.__str__(value)[:_LONGEST])
         return text if len(value) <= _LONGEST else f"{text[:-1]}…{text[-1]}"
     if isinstance(value, int) and value.bit_length() > 1000:

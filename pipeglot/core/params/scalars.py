@@ -38,7 +38,9 @@ class Place(NamedTuple):
     def refuse(self, kind: ParamType, value: object, why: str = "", hint: str = "") -> ParamError:
         """The error for a value that is not of its type."""
         reason = f": {why}" if why else ""
-        return ParamError(f"parameter {ticked(self.path)} must be {describe(kind)}, not {shown(value)}{reason}", hint=hint)
+        return ParamError(
+            f"parameter {ticked(self.path)} must be {describe(kind)}, not {shown(value)}{reason}", hint=hint
+        )
 
 
 def read_scalar(kind: ScalarType, value: object, place: Place) -> Any:
@@ -63,7 +65,7 @@ def read_json(value: object, place: Place, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if type(value) in (str, int, float):
-        return _finite(ANY, value, place) if type(value) is float else value
+        return _finite(value, place) if type(value) is float else value
     if depth >= plain.MAX_DEPTH:
         raise ParamError(f"parameter {ticked(place.path[:60])} is nested more than {plain.MAX_DEPTH} levels deep")
     if type(value) is list:
@@ -100,13 +102,14 @@ def _float(kind: ScalarType, value: object, place: Place) -> float:
         number = float(value)
     except OverflowError:
         raise place.refuse(kind, value, "it is too large") from None
-    return _finite(kind, number, place) if place.portable else number
+    return _finite(number, place) if place.portable else number
 
 
-def _finite(kind: ScalarType, value: Any, place: Place) -> Any:
+def _finite(value: Any, place: Place) -> Any:
     if math.isfinite(value):
         return value
-    raise place.refuse(kind, value, "parameters are finite, for not every engine can pass others", "use `float | None`")
+    hint = "not every engine can pass others; use `float | None`"
+    raise ParamError(f"parameter {ticked(place.path)} must be a finite number, not {shown(value)}", hint=hint)
 
 
 def _str(kind: ScalarType, value: object, place: Place) -> str:

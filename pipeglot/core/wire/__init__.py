@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,20 +22,19 @@ _OLDEST = max(1, IR_VERSION - 2)
 
 def dump_json(pipeline: Pipeline) -> str:
     """Indented JSON with a newline at its end; text stays readable UTF-8."""
-    return _text(pipeline, json.dumps(_tree(pipeline), ensure_ascii=False, indent=2)) + "\n"
+    return _write(pipeline, lambda tree: json.dumps(tree, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
 def dump_yaml(pipeline: Pipeline) -> str:
     """YAML in block style, with short parts on one line each. It reads alike in YAML 1.1 and 1.2."""
     from pipeglot.core.wire import yaml_text
 
-    return _text(pipeline, yaml_text.write(_tree(pipeline)))
+    return _write(pipeline, yaml_text.write)
 
 
 def compact(pipeline: Pipeline) -> bytes:
     """The bytes that travel to a store and to workers. Keys keep their order, which a step may see in a constant."""
-    text = json.dumps(_tree(pipeline), ensure_ascii=False, separators=(",", ":"))
-    return _text(pipeline, text).encode()
+    return _write(pipeline, _compact).encode()
 
 
 def digest(pipeline: Pipeline) -> str:
@@ -75,19 +75,20 @@ def _expand_code(nodes: Any) -> None:
             _expand_code(node.get(inner))
 
 
-def _tree(pipeline: Pipeline) -> Any:
-    """As builtins, by way of reading it again: so an int that stands for a float is written as it will be read."""
+_compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _write(pipeline: Pipeline, write: Callable[[Any], str]) -> str:
+    """Write builtins, and by way of reading them again: so an int that stands for a float looks as it will be read."""
     try:
-        return msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(pipeline), Pipeline))
+        text = write(msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(pipeline), Pipeline)))
+        text.encode()
     except msgspec.ValidationError as error:
         raise _not_writable(pipeline, str(error)) from None
-
-
-def _text(pipeline: Pipeline, text: str) -> str:
-    try:
-        text.encode()
     except UnicodeEncodeError as error:
         raise _not_writable(pipeline, f"the character {error.object[error.start]!a} is half of a pair") from None
+    except ValueError:
+        raise _not_writable(pipeline, "a number in it is not finite, or has thousands of digits") from None
     return text
 
 

@@ -116,7 +116,7 @@ def _flow(value: Any, room: int) -> str | None:
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
-    text = json.dumps(value)
+    text = json.dumps(value, allow_nan=False)
     if isinstance(value, float) and "e" in text and "." not in text:
         return text.replace("e", ".0e")  # without the point it is text to some reader
     return text

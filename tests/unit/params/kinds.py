@@ -15,7 +15,7 @@ Rate = Annotated[float, "a share"]
 class Mode(enum.Enum):
     FAST = "f"
     SLOW = "s"
-    QUICK = "f"  # an alias
+    QUICK = "f"  # noqa: PIE796  # an alias
 
 
 class Level(enum.IntEnum):
@@ -124,4 +124,4 @@ class Renamed(enum.Enum):
 
 
 Hider: Any = Renamed
-Renamed = Mode  # type: ignore[misc]
+Renamed = Mode  # type: ignore[misc,assignment]

@@ -22,10 +22,7 @@ from pipeglot.core.ir import (
 from tests.unit.params import kinds
 
 TEXT = st.text(st.characters(), max_size=8)  # lone surrogates too
-SCALARS = [
-    ScalarType(name=name)  # type: ignore[arg-type]
-    for name in ("any", "bool", "int", "float", "str", "date", "datetime", "timedelta")
-]
+SCALARS = [ScalarType(name=name) for name in ("any", "bool", "int", "float", "str", "date", "datetime", "timedelta")]
 _CLASSES = [kinds.Mode, kinds.Level, kinds.Word, kinds.Window, kinds.Config, kinds.Counted, kinds.Lowered]
 _LITERALS = [
     LiteralType(values=("a", "b")),
@@ -61,10 +58,14 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
     | st.dates()
     | st.datetimes()
     | st.timedeltas()
-    | st.sampled_from([kinds.Mode.SLOW, kinds.Level.LOW, kinds.Word.NO, kinds.Window(dt.date(2020, 1, 1)), object(), int]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.lists(inner, max_size=3).map(tuple)
-    | st.dictionaries(TEXT | st.integers(), inner, max_size=3),
+    | st.sampled_from(
+        [kinds.Mode.SLOW, kinds.Level.LOW, kinds.Word.NO, kinds.Window(dt.date(2020, 1, 1)), object(), int]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(TEXT | st.integers(), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 _OFFSETS = st.timedeltas(dt.timedelta(hours=-23), dt.timedelta(hours=23)).map(dt.timezone)

@@ -1,0 +1,190 @@
+"""How a run ended: one line if all went well; else what failed, why, and how to go on, last on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Protocol
+
+from pipeglot.cli.logs import last_lines
+from pipeglot.cli.text import cell_name, duration, listed, paint, plural, safe, safe_line
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import PipeglotError
+from pipeglot.core.ir import Branch, Step
+from pipeglot.core.lineage.keys import Index
+from pipeglot.core.lineage.plan import Plan, inner_steps
+from pipeglot.core.lineage.view import RunView, StepView
+
+MOST_FAILURES = 3
+LOG_LINES = 10
+TRACEBACK_LINES = 40
+SHORT_ID = 10
+"""So many letters of a run's id tell it from all others of a store."""
+
+
+class Onward(Protocol):
+    """The commands to go on with."""
+
+    def again(self) -> str: ...
+
+    def logs(self, run: str, step: str, index: Index) -> str: ...
+
+
+def report(view: RunView, plan: Plan, artifacts: Artifacts, onward: Onward, seconds: float, stream: IO[str]) -> None:
+    """Print the end of a run. A closed stream is not the run's fault."""
+    found = _Report(view, plan, artifacts, onward, seconds, stream)
+    try:
+        stream.write("".join(f"{line}\n" for line in found.lines()))
+        stream.flush()
+    except OSError:
+        return
+
+
+class _Report:
+    def __init__(
+        self, view: RunView, plan: Plan, artifacts: Artifacts, onward: Onward, seconds: float, stream: IO[str]
+    ) -> None:
+        self.view = view
+        self.plan = plan
+        self.artifacts = artifacts
+        self.onward = onward
+        self.seconds = seconds
+        self.stream = stream
+        self.failed = [step for step in view.steps if step.status == "failed"]
+
+    def lines(self) -> Iterator[str]:
+        yield from self._pickled()
+        if self.failed:
+            yield from self._failures()
+        if self.view.status == "succeeded":
+            yield self._summary()
+            return
+        if self.failed:
+            yield ""
+        yield self._summary()
+        yield from self._skipped()
+        yield ""
+        yield from self._onward()
+
+    # --- the line that sums it up -------------------------------------------------------------------------------------
+
+    def _summary(self) -> str:
+        status = self.view.status
+        colour = {"succeeded": "green", "failed": "red"}.get(status, "yellow")
+        how = paint("was cancelled" if status == "cancelled" else status, colour, self.stream)
+        time = f"{'in' if status == 'succeeded' else 'after'} {duration(self.seconds)}"
+        counts, run = ", ".join(self._counts()), self.view.run_id[:SHORT_ID]
+        return f"{safe_line(self.view.pipeline)} {how} {time}: {counts} (run {run})"
+
+    def _counts(self) -> Iterator[str]:
+        steps = self.view.steps
+        skipped = sum(step.status == "skipped" for step in steps)
+        yield plural(len(steps) - skipped, "step")
+        for count, word in (
+            (sum(step.cached for step in steps), "cached"),
+            (len(self.failed), "failed"),
+            (sum(step.status == "cancelled" for step in steps), "cancelled"),
+            (skipped, "skipped"),
+        ):
+            if count:
+                yield f"{count} {word}"
+
+    def _pickled(self) -> Iterator[str]:
+        found = [f"{step.id}.{output}" for step in self.view.steps if not step.cached for output in step.opaque]
+        names = list(dict.fromkeys(found))
+        if names:
+            what = "was" if len(names) == 1 else "were"
+            told = f"{listed(names, 3)} {what} stored as pickle: to be read only where the same packages are"
+            yield f"{paint('note:', 'cyan', self.stream)} {told}, and only from a store that is trusted"
+
+    # --- failures -----------------------------------------------------------------------------------------------------
+
+    def _failures(self) -> Iterator[str]:
+        alike: dict[tuple[str, str, str], list[StepView]] = {}
+        for step in self.failed:
+            told = (step.id, step.error.type, step.error.message) if step.error else (step.id, "", "")
+            alike.setdefault(told, []).append(step)
+        groups = list(alike.values())
+        for first, *others in groups[:MOST_FAILURES]:
+            yield from self._failure(first, others)
+        rest = sum(len(group) for group in groups[MOST_FAILURES:])
+        if rest:
+            yield ""
+            yield f"and {rest} more failed: `{self._runs('show')}` lists them"
+
+    def _failure(self, step: StepView, others: list[StepView]) -> Iterator[str]:
+        yield ""
+        yield paint(f"{self._title(step)} failed{self._attempts(step)}", "red", self.stream)
+        if others:
+            names = listed([cell_name(other.id, other.index) for other in others], 5)
+            yield f"so did {names}, in the same way"
+        yield from self._log(step)
+        yield ""
+        error = step.error
+        if error is None:
+            return
+        text = error.traceback.rstrip() or f"{error.type}: {error.message}"
+        yield from _cut(safe(text).split("\n"))
+        if error.hint:
+            yield ""
+            yield f"{paint('hint:', 'cyan', self.stream)} {safe(error.hint)}"
+
+    def _title(self, step: StepView) -> str:
+        place = self.plan.places.get(step.id)
+        kind = "condition" if place and isinstance(place.node, Branch) else "step"
+        return f"{kind} {cell_name(step.id, step.index)}"
+
+    def _attempts(self, step: StepView) -> str:
+        place = self.plan.places.get(step.id)
+        retry = place.node.retry if place and isinstance(place.node, Step) else None
+        return f" (attempt {step.attempts} of {retry.attempts})" if retry and retry.attempts > 1 else ""
+
+    def _log(self, step: StepView) -> Iterator[str]:
+        if step.log is None:
+            return
+        try:
+            lines = last_lines(self.artifacts, step.log, LOG_LINES)
+        except PipeglotError as error:
+            lines = [f"(its log cannot be read: {safe_line(error.message)})"]
+        yield ""
+        for line in lines:
+            yield paint(f"  | {line[:500]}".rstrip(), "dim", self.stream)
+
+    # --- what follows -------------------------------------------------------------------------------------------------
+
+    def _skipped(self) -> Iterator[str]:
+        blamed = blamed_steps(self.plan, {step.id for step in self.failed})
+        names = dict.fromkeys(step.id for step in self.view.steps if step.status == "skipped" and step.id in blamed)
+        if names:
+            yield f"skipped, for they need what failed: {listed(list(names))}"
+
+    def _onward(self) -> Iterator[str]:
+        again = "run it again to go on: finished steps come from the cache"
+        if self.failed:
+            again = "fix it and run again: finished steps come from the cache"
+            step = next((one for one in self.failed if one.log), None)
+            if step is not None:
+                yield f"  {self.onward.logs(self.view.run_id[:SHORT_ID], step.id, step.index)}"
+                yield paint("      all that it printed, earlier attempts too", "dim", self.stream)
+        yield f"  {safe(self.onward.again())}"
+        yield paint(f"      {again}", "dim", self.stream)
+
+    def _runs(self, verb: str) -> str:
+        return f"pipeglot runs {verb} {self.view.run_id[:SHORT_ID]}"
+
+
+def blamed_steps(plan: Plan, failed: set[str]) -> set[str]:
+    """The steps that cannot run once these have failed: all that needs them, directly or through others."""
+    bad, before = set(failed), -1
+    while len(bad) != before:
+        before = len(bad)
+        for place in (*plan.places.values(), *plan.maps.values()):
+            node = place.node
+            if any(set(need.steps) <= bad for need in place.needs) or (isinstance(node, Branch) and node.id in bad):
+                bad.update([step.id for step in inner_steps(node)], [node.id] if isinstance(node, Branch) else [])
+    return bad - failed
+
+
+def _cut(lines: list[str]) -> list[str]:
+    if len(lines) <= TRACEBACK_LINES:
+        return lines
+    return [*lines[:5], f"  … {len(lines) - TRACEBACK_LINES + 5} lines …", *lines[-(TRACEBACK_LINES - 5) :]]

@@ -1,0 +1,143 @@
+"""An artifact's value outside the store: as JSON on the screen, or as a file that other programs read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pipeglot.cli.output import as_json
+from pipeglot.core import plain
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import UsageError
+from pipeglot.core.lineage.records import Ref
+from pipeglot.core.lineage.view import readable
+
+_PYTHON = "load it in Python, in a step or a notebook"
+
+
+def to_stdout(artifacts: Artifacts, ref: Ref, shown: str) -> None:
+    """Plain data as JSON; bytes and files as they are, but not to a terminal."""
+    match ref.codec:
+        case "json/1":
+            value = artifacts.load(ref)
+            sys.stdout.buffer.write(as_json(readable(plain.encode(value))))
+        case "bytes/1" | "file/1":
+            if sys.stdout.isatty():
+                hint = f"write them to a file: `pipeglot artifact get {shown} -o FILE`"
+                raise UsageError("these are bytes, which are not for a terminal", hint=hint)
+            _stream(artifacts, ref)
+        case _:
+            what, suffix = _FILES.get(ref.codec, ("a Python object", ""))
+            hint = f"write it to a file: `pipeglot artifact get {shown} -o FILE{suffix}`" if suffix else _PYTHON
+            raise UsageError(f"this is {what}, which has no form to print", hint=hint)
+
+
+_FILES = {
+    "dir/1": ("a folder", "/"),
+    "frame/1": ("a frame", ".csv"),
+    "npy/1": ("an array", ".npy"),
+    "pickle/1": ("a pickled Python object", ".pkl"),
+}
+
+
+def export(artifacts: Artifacts, ref: Ref, target: Path, *, force: bool) -> None:
+    """Write the value to a path: whole or not at all. Raises `UsageError` if something is there, unless `force`."""
+    if target.exists() and not force:
+        raise UsageError(f"`{target}` is there already", hint="give another name, or `--force` to replace it")
+    if force and target.is_dir():
+        raise UsageError(f"`{target}` is a folder, which is not replaced", hint="remove it first, or give another name")
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder `{target.parent}`", hint="make it first")
+    write = _writer(artifacts, ref, target)
+    with TemporaryDirectory(prefix=".pipeglot-", dir=target.parent) as folder:
+        made = Path(folder) / f"value{''.join(target.suffixes)}"
+        write(made)
+        os.replace(made, target)  # also a folder, onto nothing
+
+
+def _writer(artifacts: Artifacts, ref: Ref, target: Path) -> Callable[[Path], Any]:
+    """How to write this value to a file of this name."""
+    match ref.codec:
+        case "json/1":
+            return lambda path: path.write_bytes(as_json(readable(plain.encode(artifacts.load(ref)))))
+        case "bytes/1":
+            return lambda path: path.write_bytes(_bytes(artifacts, ref))
+        case "file/1" | "dir/1":
+            return lambda path: _copy(artifacts, ref, path)
+        case "npy/1":
+            _need(target, (".npy",), "an array")
+            return lambda path: _save_array(artifacts.load(ref), path)
+        case "frame/1":
+            _need(target, (".csv", ".parquet"), "a frame")
+            return lambda path: _save_frame(artifacts.load(ref), path)
+        case "pickle/1":
+            _need(target, (".pkl", ".pickle"), "a pickled object")
+            return lambda path: _save_pickle(artifacts.load(ref), path)
+        case _:
+            raise UsageError("this is a list of values that are no plain data, which no one file holds", hint=_PYTHON)
+
+
+def _need(target: Path, suffixes: tuple[str, ...], what: str) -> None:
+    if target.suffix.lower() not in suffixes:
+        listed = " or ".join(f"`{suffix}`" for suffix in suffixes)
+        raise UsageError(
+            f"{what} is written as {listed}, and `{target.name}` ends otherwise", hint="give FILE that ending"
+        )
+
+
+def _bytes(artifacts: Artifacts, ref: Ref) -> bytes:
+    found = artifacts.load(ref)
+    assert isinstance(found, bytes), "`bytes/1` holds bytes"
+    return found
+
+
+def _copy(artifacts: Artifacts, ref: Ref, target: Path) -> None:
+    """With the usual permissions: what the store hands out is read-only, and may be its own file."""
+    with TemporaryDirectory(prefix="pipeglot-") as scratch:
+        source = artifacts.load(ref, scratch=Path(scratch))
+        assert isinstance(source, Path), "`file/1` and `dir/1` hold paths"
+        if source.is_file():
+            shutil.copyfile(source, target)
+            return
+        shutil.copytree(source, target, copy_function=shutil.copyfile)
+        for folder, _, _ in os.walk(target):
+            Path(folder).chmod(0o755)
+
+
+def _save_array(array: Any, path: Path) -> None:
+    import numpy as np
+
+    np.save(path, array, allow_pickle=False)
+
+
+def _save_frame(frame: Any, path: Path) -> None:
+    """An index that only counts the rows is left out."""
+    table = frame.to_frame() if frame.ndim == 1 else frame
+    if path.suffix.lower() == ".parquet":
+        table.columns = [str(name) for name in table.columns]
+        table.to_parquet(path)
+        return
+    table.to_csv(path, index=type(table.index).__name__ != "RangeIndex")
+
+
+def _save_pickle(value: Any, path: Path) -> None:
+    import cloudpickle
+
+    path.write_bytes(cloudpickle.dumps(value))
+
+
+def _stream(artifacts: Artifacts, ref: Ref) -> None:
+    sys.stdout.flush()
+    with TemporaryDirectory(prefix="pipeglot-") as scratch:
+        found = artifacts.load(ref, scratch=Path(scratch))
+        if isinstance(found, bytes):
+            sys.stdout.buffer.write(found)
+            return
+        assert isinstance(found, Path), "`file/1` holds a path"
+        with found.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)

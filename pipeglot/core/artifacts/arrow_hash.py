@@ -1,0 +1,143 @@
+"""The hash of an Arrow array as a logical value.
+
+Not seen are: where it begins in its buffers, what lies under a null, the bits of a NaN, the width of offsets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy
+import pyarrow
+
+from pipeglot.core.artifacts.nan import canonical
+
+if TYPE_CHECKING:
+    import hashlib
+
+_CHUNK = 1 << 17
+_types = pyarrow.types
+
+
+class Unhashable(Exception):
+    """An Arrow type that is not covered; the argument names it."""
+
+
+def update(into: hashlib._Hash, array: Any) -> None:
+    """Add an array to a hash."""
+    array = _common(array)
+    kind = array.type
+    into.update(f"{_name(kind)} {len(array)};".encode())
+    nulls = _nulls(array)
+    into.update(b"-" if nulls is None else numpy.packbits(nulls).tobytes())
+    if _types.is_null(kind):
+        return
+    if _types.is_boolean(kind):
+        bits = _bits(array.buffers()[1], array)
+        into.update(numpy.packbits(bits if nulls is None else bits & ~nulls).tobytes())
+    elif _is_text(kind):
+        _update_text(into, array)
+    elif _types.is_struct(kind):
+        for child in array.flatten():
+            update(into, child)
+    elif _types.is_dictionary(kind):
+        update(into, array.indices)
+        update(into, array.dictionary)
+    elif _is_list(kind):
+        if not _types.is_fixed_size_list(kind):
+            into.update(_lengths(array, nulls).tobytes())
+        update(into, array.flatten())
+    else:
+        _update_fixed(into, array, nulls)
+
+
+def _common(array: Any) -> Any:
+    """The same in the widest of the layouts that Arrow has for it."""
+    kind = array.type
+    if _types.is_string(kind) or str(kind) == "string_view":
+        return array.cast(pyarrow.large_string())
+    if _types.is_binary(kind) or str(kind) == "binary_view":
+        return array.cast(pyarrow.large_binary())
+    if _is_text(kind) and array.null_count and _lengths(array, None)[_nulls(array)].any():
+        return array.fill_null("" if _types.is_large_string(kind) else b"")  # only bytes that nobody sees change
+    return array
+
+
+def _name(kind: Any) -> str:
+    """What a type is called: Arrow's own words for some have changed."""
+    if _types.is_large_string(kind):
+        return "text"
+    if _types.is_large_binary(kind):
+        return "bytes"
+    if _types.is_timestamp(kind):
+        return f"timestamp[{kind.unit},{kind.tz}]"
+    if _types.is_struct(kind):
+        return f"struct<{[kind[i].name for i in range(kind.num_fields)]}>"
+    if _types.is_dictionary(kind):
+        return f"dictionary[{kind.ordered}]"
+    if _types.is_fixed_size_list(kind):
+        return f"list[{kind.list_size}]"
+    return "list" if _is_list(kind) else str(kind)
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(_types.is_large_string(kind) or _types.is_large_binary(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(_types.is_list(kind) or _types.is_large_list(kind) or _types.is_fixed_size_list(kind))
+
+
+def _update_text(into: hashlib._Hash, array: Any) -> None:
+    lengths = _lengths(array, None)
+    into.update(lengths.tobytes())
+    offsets, data = array.buffers()[1:3]
+    if data is not None and len(array):
+        start = numpy.frombuffer(offsets, "i8", 1, array.offset * 8)[0]
+        into.update(memoryview(data)[start : start + lengths.sum()])
+
+
+def _lengths(array: Any, nulls: Any) -> Any:
+    """Of texts or lists, as 64-bit integers."""
+    wide = _is_text(array.type) or _types.is_large_list(array.type)
+    buffer = array.buffers()[1]
+    if buffer is None or not len(array):
+        return numpy.zeros(len(array), "<i8")
+    offsets = numpy.frombuffer(buffer, "i8" if wide else "i4", len(array) + 1, array.offset * (8 if wide else 4))
+    lengths = numpy.diff(offsets).astype("<i8", copy=False)
+    return lengths if nulls is None else numpy.where(nulls, 0, lengths)
+
+
+def _update_fixed(into: hashlib._Hash, array: Any, nulls: Any) -> None:
+    try:
+        width = array.type.bit_width // 8
+    except ValueError:
+        raise Unhashable(str(array.type)) from None
+    if _types.is_union(array.type) or array.type.num_buffers != 2:
+        raise Unhashable(str(array.type))
+    buffer, count = array.buffers()[1], len(array)
+    if buffer is None or not count:
+        return
+    code = f"f{width}" if _types.is_floating(array.type) else f"V{width}"
+    data = numpy.frombuffer(buffer, code, count, array.offset * width)
+    for start in range(0, count, _CHUNK):
+        chunk = data[start : start + _CHUNK]
+        if nulls is not None:
+            chunk = chunk.copy()
+            chunk[nulls[start : start + _CHUNK]] = numpy.zeros((), code)
+        into.update(canonical(chunk).view("u1").data)
+
+
+def _nulls(array: Any) -> Any:
+    """Where the nulls are; None if there is none."""
+    if not array.null_count:
+        return None
+    valid = array.buffers()[0]
+    return numpy.ones(len(array), bool) if valid is None else ~_bits(valid, array)
+
+
+def _bits(buffer: Any, array: Any) -> Any:
+    """A bitmap as one boolean an item."""
+    start, stop = array.offset // 8, (array.offset + len(array) + 7) // 8
+    bits = numpy.unpackbits(numpy.frombuffer(buffer, "u1", stop - start, start), bitorder="little")
+    return bits[array.offset % 8 :][: len(array)].view(bool)

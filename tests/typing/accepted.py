@@ -1,0 +1,259 @@
+"""The authoring example of the design, with bodies, and every other form that both type checkers accept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from enum import Enum
+from typing import Annotated, NamedTuple, TypedDict, TypeVar, assert_type
+
+import pandas as pd
+
+from pipeglot import (
+    Cache,
+    Cron,
+    Interval,
+    Permanent,
+    Resources,
+    Retry,
+    Step,
+    all_of,
+    any_of,
+    current_run,
+    each,
+    is_in,
+    is_none,
+    log_metrics,
+    not_,
+    one_of,
+    otherwise,
+    pipeline,
+    secret,
+    step,
+    when,
+)
+
+
+class LogisticRegression:
+    def __init__(self, carrier: str) -> None:
+        self.carrier = carrier
+
+
+class Trained(NamedTuple):
+    model: LogisticRegression
+    auc: float
+
+
+@step(cache=Cache(expires="7d"))
+def ingest(year: int) -> pd.DataFrame:
+    return pd.DataFrame({"year": [year]})
+
+
+@step
+def validate(raw: pd.DataFrame) -> None:
+    if raw.empty:
+        raise Permanent("nothing there")
+
+
+@step
+def featurize(raw: pd.DataFrame) -> pd.DataFrame:
+    return raw
+
+
+@step
+def carriers(raw: pd.DataFrame) -> list[str]:
+    return [str(column) for column in raw.columns]
+
+
+@step(
+    retry=Retry(3, delay="10s", backoff=2, max_delay="30m", jitter=True, on=[ConnectionError, "requests.Timeout"]),
+    timeout="2h",
+    resources=Resources(cpu=4, memory="16Gi", gpu=1),
+)
+def train(features: pd.DataFrame, carrier: str) -> Trained:
+    log_metrics({"rows": len(features)})
+    return Trained(LogisticRegression(carrier), 0.5)
+
+
+@step
+def best(models: list[Trained]) -> Trained:
+    return max(models, key=lambda trained: trained.auc)
+
+
+@step
+def register(model: LogisticRegression) -> str:
+    return model.carrier
+
+
+@step(secrets=["TOKEN"], env={"LEVEL": "info"})
+def reject(auc: float) -> str:
+    return f"{auc} {secret('TOKEN')} {current_run().run_id}"
+
+
+@step
+def publish(outcome: str) -> None:
+    print(outcome)
+
+
+@pipeline(schedule=Cron("0 6 * * *", timezone="UTC"), tags=["ml"])
+def flights(year: int = 2013, bar: float = 0.7) -> None:
+    raw = ingest(year)
+    features = featurize.after(validate(raw))(raw)  # validate gives nothing to featurize, but comes first
+    models = train.map(features, each(carriers(raw)))  # one train per item of a list known at run time
+    winner = best(models)  # receives list[Trained], in order
+    with when(winner.auc >= bar):
+        good = register(winner.model)
+    with otherwise():
+        bad = reject(winner.auc)
+    publish(one_of(good, bad))  # whichever branch ran
+
+
+# --- other kinds of steps ---------------------------------------------------------------------------------------------
+
+T = TypeVar("T")
+
+
+class Mode(Enum):
+    FAST = "fast"
+    SLOW = "slow"
+
+
+class Counts(TypedDict):
+    rows: int
+    names: list[str]
+
+
+@step
+async def fetch(url: str) -> bytes:
+    await asyncio.sleep(0)
+    return url.encode()
+
+
+@step(retry=Retry(2))
+async def fetch_again(url: str) -> bytes:
+    await asyncio.sleep(0)
+    return url.encode()
+
+
+@step
+def count(raw: pd.DataFrame) -> Counts:
+    return {"rows": len(raw), "names": []}
+
+
+@step
+def halves(raw: pd.DataFrame) -> tuple[Annotated[pd.DataFrame, "train"], Annotated[pd.DataFrame, "test"]]:
+    return raw, raw
+
+
+@step
+def first(xs: list[T]) -> T:
+    return xs[0]
+
+
+@step(timeout=3)
+def first_with_options(xs: list[T]) -> T:
+    return xs[0]
+
+
+@step
+def size(content: bytes) -> int:
+    return len(content)
+
+
+@step
+def total(numbers: Sequence[float]) -> float:
+    return sum(numbers)
+
+
+@step
+def maybe(n: int) -> int | None:
+    return n or None
+
+
+@step
+def choose(mode: Mode, *, limit: int = 3) -> str:
+    return f"{mode} {limit}"
+
+
+@step
+def pairs(raw: pd.DataFrame) -> list[tuple[str, int]]:
+    return []
+
+
+class Box:
+    @staticmethod
+    @step
+    def inside(n: int) -> int:
+        return n
+
+
+@step(trigger="all_done")
+def clean_up(hours: int) -> None:
+    print(hours)
+
+
+@pipeline
+def part(raw: pd.DataFrame, carrier: str) -> Trained:
+    return train(raw, carrier)
+
+
+@pipeline(schedule=Interval("6h", start="2024-01-01"), max_parallel=4, name="other-forms")
+def other_forms(year: int, mode: Mode = Mode.FAST, names: list[str] | None = None) -> float:
+    raw = ingest(year)
+
+    assert_type(fetch("u"), bytes)
+    assert_type(fetch_again("u"), bytes)
+    assert_type(fetch.map(each(["u", "v"])), list[bytes])
+    assert_type(fetch.partial().map(url=["u", "v"]), list[bytes])
+    assert_type(size(fetch("u")), int)
+    assert_type(size.map(each(fetch.map(url=["u"]))), list[int])
+
+    assert_type(count(raw)["rows"], int)
+    train_part, test_part = halves(raw)
+    assert_type(train_part, pd.DataFrame)
+    assert_type(halves(raw)[1], pd.DataFrame)
+    model, auc = train(test_part, "x")
+    assert_type(model, LogisticRegression)
+    assert_type(auc, float)
+
+    assert_type(first(carriers(raw)), str)
+    assert_type(first.map(each([[1, 2], [3]])), list[int])
+    assert_type(first.after(raw)([1.5]), float)
+    assert_type(first_with_options([1]), int)
+
+    assert_type(train.partial(features=raw).map(carrier=carriers(raw)), list[Trained])
+    assert_type(train.map(features=[raw], carrier=["x"]), list[Trained])
+    assert_type(train.map(raw, carrier=each(carriers(raw))), list[Trained])
+    assert_type(best.map(each([[train(raw, "a")]])), list[Trained])
+    best([train(raw, carrier) for carrier in ("AA", "UA")])
+    total([1, auc, 2.5])
+    total(size.map(each([b"a"])))
+    choose(mode, limit=year)
+    choose.with_options(name="chosen", retry=None, cache=False, timeout=None)(Mode.SLOW)
+    choose.map(mode=each([Mode.FAST]), limit=each([1]))
+    assert_type(Box.inside(1), int)
+    clean_up.after(model, [auc, raw])(3)
+
+    nothing = validate(raw)
+    train.after(nothing, validate(raw)).with_options(name="again")(raw, "z")
+
+    n = maybe(year)
+    with when(all_of(auc > 0.5, any_of(is_none(n), not_(is_in(mode, [Mode.FAST]))), names)):
+        a = choose(mode)
+        with when(raw):
+            inner = choose(mode)
+        with otherwise():
+            other = choose(mode)
+        c = one_of(inner, other)
+    with otherwise():
+        b = maybe(1)
+    assert_type(one_of(a, b), str | int | None)
+    assert_type(one_of(c, b), str | int | None)
+
+    nested = part(raw, "y")
+    assert_type(nested, Trained)
+    return nested.auc
+
+
+a_step: Step[[int], int | None] = maybe
+assert_type(train(pd.DataFrame(), "x").auc, float)

@@ -1,0 +1,127 @@
+"""Whoever dies, however: nothing finished is lost, nothing runs on, and the next run goes on from there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeglot.core.lineage.view import read_view
+from pipeglot.runtime_local import pool as pool_module
+from tests.unit.lineage.build import const, mapped, out
+from tests.unit.runtime_local.conftest import NONE, ROOT, Bench, work
+
+DRIVER = """
+import sys
+from pathlib import Path
+from tests.unit.runtime_local.conftest import NONE, Bench, work
+bench = Bench(Path(sys.argv[1]))
+marks = {"folder": sys.argv[2]}
+bench.run(
+    work("one"),
+    work("child_process", given=marks, after=("one",), returns=NONE),
+    work("leaves_a_mark", given=marks, after=("one",), returns=NONE),
+)
+"""
+
+
+def until(seen: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def runner(bench: Bench, marks: Path) -> subprocess.Popen[bytes]:
+    """A run in a process of its own, in the middle of a step that has a child process."""
+    process = subprocess.Popen([sys.executable, "-c", DRIVER, str(bench.folder), str(marks)], cwd=ROOT)
+    until((marks / "pid").exists)
+    return process
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+def test_a_killed_runner_leaves_no_process_and_a_run_shown_as_lost(
+    bench: Bench, marks: Path, runner: subprocess.Popen[bytes]
+) -> None:
+    child = int((marks / "pid").read_text())
+    runner.kill()
+    runner.wait()
+    until(lambda: _gone(child))
+    until((marks / "finally").exists)
+    (run,) = bench.ledger.runs()
+    view = read_view(bench.ledger, bench.artifacts, run)
+    assert view.status == "lost"
+    assert bench.states(view) == {"one": "succeeded", "child_process": "lost", "leaves_a_mark": "lost"}
+    assert bench.run(work("one")).steps[0].cached
+
+
+def test_a_second_interrupt_ends_all_at_once(bench: Bench, marks: Path, runner: subprocess.Popen[bytes]) -> None:
+    runner.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    runner.send_signal(signal.SIGINT)
+    assert runner.wait(timeout=10) == 0
+    (run,) = bench.ledger.runs()
+    assert read_view(bench.ledger, bench.artifacts, run).status == "cancelled"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_cancel_too(
+    bench: Bench, number: signal.Signals, runner: subprocess.Popen[bytes]
+) -> None:
+    runner.send_signal(number)
+    assert runner.wait(timeout=20) == 0
+    (run,) = bench.ledger.runs()
+    assert read_view(bench.ledger, bench.artifacts, run).status == "cancelled"
+    assert bench.ledger.cancelled(run)
+
+
+def test_a_process_with_threads_starts_a_new_python_instead_of_forking(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "_may_fork", lambda: False)
+    view = bench.run(work("one"), work("add", inputs={"x": out("one")}))
+    assert bench.value(view, "add") == 1
+
+
+def test_workers_are_used_again(bench: Bench, marks: Path) -> None:
+    view = bench.run(mapped("who", const(list(range(8))), work("who", given={"folder": str(marks)})), max_parallel=2)
+    pids = {bench.value(view, "who", i) for i in range(8)}
+    assert len(pids) <= 2
+    assert os.getpid() not in pids
+
+
+def test_a_cached_run_starts_no_worker(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.run(work("one"))
+    monkeypatch.setattr(pool_module.Pool, "spawn", lambda *_: pytest.fail("a worker was started"))
+    assert bench.run(work("one")).steps[0].cached
+
+
+def test_two_runs_at_once_on_one_store(bench: Bench, marks: Path) -> None:
+    code = DRIVER.partition("bench.run(")[0] + (
+        "from tests.unit.lineage.build import const, mapped\n"
+        "view = bench.run(mapped('who', const(list(range(20))), work('who', given=marks)))\n"
+        "assert view.status == 'succeeded', view\n"
+    )
+    command = [sys.executable, "-c", code, str(bench.folder), str(marks)]
+    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert len(bench.ledger.runs()) == 3
+    assert {read_view(bench.ledger, bench.artifacts, run).status for run in bench.ledger.runs()} == {"succeeded"}
+
+
+def test_work_folders_are_removed(bench: Bench) -> None:
+    bench.run(work("makes_a_file", given={"text": "x"}), work("fail", returns=NONE))
+    assert list((bench.folder / "work").iterdir()) == []
