@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeglot.cli.output import print_fields, print_json, print_table
-from pipeglot.cli.parsing import add_folder, add_json, add_stack
-from pipeglot.cli.records import LATEST, Artifact, open_records
+from pipeglot.cli.records import Artifact, open_records
 from pipeglot.cli.text import cell_name, plural, size, when
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Ref, Verdict

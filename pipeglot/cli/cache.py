@@ -6,7 +6,7 @@ import argparse
 
 from pipeglot.cli.explain import Change, Explanation, explain
 from pipeglot.cli.output import print_json
-from pipeglot.cli.parsing import add_folder, add_json, add_stack, parse_index
+from pipeglot.cli.parsing import parse_index
 from pipeglot.cli.records import open_records
 from pipeglot.cli.text import cell_name, safe_line, when
 

@@ -1,6 +1,6 @@
 """All commands, in the order of the help. Only the module of the one that was asked for is imported.
 
-The command `runs list` is `add_list` (its arguments) and `do_list` (what it does) in `pipeglot.cli.runs`.
+The command `runs list` is the function `do_list` in `pipeglot.cli.runs`; its arguments stand in `arguments.py`.
 """
 
 from __future__ import annotations

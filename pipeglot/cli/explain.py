@@ -14,7 +14,7 @@ from pipeglot.core.ir import OutputRef, ParamRef, Source, Step
 from pipeglot.core.lineage.arguments import Arg, Given, Saved, hashes
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.plan import source_needs
-from pipeglot.core.lineage.records import Origin
+from pipeglot.core.lineage.records import Origin, Verdict
 from pipeglot.core.lineage.view import read_run, readable
 
 MOST_RUNS = 50
@@ -63,12 +63,19 @@ def explain(records: Records, found: Found, cell: Cell) -> Explanation:
         index=cell[1],
         status=entry.status if entry else "not done",
         cached=bool(seen and seen.cached),
-        why=(seen.why if seen else "") or _why(seen is not None, earlier),
+        why=_first_why(records, found, cell, verdict) or _why(verdict is not None, earlier),
         reused_from=seen.cached if seen else None,
         against=earlier.start.run if earlier else None,
         against_created=earlier.start.created if earlier else "",
         changes=tuple(_changes(earlier, found, cell)) if earlier and not (seen and seen.cached) else (),
     )
+
+
+def _first_why(records: Records, found: Found, cell: Cell, verdict: Verdict | None) -> str:
+    """What the cache said: noted with the first attempt, which looked there."""
+    failed = records.ledger.attempts(found.start.run, *cell)
+    seen = failed[0].observed if failed else verdict.observed if verdict else None
+    return seen.why if seen else ""
 
 
 def _why(ran: bool, earlier: Found | None) -> str:

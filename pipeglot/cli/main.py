@@ -73,15 +73,19 @@ def _help(words: list[str]) -> int:
 
 
 def _run(command: str, words: list[str]) -> int:
-    from importlib import import_module
-
+    from pipeglot.cli.arguments import add_arguments
     from pipeglot.cli.parsing import Parser
 
-    group, _, verb = command.partition(" ")
-    module = import_module(f"pipeglot.cli.{group}")
     parser = Parser(prog=f"pipeglot {command}", description=f"{_sentence(COMMANDS[command])}.")
-    getattr(module, f"add_{verb or group}")(parser)
-    return int(getattr(module, f"do_{verb or group}")(parser.parse_args(words)))
+    add_arguments(parser, command)
+    try:
+        args = parser.parse_args(words)
+    except SystemExit:  # after `--help`
+        return 0
+    from importlib import import_module
+
+    group, _, verb = command.partition(" ")
+    return int(getattr(import_module(f"pipeglot.cli.{group}"), f"do_{verb or group}")(args))
 
 
 def _unknown(word: str, known: list[str], group: str) -> Exception:

@@ -1,4 +1,4 @@
-"""Arguments: argparse with our kind of message, and the options that several commands share."""
+"""argparse with our kind of message."""
 
 from __future__ import annotations
 
@@ -36,28 +36,11 @@ def _reworded(message: str) -> str:
         return f"these arguments mean nothing here: `{found[1]}`"
     if found := re.fullmatch(r"the following arguments are required: (.*)", message):
         return f"{found[1]} is missing" if ", " not in found[1] else f"{found[1]} are missing"
+    if found := re.fullmatch(r"argument (\S+): invalid int value: '(.*)'", message, re.DOTALL):
+        return f"`{found[1]}`: `{found[2]}` is no whole number"
     if found := re.fullmatch(r"argument (\S+): (.*)", message, re.DOTALL):
         return f"`{found[1]}`: {found[2]}"
     return message
-
-
-def add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "target", metavar="TARGET", help="`file.py`, `file.py:name`, `package.module:name`, or an IR file"
-    )
-    add_folder(parser)
-
-
-def add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-C", dest="folder", metavar="DIR", help="work as if started in DIR")
-
-
-def add_stack(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stack", metavar="NAME", help="the stack to use, in place of the active one")
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def parse_index(text: str) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from pipeglot.cli.output import as_json, results_only
-from pipeglot.cli.parsing import add_stack, add_target
 from pipeglot.cli.records import folder_of, open_stack_store
 from pipeglot.core.errors import ParamError
 from pipeglot.core.lineage.keys import Index

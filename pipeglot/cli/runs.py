@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeglot.cli.logs import log_file
 from pipeglot.cli.output import print_fields, print_json, print_table
-from pipeglot.cli.parsing import add_folder, add_json, add_stack, parse_index
+from pipeglot.cli.parsing import parse_index
 from pipeglot.cli.records import Found, Records, open_records
 from pipeglot.cli.text import cell_name, duration, is_terminal, paint, plural, safe, safe_log, when
 from pipeglot.core.errors import UsageError
@@ -19,6 +20,10 @@ from pipeglot.core.lineage.records import Failure, Observed, Ref, Start
 from pipeglot.core.lineage.view import StepView, status_of
 
 SHORT_ID = 10
+MOST_ITEMS = 10
+"""More executions of one step are shown as one line, except those that failed."""
+
+_WORST_FIRST = ("failed", "lost", "cancelled", "running", "succeeded", "skipped")
 
 
 # --- list -------------------------------------------------------------------------------------------------------------
@@ -89,8 +94,26 @@ def do_show(args: argparse.Namespace) -> int:
     ]
     print_fields(fields)
     print()
-    print_table(["STEP", "STATUS", "TRIES", "TIME", "WHAT"], [_step_row(step) for step in view.steps])
+    print_table(["STEP", "STATUS", "TRIES", "TIME", "WHAT"], list(_step_rows(view.steps)))
     return 0
+
+
+def _step_rows(steps: tuple[StepView, ...]) -> Iterator[list[str]]:
+    """One for each execution; of many items of a map, one for all and some for those that failed."""
+    for _, group in itertools.groupby(steps, key=lambda step: step.id):
+        items = list(group)
+        if len(items) <= MOST_ITEMS:
+            yield from (_step_row(step) for step in items)
+            continue
+        yield _folded_row(items)
+        yield from (_step_row(step) for step in [step for step in items if step.status == "failed"][:MOST_ITEMS])
+
+
+def _folded_row(items: list[StepView]) -> list[str]:
+    counts = Counter("cached" if step.cached else step.status for step in items)
+    worst = next(status for status in _WORST_FIRST if any(step.status == status for step in items))
+    counted = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    return [f"{items[0].id}[…]", worst, "", duration(sum(step.seconds for step in items)), counted]
 
 
 def _step_row(step: StepView) -> list[str]:

@@ -7,7 +7,6 @@ import argparse
 import msgspec
 
 from pipeglot.cli.output import print_fields, print_json, print_table
-from pipeglot.cli.parsing import add_folder, add_json
 from pipeglot.cli.records import folder_of
 from pipeglot.core.errors import ConfigError
 from pipeglot.stacks.models import LocalStack

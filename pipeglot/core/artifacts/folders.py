@@ -153,26 +153,17 @@ def _read(job: Loading) -> tuple[list[Entry], Pack]:
     listing = plain.decode(json.loads(job.read()))
     pack = Pack(*listing["pack"])
     entries = [Entry(*entry) for entry in listing["entries"]]
-    _check(entries, job)
-    return entries, pack
-
-
-def _check(entries: list[Entry], job: Loading) -> None:
-    """No name may lead out of the folder: each one is new, and stands directly in a folder that was named before."""
-    folders, seen = {""}, set()
-    for path, kind, *_ in entries:
-        parent, _, name = path.rpartition("/")
-        if (
-            parent not in folders
-            or name in ("", ".", "..")
-            or "\0" in path
-            or path in seen
-            or kind not in tuple("dfxl")
-        ):
-            raise Corrupt(f"{job.what} is damaged: `{path!r}` cannot be in a folder")
+    folders, seen = {"."}, {""}
+    for entry in entries:
+        path = entry.path
+        parent, _, name = f"./{path}".rpartition("/")
+        known = parent in folders and path not in seen and entry.kind in _KINDS
+        if not known or name in ("", ".", "..") or "\0" in path or entry.at + entry.size > max(pack.size, entry.size - 1):
+            raise Corrupt(f"{job.what} cannot be read: `{path!r}` cannot be in a folder")
         seen.add(path)
-        if kind == "d":
-            folders.add(path)
+        if entry.kind == "d":
+            folders.add(f"./{path}")
+    return entries, pack
 
 
 def _build(root: str, entries: list[Entry], pack: Pack, job: Loading) -> None:

@@ -38,7 +38,7 @@ def encode(values: Any) -> tuple[Note, Any]:
     if missing.dtype != bool or missing.ndim != 1:  # pandas looks into nothing but arrays
         missing = numpy.array([item is None for item in values], bool)
     some = bool(missing.any())
-    kinds = set(map(type, (values[~missing] if some else values).tolist()))
+    kinds = set(map(type, (values[~missing] if some else values).tolist())) or {str}
     name, arrow = _TYPED.get(next(iter(kinds)) if len(kinds) == 1 else type(None), ("", None))
     marks = _marks(values, missing) if some else None
     if arrow is None or (some and marks is None):
@@ -91,20 +91,15 @@ def decode(note: Note, array: Any) -> Any:
     nulls = nulls_of(array)
     values = array.to_numpy(zero_copy_only=False)
     if note["is"] == "date":
-        values = _filled(values.astype("M8[D]").astype(object))
+        values = values.astype("M8[D]").astype(object)
     if not values.flags.writeable:
         values = values.copy()
     if marks is not None:
         for number, mark in enumerate(_MARKS):
             values[nulls & (marks == number)] = _MISSING[mark]
-    elif missing != "none" or note["is"] == "date":
+    elif missing != "none":
         values[nulls] = _MISSING[missing]
     return values
-
-
-def _filled(values: Any) -> Any:
-    """An array of objects for certain, also of none."""
-    return values if values.dtype == object else values.astype(object)
 
 
 # --- any plain data ---------------------------------------------------------------------------------------------------

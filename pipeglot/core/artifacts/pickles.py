@@ -70,6 +70,11 @@ def _unpickle(file: Any, job: Loading) -> object:
         ) from error
 
 
+def _home(obj: Any) -> Any:
+    """Whose module a pickle names."""
+    return obj if isinstance(obj, _NAMED) else type(obj)
+
+
 @functools.cache
 def _pickler() -> Any:
     """A cloudpickle pickler that notes, in `modules`, the top-level modules that the pickle refers to."""
@@ -81,9 +86,9 @@ def _pickler() -> Any:
             self.modules: set[str] = set()
 
         def reducer_override(self, obj: Any) -> Any:
-            named = obj if isinstance(obj, _NAMED) else type(obj)
-            if type(named.__module__) is str:
-                self.modules.add(named.__module__.partition(".")[0])
+            module = obj.__name__ if isinstance(obj, types.ModuleType) else _home(obj).__module__
+            if type(module) is str:
+                self.modules.add(module.partition(".")[0])
             return super().reducer_override(obj)
 
     return Pickler

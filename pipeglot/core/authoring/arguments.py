@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeglot.core import ir, plain
@@ -43,8 +44,8 @@ def bind(trace: Trace, function: Function, args: tuple[object, ...], kwargs: dic
     parameters = function.parameters
     names = [name for name, parameter in parameters.items() if not parameter.keyword_only]
     bound = dict(zip(names, args, strict=False))
-    told = False
-    if len(args) > len(names):
+    told = function.is_unfit  # which is told by itself
+    if len(args) > len(names) and not told:
         told = True
         given = f"{len(args)} are given" if len(args) > 1 else "1 is given"
         takes = f"{len(names)} positional argument{'s' * (len(names) != 1)}" if names else "no positional arguments"
@@ -135,6 +136,7 @@ def has_value(trace: Trace, value: Value, where: str) -> bool:
 
 
 def in_arm(trace: Trace, value: Value, where: str) -> bool:
+    """Whether the arm of a branch in which a value comes to be is taken wherever we are now."""
     arms = value._arms
     if not arms or trace.arms[: len(arms)] == arms:
         return True
@@ -207,16 +209,22 @@ def _list_of(slot: Slot, value: object) -> ir.Source | None:
 
 
 def _constant(slot: Slot, value: object) -> ir.Constant | None:
+    function = getattr(value, "_function", None)
+    if function is not None:
+        message = f"{slot} is the {function.kind} `{function.name}` itself, not its result"
+        slot.trace.note("constant", message, f"call it: `{function.name}(…)`")
+        return None
     if slot.hint is not MISSING and not accepts(value, slot.hint):
         slot.trace.note("types", f"{slot.declared()}, which `{_short(value)}` is not", "pass a value of that type")
         return None
     try:
-        return ir.Constant(value=plain.encode(value))
-    except plain.NotPlain:
+        return ir.Constant(value=plain.encode(value, slot.name if slot.function else "value"))
+    except plain.NotPlain as error:
         found = _rich(slot, value)
-    if found is None:
-        slot.trace.note("constant", *_no_constant(slot, value))
-    return found
+        if found is None:
+            message = f"{slot} cannot be written into a pipeline: {error.message}"
+            slot.trace.note("constant", message, "make a step that returns it, or pass what it is made from")
+        return found
 
 
 def _rich(slot: Slot, value: object) -> ir.Constant | None:
@@ -232,24 +240,6 @@ def _rich(slot: Slot, value: object) -> ir.Constant | None:
             except PipeglotError:
                 continue
     return None
-
-
-def _no_constant(slot: Slot, value: object) -> tuple[str, str]:
-    function = getattr(value, "_function", None)
-    if function is not None:
-        return (
-            f"{slot} is the {function.kind} `{function.name}` itself, not its result",
-            f"call it: `{function.name}(…)`",
-        )
-    kind = type(value)
-    shown = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    part = ""
-    if kind in _CONTAINERS:
-        part = "something that is no plain data is in it: "
-    return (
-        f"{slot} is a `{shown}`, {part}which cannot be written into a pipeline",
-        "make a step that returns it, or pass what it is made from",
-    )
 
 
 def _short(value: object) -> str:
@@ -273,14 +263,20 @@ def list_source(slot: Slot, value: object) -> ir.Source | None:
         if holds_symbols(value):
             parts = [source_of(slot._replace(name=f"{slot.name}[{place}]"), one) for place, one in enumerate(value)]
             return None if None in parts else ir.ListOf(items=tuple(parts))  # type: ignore[arg-type]
-        whole = MISSING if slot.hint is MISSING else list[slot.hint]  # type: ignore[name-defined]
-        return _constant(slot._replace(hint=whole), list(value))
+        return _constant_list(slot, list(value))
     slot.trace.note(
         "no-list",
         f"{slot} is to be stepped through, and is a `{type(value).__name__}`",
         "make it a list; what is the same for all items goes through `.partial(…)`, or beside `each(…)`",
     )
     return None
+
+
+def _constant_list(slot: Slot, values: list[object]) -> ir.Source | None:
+    for place, one in enumerate(values):
+        if slot.hint is not MISSING and not accepts(one, slot.hint):
+            return _constant(slot._replace(name=f"{slot.name}[{place}]"), one)
+    return _constant(slot if slot.hint is MISSING else slot._replace(hint=GenericAlias(list, (slot.hint,))), values)
 
 
 def _list_edge(slot: Slot, value: Value) -> ir.Source | None:

@@ -44,7 +44,8 @@ def explain_arm(trace: Trace, value: Value, where: str) -> tuple[str, str]:
             f"{message}; `{name}` is set in both arms, and here it is the second",
             f"give each its own name, and write `one_of({name}_1, {name}_2)`",
         )
-    return message, "move the call into that arm, or join both arms with `one_of(…)`"
+    join = "" if where.endswith(".after`") else ", or join both arms with `one_of(…)`"
+    return message, f"move the call into that arm{join}"
 
 
 def _set_in_both() -> str:

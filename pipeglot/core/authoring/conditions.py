@@ -85,8 +85,8 @@ def _comparable(value: Value, other: object, op: str) -> bool:
     if len(kinds) < 2 or not all(kind in _SCALARS for kind in kinds) or fits(value._hint, hint):
         return True
     label = other._label() if type(other) is Value else f"`{other!r:.40}`"
-    shown = [f"`{type_text(one)}`" for one in (value._hint, hint)]
-    message = f"{value._label()}, a {shown[0]}, is compared with {label}, a {shown[1]}, by `{op}`"
+    types = [f"of type `{type_text(one)}`" for one in (value._hint, hint)]
+    message = f"{value._label()}, {types[0]}, is compared by `{op}` with {label}, {types[1]}"
     value._trace.note("compare-types", message, "convert one of them in a step")
     return False
 
@@ -171,6 +171,7 @@ class Branch:
         trace.block, trace.arms = self._saved
 
     def __bool__(self) -> bool:
+        self._trace.unentered.pop(id(self), None)
         self._trace.note("branch", f"{self._name()} is tested for its truth", f"write `with {self._name()[1:-1]}:`")
         return True
 

@@ -72,8 +72,8 @@ class Function:
     @property
     def is_unusable(self) -> bool:
         """Whether a pipeline's function cannot even be called with a value for each parameter."""
-        wrong = _VARARGS | _VARKEYWORDS | _GENERATOR | _COROUTINE | _ASYNC_GENERATOR
-        return bool(self.code.co_flags & wrong or self.code.co_posonlyargcount)
+        wrong = _VARKEYWORDS | _GENERATOR | _COROUTINE | _ASYNC_GENERATOR
+        return self.is_unfit or bool(self.code.co_flags & wrong)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -88,6 +88,11 @@ class Function:
         if self._parameters is None:
             self._read()
         return self._returns
+
+    @property
+    def is_unfit(self) -> bool:
+        """Whether its arguments cannot be told apart by name."""
+        return bool(self.code.co_flags & _VARARGS or self.code.co_posonlyargcount)
 
     @property
     def open(self) -> bool:

@@ -32,9 +32,9 @@ class Position(NamedTuple):
     offset: int
 
 
-def here() -> Position | None:
+def here(frame: FrameType | None = None) -> Position | None:
     """The innermost instruction under way in a file of the user's; None if there is none."""
-    frame: FrameType | None = sys._getframe(1)
+    frame = frame or sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         users = _users.get(file)

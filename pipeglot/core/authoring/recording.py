@@ -138,7 +138,7 @@ def _waited(trace: Trace, step: Step[Any, Any], result: object, *, all_done: boo
 
 
 def _no_result(result: object) -> tuple[str, str]:
-    function = getattr(result, "_function", None)
+    function = None if is_symbolic(result) else getattr(result, "_function", None)
     if function is not None:
         return f"the {function.kind} `{function.name}` itself, not its result", f"call it: `.after({function.name}(…))`"
     if result is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeglot.core.authoring.advice import condition
 from pipeglot.core.authoring.sources import FUNCTIONS, function, inside, short
+from pipeglot.core.authoring.symbols import is_symbolic
 from pipeglot.core.errors import Location
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def _targets(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> set[str]:
 
 def _is_ours(found: Any) -> bool:
     """A step, a pipeline, `one_of` or a condition."""
+    if is_symbolic(found):
+        return False
     return hasattr(found, "_function") or getattr(found, "__module__", "") == "pipeglot.core.authoring.conditions"
 
 
@@ -135,7 +138,9 @@ def _exits(node: ast.AST) -> Iterator[tuple[tuple[str, str, str], Any]]:
         if isinstance(block, ast.With) and any(_is_arm(item.context_expr) for item in block.items):
             for found in _leaving(block, in_loop=False):
                 keyword = type(found).__name__.lower()
-                message = f"`{keyword}` leaves a `{short(block.items[0].context_expr)}` block, and the tracing with it"
+                message = (
+                    f"`{keyword}` leaves the block of `{short(block.items[0].context_expr)}`, and the tracing with it"
+                )
                 hint = f"take the `{keyword}` out of the block: the steps in it are skipped when its condition fails"
                 yield ("branch-exit", message, hint), found
 

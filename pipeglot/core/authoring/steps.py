@@ -80,13 +80,14 @@ class Step(Generic[P, R_co]):
     def map(self, *args: Any, **kwargs: Any) -> Any:
         """Run once for each item: of what is given as `each(xs)`; without an `each`, of all the lists given by name."""
         trace = required(f"{self.name}.map")
-        bound = bind(trace, self._function, args, kwargs)
-        lists = {name for name, value in bound.items() if type(value) is Each}
-        if not lists and (args or not kwargs):
+        given = any(type(value) is Each for value in (*args, *kwargs.values()))
+        if not given and (args or not kwargs):
             hint = f"mark the lists to step through: `{self.name}.map(…, each(xs))`"
             trace.note("each", f"`{self.name}.map` is given no `each(…)`", hint)
             return Poison(trace)
-        return record(trace, self, bound, lists or set(bound))
+        bound = bind(trace, self._function, args, kwargs)
+        lists = {name for name, value in bound.items() if not given or type(value) is Each}
+        return record(trace, self, bound, lists)
 
     def partial(self, **fixed: Any) -> Partial[R_co]:
         """Fix arguments, to `.map(…)` over lists for the others."""

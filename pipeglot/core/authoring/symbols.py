@@ -58,7 +58,7 @@ class SymbolicValue:
 
         at = here()
         message, hint = explain(use, detail, self._label(), at)
-        self._trace.note(use, message, hint, at)
+        self._trace.note_use(use, message, hint, at)
         return Poison(self._trace)
 
     # --- what asks for the value itself -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pipeglot.core import ir
 from pipeglot.core.authoring.positions import Lines, Position, here
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeglot.core.authoring.symbols import SymbolicValue
     from pipeglot.core.code import Project
 
+MAX_NODES = 100_000
 MAX_PROBLEMS = 50
 MAX_USES = 10_000
 """How often a body may ask poison for its truth and the like before it counts as a loop without end."""
@@ -80,6 +81,7 @@ class Trace:
         self.project = project
         self.lines = Lines(project)
         self.noted: dict[tuple[str, Position | Location | None], Noted] = {}
+        self._places: set[tuple[str, Position | Location | None]] = set()
         self.nodes: list[Entry] = []
         self.block = self.nodes
         self.arms: tuple[Arm, ...] = ()
@@ -117,17 +119,37 @@ class Trace:
 
     def note(self, code: str, message: str, hint: str = "", at: Position | Location | None = None) -> None:
         """Record a mistake and go on; where it was made is where the user's code stands now, unless told."""
-        at = at or here()
-        self.noted.setdefault((message, at), Noted(code, message, hint, at))  # `list(x)` asks for items, then for `len`
-        if len(self.noted) >= MAX_PROBLEMS:
+        at = at or here() or self._meanwhile()
+        self.noted.setdefault((message, at), Noted(code, message, hint, at))
+        if len(self.noted) > MAX_PROBLEMS:
+            self.noted.popitem()
+            self.noted["", None] = Noted(
+                "more", f"there are more than {MAX_PROBLEMS} problems", "mend these first", None
+            )
             raise Endless
+
+    def note_use(self, code: str, message: str, hint: str, at: Position | None) -> None:
+        """The same for a question to a symbolic value; told once, for a loop asks again, and `list(x)` asks `len(x)` too."""
+        places = {("", at), (message.partition(" depends on ")[0], self.locate(at))}
+        if places.isdisjoint(self._places):
+            self.note(code, message, hint, at)
+        self._places |= places
         self.use()
 
     def use(self) -> None:
         """Count one more use of a value that is not there."""
         self._uses += 1
-        if self._uses > MAX_USES:
-            raise Endless
+        if self._uses >= MAX_USES:
+            self._end()
+
+    def _end(self) -> NoReturn:
+        self.note("endless", "the pipeline function does not end while it is traced", "put the loop in a step")
+        raise Endless
+
+    def _meanwhile(self) -> Position | None:
+        """Where the pipeline function stands, for a thread in which nothing of the user's is under way."""
+        frame = sys._current_frames().get(self._thread)
+        return here(frame) if frame else None
 
     def problems(self) -> list[Problem]:
         """All mistakes, each file's from top to bottom."""
@@ -152,6 +174,8 @@ class Trace:
     def take_id(self, name: str, function: Function) -> str:
         """A free id for one more call of a function."""
         full = self.prefix + name
+        if len(self.positions) >= MAX_NODES:
+            self._end()
         owners = self._owners.setdefault(full, [])
         if function not in owners:
             owners.append(function)

@@ -21,10 +21,13 @@ def explain_output(value: Value, use: str, detail: str, at: Position | None) -> 
     chain = enclosing(at)
     if use == "unpack":
         return _unpack(value, detail, chain)
+    if detail == "keys" and chain and isinstance(chain[0], ast.Call):  # `f(**value)`
+        return explain("number", "**", value._label(), at)[0], "pass each argument by name"
+    if value._declared is not None and value._declared.many:
+        who = f"step `{value._producers[0].id}`" if value._is_whole() else value._label()
+        return _unknown_output(who, value._declared.form, list(value._declared.hints), use, detail)
     if not value._producers or type(value._source) is ir.OneOf:
         return explain(use, detail, value._label(), at)
-    if detail == "keys" and chain and isinstance(chain[0], ast.Call):
-        return explain("number", "**", value._label(), at)[0], "pass each argument by name"
     producer = value._producers[0]
     declared, step = producer.declared, producer.id
     if producer.mapped:
@@ -34,9 +37,7 @@ def explain_output(value: Value, use: str, detail: str, at: Position | None) -> 
             f"`{step}` is mapped: its results are a list, which has no `{shown}`",
             f"read it in the step that takes {inner}",
         )
-    if value._is_many():
-        return _unknown_output(step, declared.form, list(declared.hints), use, detail)
-    kind = f", a `{type_text(value._hint)}`," if value._hint is not MISSING else ""
+    kind = f", of type `{type_text(value._hint)}`," if value._hint is not MISSING else ""
     name = f"`{detail}`" if use == "attribute" else f"`[{_subscript(chain, detail)}]`"
     return f"{value._label()}{kind} has no {name} while the pipeline is defined", _part_hint(use, detail, chain)
 
@@ -53,7 +54,7 @@ def _part_hint(use: str, detail: str, chain: list[ast.AST]) -> str:
     return "read it in a step; what is to be an output is a field of a returned `NamedTuple`"
 
 
-def _unknown_output(step: str, form: str, names: list[str], use: str, detail: str) -> tuple[str, str]:
+def _unknown_output(who: str, form: str, names: list[str], use: str, detail: str) -> tuple[str, str]:
     from difflib import get_close_matches
 
     name = detail.strip("'")
@@ -67,7 +68,7 @@ def _unknown_output(step: str, form: str, names: list[str], use: str, detail: st
             "tuple": f"`[{names.index(name)}]`, or unpack it",
         }
         hint = f"write {how[form]}"
-    return f"step `{step}` has no output `{name if use == 'attribute' else f'[{detail}]'}`", hint
+    return f"{who} has no output `{name if use == 'attribute' else f'[{detail}]'}`", hint
 
 
 def _unpack(value: Value, detail: str, chain: list[ast.AST]) -> tuple[str, str]:

@@ -111,7 +111,7 @@ class Value(SymbolicValue):
         if use in ("attribute", "item", "unpack"):
             at = here()
             message, hint = explain_output(self, use, detail, at)
-            self._trace.note("undeclared-output" if use != "unpack" else "unpack", message, hint, at)
+            self._trace.note_use("unpack" if use == "unpack" else "undeclared-output", message, hint, at)
             return Poison(self._trace)
         return super()._misuse(use, detail)
 
@@ -164,5 +164,6 @@ class Each(SymbolicValue):
         return "`each(…)`"
 
     def _misuse(self, _use: str, _detail: str = "") -> Poison:
-        self._trace.note("each", "`each(…)` is no value: it belongs in `map`", "write `step.map(each(…))`")
+        at = here()
+        self._trace.note_use("each", "`each(…)` is no value: it belongs in `map`", "write `step.map(each(…))`", at)
         return Poison(self._trace)

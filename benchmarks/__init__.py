@@ -1,0 +1,1 @@
+"""What pipeglot costs, as CPU of whole processes: `make bench`."""
