@@ -178,17 +178,10 @@ def _encode_dict(value: dict[Any, Any], depth: int) -> dict[str, Any]:
             return tree
         pairs = []
         for key, item in value.items():
-            pairs.append([_encode_key(key, depth), _encode(item, depth + 1)])
+            pairs.append([_encode(key, depth + 1), _encode(item, depth + 1)])
     except _Unfit as unfit:
         raise unfit.below(f"[{key!r}]") from None
     return {"~m": pairs}
-
-
-def _encode_key(key: Any, depth: int) -> Any:
-    try:
-        return _encode(key, depth + 1)
-    except _Unfit as unfit:
-        raise unfit.below(" (a key)") from None
 
 
 def _is_object(value: dict[Any, Any]) -> bool:

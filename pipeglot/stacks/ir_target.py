@@ -10,6 +10,7 @@ from pipeglot.core import wire
 from pipeglot.core.code import Project
 from pipeglot.core.errors import DefinitionError, Problem, TargetError
 from pipeglot.core.ir import AnyNode, Branch, Map, Pipeline, Step
+from pipeglot.core.validate import validate
 
 MAX_BYTES = 64 << 20
 
@@ -22,6 +23,9 @@ def load_ir(file: Path, shown: str, project: Project) -> Pipeline:
         pipeline = wire.load(file.read_bytes(), source=shown)
     except OSError as error:
         raise TargetError(f"`{shown}` cannot be read: {error.strerror}") from None
+    problems = validate(pipeline)
+    if problems:
+        raise DefinitionError([problem._replace(message=f"{shown}: {problem.message}") for problem in problems])
     checker = _Code(project, shown)
     nodes = checker.filled(pipeline.nodes)
     if checker.problems:

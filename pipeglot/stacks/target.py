@@ -79,7 +79,8 @@ def _ir_target(text: str, here: Path, place: str, name: str) -> Target:
     if name:
         raise TargetError(f"`{text}`: an IR file holds one pipeline", hint=f"leave `:{name}` out")
     file = _existing(here, place)
-    workspace = workspace_of(file.parent) or workspace_of(here) or bare_workspace(file.parent)
+    bare = here if file.is_relative_to(here) else file.parent
+    workspace = workspace_of(file.parent) or workspace_of(here) or bare_workspace(bare)
     return Target(text, workspace, file, None, None)
 
 
@@ -95,7 +96,7 @@ def _file_target(text: str, here: Path, place: str, name: str) -> Target:
 
 
 def _module_target(text: str, here: Path, place: str, name: str) -> Target:
-    if not all(part.isidentifier() for part in place.split(".")):
+    if (here / place).is_file() or not all(part.isidentifier() for part in place.split(".")):
         raise TargetError(f"`{text}` is no target", hint=_meant(here, place) or _FORMS)
     workspace = workspace_at(here)
     file = _file_of(place, workspace)
@@ -172,10 +173,9 @@ def _meant(here: Path, place: str) -> str:
     if not folder.is_dir():
         return f"there is no folder `{wanted.parent}` either"
     try:
-        names = sorted(entry.name for entry in folder.iterdir() if entry.suffix in (".py", *IR_SUFFIXES))
+        files = {entry.stem: entry.name for entry in folder.iterdir() if entry.suffix in (".py", *IR_SUFFIXES)}
     except OSError:
         return ""
-    close = difflib.get_close_matches(wanted.name, names, n=1, cutoff=0.6)
-    exact = [name for name in names if name == f"{wanted.name}.py" or Path(name).stem == wanted.stem]
-    found = (exact or close)[:1]
-    return f"did you mean `{wanted.parent / found[0]}`?" if found else ""
+    stem = wanted.name.removesuffix(".py")
+    close = difflib.get_close_matches(stem, files, n=1)
+    return f"did you mean `{wanted.parent / files[close[0]]}`?" if close else ""

@@ -88,7 +88,8 @@ def digest(tmp_path_factory: pytest.TempPathFactory) -> str:
     ],
 )
 def test_the_environment_does_not_change_it(tmp_path: Path, digest: str, env: dict[str, str]) -> None:
-    assert project(tmp_path / "elsewhere").run("flow.py", "--no-cache", **env)["lineage_digest"] == digest
+    found = project(tmp_path / "elsewhere").run("flow.py", "--no-cache", cwd=None, **env)
+    assert found["lineage_digest"] == digest
 
 
 @pytest.mark.parametrize("target", ["flow.py:flow", "flow:flow", "./flow.py"])
@@ -105,7 +106,9 @@ def test_the_working_directory_does_not_change_it(tmp_path: Path, digest: str) -
 def test_the_order_of_imports_does_not_change_it(tmp_path: Path, digest: str) -> None:
     made = project(tmp_path)
     made.edit("flow.py", "from lib.maths import scale\n", "")
-    made.edit("flow.py", "from typing import NamedTuple\n", "from lib.maths import scale\nfrom typing import NamedTuple\n")
+    made.edit(
+        "flow.py", "from typing import NamedTuple\n", "from lib.maths import scale\nfrom typing import NamedTuple\n"
+    )
     assert made.run("flow.py", "--no-cache")["lineage_digest"] == digest
 
 
@@ -147,6 +150,8 @@ def test_a_pipeline_named_from_src_has_the_names_of_the_package(tmp_path: Path) 
 
 
 def test_importing_pipeglot_imports_nothing_heavy() -> None:
-    code = "import pipeglot, sys; print(*[m for m in ('msgspec', 'yaml', 'rich', 'typing', 'json') if m in sys.modules])"
+    code = (
+        "import pipeglot, sys; print(*[m for m in ('msgspec', 'yaml', 'rich', 'typing', 'json') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["typing"] or done.stdout.split() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypedDict, overload
 
+import pipeglot
 from pipeglot import Interval, Resources, Retry, all_of, each, is_in, one_of, otherwise, pipeline, step, when
 
 
@@ -157,3 +158,4 @@ step(retry=3)  # E: mypy strict basic
 step(timout="2h")  # E: mypy strict basic
 pipeline(schedule="0 6 * * *")  # E: mypy strict basic
 load(2013).columns  # E: mypy strict basic
+pipeglot.stpe  # E: mypy strict basic

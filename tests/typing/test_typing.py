@@ -13,17 +13,9 @@ from typing import TypeAlias
 import pytest
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 CASES = ("accepted.py", "rejected.py")
 Lines: TypeAlias = set[tuple[str, int]]
-
-
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy, out of reach of the settings of this repository."""
-    folder = tmp_path_factory.mktemp("typing")
-    for name in CASES:
-        shutil.copy(HERE / name, folder)
-    return folder
 
 
 def expected(checker: str) -> Lines:
@@ -47,23 +39,25 @@ def told(found: dict[tuple[str, int], str], wanted: Lines) -> str:
     return "\n".join([*extra, *missing])
 
 
-def test_mypy(case: Path) -> None:
-    cache = HERE.parents[1] / ".mypy_cache"
-    options = ("--strict", "--config-file=", f"--cache-dir={cache}", "--no-error-summary", "--show-absolute-path")
-    out = run(sys.executable, "-m", "mypy", *options, *CASES, cwd=case)
+def test_mypy() -> None:
+    options = ("--strict", "--config-file=", f"--cache-dir={ROOT / '.mypy_cache' / 'typing'}", "--no-error-summary")
+    out = run(sys.executable, "-m", "mypy", *options, *(str(HERE / name) for name in CASES), cwd=ROOT)
     found = {}
     for path, line, message in re.findall(r"^(.+?):(\d+): error: (.*)$", out, re.MULTILINE):
-        assert Path(path).parent == case, f"{path}:{line}: {message}"
+        assert (ROOT / path).parent == HERE, f"{path}:{line}: {message}"
         found[Path(path).name, int(line)] = message
     assert not told(found, expected("mypy"))
 
 
 @pytest.mark.parametrize("mode", ["strict", "basic"])
-def test_pyright(case: Path, mode: str) -> None:
+def test_pyright(tmp_path: Path, mode: str) -> None:
+    """On copies, out of reach of the settings of this repository."""
+    for name in CASES:
+        shutil.copy(HERE / name, tmp_path)
     config = {"typeCheckingMode": mode, "reportUnusedExpression": False, "reportUnusedVariable": False}
-    (case / "pyrightconfig.json").write_text(json.dumps(config))
-    options = ("--project", str(case), "--pythonpath", sys.executable, "--outputjson")
-    out = json.loads(run(sys.executable, "-m", "pyright", *options, cwd=case))
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    options = ("--project", str(tmp_path), "--pythonpath", sys.executable, "--outputjson")
+    out = json.loads(run(sys.executable, "-m", "pyright", *options, cwd=tmp_path))
     assert out["summary"]["filesAnalyzed"] == len(CASES)
     found = {
         (Path(each["file"]).name, each["range"]["start"]["line"] + 1): each["message"]

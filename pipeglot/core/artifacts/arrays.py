@@ -111,6 +111,8 @@ def _parse(buffer: Any) -> tuple[Any, tuple[int, ...], bool, int]:
     if end > _LONGEST_HEADER:
         raise ValueError("its header is too long")
     found = ast.literal_eval(bytes(buffer[start:end]).decode())
+    if any(type(size) is not int or size < 0 for size in found["shape"]):
+        raise ValueError("its shape is none")
     return found["descr"], found["shape"], found["fortran_order"], end
 
 
@@ -129,7 +131,8 @@ def _chunks(value: Array) -> Iterator[Array]:
         for start in range(0, flat.size, count):
             yield flat[start : start + count]
     else:
-        yield from numpy.nditer(value, ["external_loop", "buffered"], buffersize=count, order="C")
+        flags: Any = ["external_loop", "buffered"], [["readonly", "contig"]]
+        yield from numpy.nditer(value, *flags, buffersize=count, order="C")
 
 
 def _bytes(chunk: Array) -> memoryview:

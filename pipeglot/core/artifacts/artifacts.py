@@ -10,7 +10,7 @@ from msgspec import UNSET, structs
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import items, values
-from pipeglot.core.artifacts.blobs import Blobs, this_week
+from pipeglot.core.artifacts.blobs import Blobs, blob_key, this_week
 from pipeglot.core.artifacts.codec import Loading, Saving, codec
 from pipeglot.core.artifacts.saving import save_value, undone
 from pipeglot.core.artifacts.spool import INLINE
@@ -25,16 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    ArithmeticError,
-    RecursionError,
-)
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, SyntaxError)
 """What decoding raises for bytes that no codec of ours wrote."""
 
 _LISTS = 4
@@ -77,6 +68,10 @@ class Artifacts:
             return all(self._blobs.has(week, sha, size) for week, sha, size in self._needed(ref, 0))
         except Corrupt:
             return False
+
+    def keys(self, ref: Ref) -> Iterator[str]:
+        """The store's keys of all that `load` needs: what gc must keep. Raises `Corrupt` if a list of parts is gone."""
+        return (blob_key(week, sha) for week, sha, _ in self._needed(ref, 0))
 
     def item(self, ref: Ref, position: int) -> Ref:
         """The reference to one item of a list or tuple. Nothing is written. Raises `ValueRefused` for anything else."""

@@ -94,6 +94,7 @@ def scratch(job: Loading) -> Path:
     from pathlib import Path
 
     if job.scratch is not None:
+        job.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         return job.scratch
     import tempfile
 
@@ -124,11 +125,7 @@ def place(folder: Path, name: str, ending: str, make: Callable[[str], None]) -> 
 
 def write_small(path: str, data: bytes | memoryview, mode: int = 0o400) -> None:
     """A new file of these bytes."""
-    fd = create(path, mode)
-    try:
-        write_all(fd, data)
-    finally:
-        os.close(fd)
+    _make(path, mode, lambda target: write_all(target, data))
 
 
 def link_or_copy(fd: int, source: Path, path: str, mode: int = 0o400) -> None:
@@ -145,9 +142,13 @@ def link_or_copy(fd: int, source: Path, path: str, mode: int = 0o400) -> None:
             pass
         else:
             return
+    _make(path, mode, lambda target: _copy(fd, target))
+
+
+def _make(path: str, mode: int, fill: Callable[[int], None]) -> None:
     target = create(path, mode)
     try:
-        _copy(fd, target)
+        fill(target)
     except BaseException:
         remove(path)
         raise

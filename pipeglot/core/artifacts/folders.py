@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _PACKED = 256 << 10
 """Files up to this size go into the pack."""
+_KINDS = frozenset({"d", "f", "x", "l"})
 
 
 class Entry(NamedTuple):
@@ -150,6 +151,7 @@ def parts(job: Loading) -> Iterator[tuple[str, int]]:
 
 
 def _read(job: Loading) -> tuple[list[Entry], Pack]:
+    """No name may lead out of the folder: each is new, and stands directly in a folder that was named before."""
     listing = plain.decode(json.loads(job.read()))
     pack = Pack(*listing["pack"])
     entries = [Entry(*entry) for entry in listing["entries"]]
@@ -157,8 +159,9 @@ def _read(job: Loading) -> tuple[list[Entry], Pack]:
     for entry in entries:
         path = entry.path
         parent, _, name = f"./{path}".rpartition("/")
+        fits = entry.size >= 0 and (entry.at < 0 or entry.at + entry.size <= pack.size)
         known = parent in folders and path not in seen and entry.kind in _KINDS
-        if not known or name in ("", ".", "..") or "\0" in path or entry.at + entry.size > max(pack.size, entry.size - 1):
+        if not (fits and known) or name in ("", ".", "..") or "\0" in path:
             raise Corrupt(f"{job.what} cannot be read: `{path!r}` cannot be in a folder")
         seen.add(path)
         if entry.kind == "d":
@@ -171,24 +174,22 @@ def _build(root: str, entries: list[Entry], pack: Pack, job: Loading) -> None:
     packed: int | bytes = pack.inline if pack.inline is not None else _open(pack.sha, pack.size, job)[0]
     try:
         for entry in entries:
-            path = f"{root}/{entry.path}"
             if entry.kind == "d":
-                os.mkdir(path, 0o700)
+                os.mkdir(f"{root}/{entry.path}", 0o700)
             elif entry.kind != "l":
-                _build_file(path, entry, packed, job)
+                _build_file(f"{root}/{entry.path}", entry, packed, job)
     finally:
         if isinstance(packed, int):
             os.close(packed)
-    real = os.path.realpath(root)
-    for entry in entries:
-        if entry.kind == "l":
-            _build_link(f"{root}/{entry.path}", entry.content, real, job)
+    _build_links(root, [entry for entry in entries if entry.kind == "l"], job)
 
 
 def _build_file(path: str, entry: Entry, packed: int | bytes, job: Loading) -> None:
     mode = 0o500 if entry.kind == "x" else 0o400
     if entry.at >= 0:
-        write_small(path, _slice(packed, entry, job), mode)
+        start, end = entry.at, entry.at + entry.size
+        data = os.pread(packed, entry.size, start) if isinstance(packed, int) else packed[start:end]
+        write_small(path, data, mode)
         return
     fd, source = _open(entry.content, entry.size, job)
     try:
@@ -197,20 +198,17 @@ def _build_file(path: str, entry: Entry, packed: int | bytes, job: Loading) -> N
         os.close(fd)
 
 
-def _build_link(path: str, target: str, root: str, job: Loading) -> None:
-    os.symlink(target, path)
-    if os.path.isabs(target) or not _is_inside(path, root):
-        os.unlink(path)
-        raise Corrupt(f"{job.what} is damaged: it has a link to `{target}`, outside the folder")
+def _build_links(root: str, links: list[Entry], job: Loading) -> None:
+    """All of them, and then one look at where each one leads: a link may lead elsewhere once another one is there."""
+    for link in links:
+        os.symlink(link.content, f"{root}/{link.path}")
+    real = os.path.realpath(root)
+    outside = [link for link in links if os.path.isabs(link.content) or not _is_inside(f"{root}/{link.path}", real)]
+    if outside:
+        for link in links:
+            os.unlink(f"{root}/{link.path}")
+        raise Corrupt(f"{job.what} cannot be read: it has a link to `{outside[0].content}`, outside the folder")
 
 
 def _open(sha: str, size: int, job: Loading) -> tuple[int, Path]:
     return job.blobs.open(job.ref.week, sha, size, job.what)
-
-
-def _slice(packed: int | bytes, entry: Entry, job: Loading) -> bytes:
-    end = entry.at + entry.size
-    data = os.pread(packed, entry.size, entry.at) if isinstance(packed, int) else packed[entry.at : end]
-    if len(data) != entry.size:
-        raise Corrupt(f"{job.what} is damaged: it ends within `{entry.path}`")
-    return data

@@ -43,12 +43,15 @@ def write(value: Any, out: Spool, what: str) -> str:
     return logical
 
 
-def read(buffer: Any) -> Any:
-    """The frame or series in the bytes of a file."""
+def read(buffer: Any, *, validate: bool) -> Any:
+    """The frame or series in the bytes of a file. To validate is to look for offsets that lead out of it."""
     memory = Memory(buffer)
     reader = pyarrow.ipc.open_file(pyarrow.BufferReader(memory.arrow))
     note = json.loads(reader.schema.metadata[_META])
-    return _build(note, reader.get_batch(0).columns, memory, note["rows"])
+    batch = reader.get_batch(0)
+    if validate:
+        batch.validate(full=True)
+    return _build(note, batch.columns, memory, note["rows"])
 
 
 class Field(NamedTuple):
@@ -184,6 +187,9 @@ def _check_index(was: Any, now: Any, where: str) -> None:
     if type(was) is not type(now) or not was.equals(now):
         raise Unfit(f"{where} (a `{type(was).__name__}`) would not come back the same", "`.reset_index()` it first")
     _check_type(was.dtype, now.dtype, where)
+    if isinstance(was, pandas.MultiIndex):
+        for number, (old, new) in enumerate(zip(was.levels, now.levels, strict=True)):
+            _check_type(old.dtype, new.dtype, f"level {number} of {where}")
 
 
 def _check_type(was: Any, now: Any, where: str) -> None:

@@ -159,10 +159,10 @@ def _comparison(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
             return _call("is_none", left)
         case ast.IsNot() | ast.NotEq() if is_none:
             return _call("not_", _call("is_none", left))
-        case ast.Is():
-            return ast.Compare(left, [ast.Eq()], [right])
-        case ast.IsNot():
-            return ast.Compare(left, [ast.NotEq()], [right])
+        case ast.Is() | ast.IsNot() if isinstance(right, ast.Constant) and type(right.value) is bool:
+            return left if isinstance(op, ast.Is) is right.value else _call("not_", left)
+        case ast.Is() | ast.IsNot():
+            return ast.Compare(left, [ast.Eq() if isinstance(op, ast.Is) else ast.NotEq()], [right])
         case ast.In():
             return _call("is_in", left, right)
         case ast.NotIn():

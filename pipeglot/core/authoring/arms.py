@@ -1,4 +1,4 @@
-"""Which arms of branches exclude each other, and why a value of one arm cannot be used in another."""
+"""The words for a value of one arm of a branch that is used where that arm may not be taken."""
 
 from __future__ import annotations
 
@@ -9,29 +9,10 @@ from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.sources import FUNCTIONS, enclosing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from pipeglot.core.authoring.trace import Arm, Trace
+    from pipeglot.core.authoring.trace import Trace
     from pipeglot.core.authoring.values import Value
-
-
-def exclusive(one: tuple[Arm, ...], other: tuple[Arm, ...]) -> bool:
-    """Whether two places are in different arms of one branch."""
-    for ours, theirs in zip(one, other, strict=False):
-        if ours != theirs:
-            return ours.branch is theirs.branch
-    return False
-
-
-def meeting(places: Sequence[tuple[Arm, ...]]) -> tuple[Arm, ...]:
-    """The arms that all places have in common."""
-    found = places[0]
-    for place in places[1:]:
-        length = 0
-        while length < min(len(found), len(place)) and found[length] == place[length]:
-            length += 1
-        found = found[:length]
-    return found
 
 
 def explain_arm(trace: Trace, value: Value, where: str) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from pipeglot.core import ir
 from pipeglot.core.authoring.annotations import MISSING, type_text
 from pipeglot.core.authoring.arguments import Slot, has_value, source_of, usable
-from pipeglot.core.authoring.arms import exclusive, meeting
 from pipeglot.core.authoring.fits import class_of, fits
 from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.symbols import Poison, SymbolicValue, is_symbolic
@@ -15,7 +14,7 @@ from pipeglot.core.authoring.trace import Arm, OpenBranch, Trace, required
 from pipeglot.core.authoring.values import Condition, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from pipeglot.core.authoring.trace import Entry
 
@@ -235,7 +234,7 @@ def one_of(*options: Any) -> Any:
         return Poison(trace)
     for place, one in enumerate(options):
         for other in options[:place]:
-            if not exclusive(one._arms, other._arms):
+            if not _exclusive(one._arms, other._arms):
                 _not_exclusive(trace, other, one)
                 return Poison(trace)
     return _chosen(trace, options)
@@ -245,7 +244,7 @@ def _is_option(trace: Trace, option: object) -> bool:
     if type(option) is Poison:
         return False
     if type(option) is Value and type(option._source) in (ir.OutputRef, ir.OneOf):
-        if not exclusive(option._arms, trace.arms):
+        if not _exclusive(option._arms, trace.arms):
             return has_value(trace, option, "an argument of `one_of`")
         message = f"`one_of` is given {option._label()}, which never runs in this arm"
         trace.note("one-of", message, "use `one_of` behind the branch")
@@ -282,7 +281,7 @@ def _chosen(trace: Trace, options: tuple[Value, ...]) -> Value:
     first = options[0]._declared
     alike = all(option._declared == first and option._is_many() for option in options)
     producers = tuple(producer for option in options for producer in option._producers)
-    arms = meeting([option._arms for option in options])
+    arms = _meeting([option._arms for option in options])
     return Value(
         trace, ir.OneOf(options=tuple(refs)), hint, arms=arms, declared=first if alike else None, producers=producers
     )
@@ -292,3 +291,22 @@ def _union(hints: list[Any]) -> Any:
     from typing import Union
 
     return Union[tuple(hints)]  # noqa: UP007  # of a list that is known at run time
+
+
+def _exclusive(one: tuple[Arm, ...], other: tuple[Arm, ...]) -> bool:
+    """Whether two places are in different arms of one branch."""
+    for ours, theirs in zip(one, other, strict=False):
+        if ours != theirs:
+            return ours.branch is theirs.branch
+    return False
+
+
+def _meeting(places: Sequence[tuple[Arm, ...]]) -> tuple[Arm, ...]:
+    """The arms that all places have in common."""
+    found = places[0]
+    for place in places[1:]:
+        length = 0
+        while length < min(len(found), len(place)) and found[length] == place[length]:
+            length += 1
+        found = found[:length]
+    return found

@@ -23,7 +23,8 @@ def explain_failure(trace: Trace, error: Exception, function: Function) -> list[
         return []  # what led to it is told already
     if isinstance(error, DefinitionError):
         return list(error.problems)
-    if trace.noted and "what a mistake left" in f"{error} {error.args}":
+    told = f"{error} {error.args}"
+    if trace.noted and ("what a mistake left" in told or "keywords must be strings" in told):
         return []
     at, inside_ours = _raised_at(error.__traceback__)
     if inside_ours:

@@ -44,6 +44,8 @@ class Pipeline(Generic[P, R_co]):
 
     fn: Callable[P, R_co]
     name: str
+    __name__: str
+    __qualname__: str
 
     def __init__(self, fn: Callable[P, R_co], options: dict[str, Any]) -> None:
         functools.update_wrapper(self, fn, updated=())

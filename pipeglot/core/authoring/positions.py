@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from bisect import bisect_right
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,8 +16,9 @@ from pipeglot.core.errors import Location
 if TYPE_CHECKING:
     from pipeglot.core.code import Project
 
-_OURS = str(Path(__file__).parents[2]) + os.sep
-_LIBRARY = str(Path(os.__file__).parent) + os.sep
+# os.path is there at every start; pathlib costs an import
+_OURS = __file__.rpartition(f"{os.sep}core{os.sep}")[0] + os.sep
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 _users: dict[str, bool] = {}
@@ -98,6 +98,5 @@ class Lines:
 
 def _below_root(file: str, module: str) -> str:
     """The end of a path that a module's name stands for: `a/b.py` for `a.b`."""
-    path = Path(file)
-    count = module.count(".") + (2 if path.stem == "__init__" else 1)
-    return str(Path(*path.parts[-count:]))
+    parts = file.split(os.sep)
+    return os.sep.join(parts[-(module.count(".") + (2 if parts[-1] == "__init__.py" else 1)) :])

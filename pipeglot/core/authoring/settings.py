@@ -132,7 +132,7 @@ class Retry(Setting):
         backoff: float = 1,
         max_delay: str | float | dt.timedelta | None = None,
         jitter: bool = False,
-        on: Iterable[type[BaseException] | str] = (),
+        on: list[type[BaseException] | str] | tuple[type[BaseException] | str, ...] = (),
     ) -> None:
         checks = Checks("Retry")
         checks.number("attempts", attempts, least=1, whole=True)

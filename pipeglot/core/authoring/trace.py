@@ -120,6 +120,8 @@ class Trace:
     def note(self, code: str, message: str, hint: str = "", at: Position | Location | None = None) -> None:
         """Record a mistake and go on; where it was made is where the user's code stands now, unless told."""
         at = at or here() or self._meanwhile()
+        if self.over:
+            raise DefinitionError([Problem(code, message, self.locate(at), hint)])
         self.noted.setdefault((message, at), Noted(code, message, hint, at))
         if len(self.noted) > MAX_PROBLEMS:
             self.noted.popitem()
@@ -129,7 +131,7 @@ class Trace:
             raise Endless
 
     def note_use(self, code: str, message: str, hint: str, at: Position | None) -> None:
-        """The same for a question to a symbolic value; told once, for a loop asks again, and `list(x)` asks `len(x)` too."""
+        """The same for a question to a symbolic value. Told once: a loop asks again, `list(x)` asks for `len` too."""
         places = {("", at), (message.partition(" depends on ")[0], self.locate(at))}
         if places.isdisjoint(self._places):
             self.note(code, message, hint, at)
@@ -181,9 +183,9 @@ class Trace:
             owners.append(function)
             if len(owners) > 1:
                 self._same_name(name, owners[0], function)
-        return self.free_id(full)
+        return self._free_id(full)
 
-    def free_id(self, full: str) -> str:
+    def _free_id(self, full: str) -> str:
         count = self._counts.get(full, 0) + 1
         found = full if count == 1 else f"{full}_{count}"
         while count > 1 and found in self._counts:

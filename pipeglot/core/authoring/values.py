@@ -89,8 +89,8 @@ class Value(SymbolicValue):
         declared = self._declared
         if declared is not None and declared.many:
             names = list(declared.hints)
-            if declared.form == "typeddict" and key in names:
-                return self._output(str(key))
+            if declared.form == "typeddict" and type(key) is str and key in names:
+                return self._output(key)
             if declared.form != "typeddict" and type(key) is int and -len(names) <= key < len(names):
                 return self._output(names[key])
         return self._misuse("item", repr(key))

@@ -2,8 +2,8 @@
 
 Static, from the files alone: nothing of the user's is imported. What cannot be seen so is what `Cache(version=…)` is
 for: a module or attribute by a name made at run time (`importlib.import_module(name)`), the class of an argument that
-no annotation names, what another module registers or patches when it is imported, data files, compiled extensions, and
-what is installed.
+no annotation names, what another module registers or patches when it is imported, docstrings that are read as data,
+data files, compiled extensions, and what is installed.
 """
 
 from pipeglot.core.code.project import Closure, Project

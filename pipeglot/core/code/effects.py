@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeglot.core.code.scopes import block, dotted, parameters
+from pipeglot.core.code.scopes import block, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,9 +27,7 @@ class Effects(NamedTuple):
     """Global names, by what running some code may do to them."""
 
     written: set[str]  # assigned into, or a method of theirs was called for its effect
-    perhaps: set[
-        str
-    ]  # a method of theirs was called that changes what it is called on, unless it is a module's function
+    perhaps: set[str]  # a method was called that changes what it is called on, if that is no module
     passed: set[str]  # given to a call whose result nobody takes
     called: set[str]  # such calls of a plain name, or of a name's attribute
     ran: set[tuple[str, int]]  # functions and classes that may run, and how many levels of functions inside them
@@ -117,11 +115,9 @@ def _note(node: ast.AST, hidden: frozenset[str], found: Effects) -> None:
         case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
             _add(found.written, node, hidden)
         case ast.Expr(value=ast.Call() as call) | ast.Expr(value=ast.Await(value=ast.Call() as call)):
-            if isinstance(call.func, ast.Name):
-                _add(found.called, call.func, hidden)
-            else:
+            _add(found.called, call.func, hidden)
+            if not isinstance(call.func, ast.Name):
                 _add(found.written, call.func, hidden)
-                _add(found.called, call.func, hidden)
             for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
                 for each in ast.walk(argument):
                     if isinstance(each, ast.Name):
@@ -147,4 +143,4 @@ def _root(node: ast.AST) -> str:
             case ast.Call(func=func):
                 node = func
             case _:
-                return dotted(node)[0] if isinstance(node, ast.Name) else ""
+                return node.id if isinstance(node, ast.Name) else ""

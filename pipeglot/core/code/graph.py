@@ -74,7 +74,7 @@ class Graph:
     def is_object(self, key: Key) -> bool:
         """Whether a member is code of the project, and not only an import of something else."""
         home = self._find(key.module)
-        return home is not None and any(source.imported is None for source in home.of(key.name))
+        return home is not None and any(source.binds and source.imported is None for source in home.of(key.name))
 
     def leads_to(self, module: Module, refs: tuple[Ref, ...]) -> tuple[Key, ...]:
         keys = dict.fromkeys(key for ref in refs for key in self.landing(ref))
@@ -155,7 +155,7 @@ class Graph:
                     yield from self._land_import(module, source.imported, rest, seen)
         starred = [key for star in module.stars for key in self._land_star(module, star, ref.path, seen)]
         yield from starred
-        if sources or any(key.name != STARS for key in starred):
+        if any(source.binds for source in sources) or any(key.name != STARS for key in starred):
             return
         if self._find(f"{module.name}.{name}") is not None:
             yield from self._land(Ref(f"{module.name}.{name}", rest), seen)
@@ -188,10 +188,8 @@ class Graph:
         return not ref.path and module is not None and not module.path
 
     def _is_module(self, module: Module, name: str) -> bool:
-        """Whether a name is nothing but what was imported, and no object of the project."""
-        targets = [source.imported.target for source in module.of(name) if source.imported is not None]
-        keys = [key for target in targets for key in self.landing(target)]
-        return bool(targets) and not any(self.is_object(key) for key in keys)
+        """Whether a name is nothing but imported, and no object of the project."""
+        return not any(self.is_object(key) for key in self.landing(Ref(module.name, (name,))))
 
     def _is_ours(self, ref: Ref) -> bool:
         """Whether a name is pipeglot's, also where the project hands it on."""

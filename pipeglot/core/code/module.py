@@ -19,13 +19,14 @@ _BINDERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast
 
 
 class Source(NamedTuple):
-    """Something that makes a name what it is: the statement at a place binds it, or changes it, or an import binds it.
+    """Something that makes a name what it is: the statement at a place, or with `imported` only an import in it.
 
-    A statement that `perhaps` changes it calls `name.add(…)` or the like, which means nothing where it is a module.
+    It binds the name, or only changes it. A `perhaps` calls `name.add(…)` or the like, which changes no module.
     """
 
     place: int
     imported: Import | None = None
+    binds: bool = True
     perhaps: bool = False
 
 
@@ -46,6 +47,7 @@ class Module:
         self.calls: dict[int, set[str]] = {}  # statements that only call something, and what
         for place, statement in enumerate(self.statements):
             self._bind(place, statement)
+        self._running: dict[tuple[str, int], Effects] = {}
         self.defined = {name: node for name in self.sources if (node := self._definition(name))}
         for place, statement in enumerate(self.statements):
             self._affect(place, statement)
@@ -86,11 +88,9 @@ class Module:
         found = self._all_effects(effects([statement], self.package))
         changed = found.written | {name for name in found.passed if name not in self.defined}
         for name in sorted(changed | found.perhaps):
-            if self.stars:  # the name may come with one of them
-                self.sources.setdefault(name, [])
-            sources = self.sources.get(name)
-            if sources is not None and all(source.place != place for source in sources):
-                sources.append(Source(place, perhaps=name not in changed))
+            sources = self.sources.setdefault(name, [])  # new, where a star import or a `global` binds it
+            if all(source.place != place for source in sources):
+                sources.append(Source(place, binds=False, perhaps=name not in changed))
         if found.called and not isinstance(statement, _BINDERS):
             self.calls[place] = found.called
 
@@ -104,7 +104,9 @@ class Module:
             if node is None or run in seen:
                 continue
             seen.add(run)
-            inner = of_definition(node, self.package, levels)
+            if run not in self._running:
+                self._running[run] = of_definition(node, self.package, levels)
+            inner = self._running[run]
             found.written.update(inner.written)
             found.perhaps.update(inner.perhaps)
             found.called.update(inner.called)

@@ -203,9 +203,9 @@ class Reader:
         self._node(node, scope, {"iter": scope.parent} if scope is not None and first else None)
 
     def _import(self, node: ast.Import | ast.ImportFrom, scope: Scope | None) -> None:
-        """In a class body an import is an attribute, which no name leads to: it is used by being there."""
-        if scope is not None and scope.is_class:
-            for imported in imports(node, self.package):
+        """In a class it makes an attribute, and after `global` a name of the module: what is there counts as used."""
+        for imported in imports(node, self.package):
+            if scope is not None and (scope.is_class or imported.name in scope.declared):
                 self._refs.update(dict.fromkeys(imported.refs(())))
         self._node(node, scope)
 

@@ -136,6 +136,8 @@ def _datetime(kind: ScalarType, value: object, place: Place) -> dt.datetime:
     if offset is None:
         hint = "add one, as in `2013-01-31T06:00:00+01:00`, or `Z` for UTC"
         raise place.refuse(kind, value, "it has no UTC offset", hint)
+    if offset.microseconds:  # Python itself does not always read those back
+        raise place.refuse(kind, value, "its UTC offset has a fraction of a second")
     if getattr(given, "nanosecond", 0):
         raise place.refuse(kind, value, "it has nanoseconds")
     clock = (given.hour, given.minute, given.second, given.microsecond)

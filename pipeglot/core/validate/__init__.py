@@ -19,6 +19,14 @@ __all__ = ["CODES", "validate"]
 def validate(pipeline: Pipeline) -> list[Problem]:
     """All problems of a pipeline, in the order of its parts; none means that every backend may rely on the rules."""
     report = Report()
+    try:
+        _check(report, pipeline)
+    except RecursionError:
+        report.add("nesting", "pipeline", "it is nested too deeply for Python")
+    return report.problems
+
+
+def _check(report: Report, pipeline: Pipeline) -> None:
     report.name("name", "pipeline", pipeline.name)
     report.at_least("pipeline", "max_parallel", pipeline.max_parallel, 1)
     report.labels("pipeline", "tags", pipeline.tags)
@@ -27,4 +35,3 @@ def validate(pipeline: Pipeline) -> list[Problem]:
         check_references(report, pipeline)
     if pipeline.schedule is not None:
         check_schedule(report, pipeline.schedule)
-    return report.problems

@@ -84,7 +84,9 @@ def _check_code(report: Report, who: str, code: CodeRef) -> None:
         told = f"its function {ticked(code.qualname)} is made inside another, where no worker finds it again"
         report.add("code-ref", who, told, _AT_TOP)
     elif not is_dotted_name(code.qualname) or not is_module(code.module):
-        report.add("code-ref", who, f"{ticked(code)} does not name a function", "write it as `package.module:function`")
+        report.add(
+            "code-ref", who, f"{ticked(str(code))} does not name a function", "write it as `package.module:function`"
+        )
 
 
 def _check_inputs(report: Report, who: str, names: list[str]) -> None:

@@ -168,7 +168,9 @@ class _Walk:
         return placed
 
     def missing(self, code: str, step: str, who: str, uses: str) -> None:
-        if step in self.steps:
+        if who == f"step {ticked(step)}":
+            self.report.add(code, who, f"{uses}, which is this step itself")
+        elif step in self.steps:
             self.report.add(
                 code, who, f"{uses}, which comes later", "put it behind that step; nothing runs in a circle"
             )

@@ -87,6 +87,8 @@ def _write(pipeline: Pipeline, write: Callable[[Any], str]) -> str:
         raise _not_writable(pipeline, str(error)) from None
     except UnicodeEncodeError as error:
         raise _not_writable(pipeline, f"the character {error.object[error.start]!a} is half of a pair") from None
+    except RecursionError:
+        raise _not_writable(pipeline, "it is nested too deeply") from None
     except ValueError:
         raise _not_writable(pipeline, "a number in it is not finite, or has thousands of digits") from None
     return text

@@ -167,5 +167,5 @@ def _shown(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int) and value.bit_length() > 200:
         return "a number of many digits"
-    text = repr(value[:61] if isinstance(value, str) else value)
-    return text if len(text) <= 63 else f"{text[:60]}…"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if not isinstance(value, str) or len(value) <= 60 else f"{text[:-1]}…{text[-1]}"

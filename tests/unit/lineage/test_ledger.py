@@ -137,7 +137,14 @@ def test_a_swapped_cache_entry_is_no_entry(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(
     ("step_id", "part"),
-    [("train", "train"), ("Train", "%54rain"), ("a/b", "a%2fb"), ("..", ".."), ("été", "%c3%a9t%c3%a9"), ("a.b-c_1", "a.b-c_1")],
+    [
+        ("train", "train"),
+        ("Train", "%54rain"),
+        ("a/b", "a%2fb"),
+        ("..", ".."),
+        ("été", "%c3%a9t%c3%a9"),
+        ("a.b-c_1", "a.b-c_1"),
+    ],
 )
 def test_step_names_in_keys_are_safe_where_case_is_folded(step_id: str, part: str) -> None:
     assert keys.step_part(step_id) == part

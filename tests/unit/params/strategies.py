@@ -68,7 +68,9 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=5,
 )
-_OFFSETS = st.timedeltas(dt.timedelta(hours=-23), dt.timedelta(hours=23)).map(dt.timezone)
+_OFFSETS = st.timedeltas(dt.timedelta(hours=-23), dt.timedelta(hours=23)).map(
+    lambda offset: dt.timezone(offset - dt.timedelta(microseconds=offset.microseconds))
+)
 
 
 def values(kind: ParamType) -> st.SearchStrategy[Any]:

@@ -32,6 +32,10 @@ class Aliased(BaseModel):  # type: ignore[misc]
     rate: float = pydantic.Field(1.0, alias="learning-rate")
 
 
+class Choosy(BaseModel):  # type: ignore[misc]
+    rate: float = pydantic.Field(1.0, validation_alias=pydantic.AliasChoices("r", "rate"))
+
+
 class Strict(BaseModel):  # type: ignore[misc]
     model_config = pydantic.ConfigDict(strict=True)
     day: dt.date
@@ -117,6 +121,7 @@ def test_an_instance_a_dict_and_text_are_the_same_value() -> None:
     ("cls", "value"),
     [
         (Aliased, Aliased(**{"learning-rate": 0.5})),
+        (Choosy, Choosy(r=2)),
         (Strict, Strict(day=dt.date(2024, 1, 31))),
         (Open, Open(rate=2, more=[1])),
         (Names, Names(["a"])),
@@ -157,6 +162,7 @@ def test_unknown_fields_are_not_dropped_in_silence() -> None:
         == "parameter `config`: `Aliased` has no field `rate` (its fields: `rate`)"
     )
     assert wire(Careless, {"rate": 2, "rat": 3}) == {"rate": 2.0}  # as the model itself says
+    assert wire(Choosy, {"r": 2}) == {"rate": 2.0}
     assert wire(Before, {"r": 2}) == {"rate": 2.0}
 
 

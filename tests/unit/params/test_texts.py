@@ -11,7 +11,6 @@ from pipeglot.core import params, plain
 from pipeglot.core.errors import ParamError
 from tests.unit.params import kinds
 
-
 _MIXED = Literal[1, "1", True, None]  # noqa: PYI061  # all in one
 
 

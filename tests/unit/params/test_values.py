@@ -97,6 +97,11 @@ def test_what_is_taken(annotation: Any, value: object, expected: Any) -> None:
         (dt.datetime, "2024-07-01T12:00:00", "datetime, not '2024-07-01T12:00:00': it has no UTC offset"),
         (dt.datetime, "2024-07-01", "datetime, not '2024-07-01': it has no UTC offset"),
         (dt.datetime, "soon", "datetime, not 'soon'"),
+        (
+            dt.datetime,
+            "2024-07-01T12:00:00+01:00:00.5",
+            "datetime, not '2024-07-01T12:00:00+01:00:00.5': its UTC offset has a fraction of a second",
+        ),
         (dt.datetime, dt.date(2024, 7, 1), "datetime, not datetime.date(2024, 7, 1)"),
         (dt.timedelta, "soon", "timedelta, not 'soon'"),
         (dt.timedelta, True, "timedelta, not True"),
@@ -191,6 +196,11 @@ def test_what_contains_itself_is_refused() -> None:
     loop: list[Any] = []
     loop.append(loop)
     assert "levels deep" in refusal(Any, loop).message
+    deep: Any = []
+    for _ in range(plain.MAX_DEPTH - 1):
+        deep = [deep]
+    assert wire(Any, deep) == deep
+    assert "levels deep" in refusal(list[Any], [deep]).message
     assert refusal(list[int], loop).message == "parameter `x[0]` must be int, not [[[[[[[...]]]]]]]"
 
 

@@ -46,16 +46,8 @@ class Bench:
             nodes=nodes,
             max_parallel=settings.pop("pipeline_limit", None),
         )
-        chosen = Settings(
-            **{
-                "stack": "local",
-                "root": str(ROOT),
-                "roots": (str(ROOT),),
-                "work": str(self.folder / "work"),
-                "max_parallel": 2,
-            }
-            | settings
-        )
+        known: dict[str, Any] = {"stack": "local", "root": str(ROOT), "roots": (str(ROOT),), "max_parallel": 2}
+        chosen = Settings(work=str(self.folder / "work"), **(known | settings))
         pool = Pool()
         try:
             return LocalRun(made, {"n": n}, self.store, chosen, pool, listener or Silent()).execute()
@@ -100,5 +92,3 @@ def marks(tmp_path: Path) -> Path:
     folder = tmp_path / "marks"
     folder.mkdir()
     return folder
-
-

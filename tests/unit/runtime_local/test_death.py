@@ -78,9 +78,7 @@ def test_a_second_interrupt_ends_all_at_once(bench: Bench, marks: Path, runner: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_other_signals_cancel_too(
-    bench: Bench, number: signal.Signals, runner: subprocess.Popen[bytes]
-) -> None:
+def test_other_signals_cancel_too(bench: Bench, number: signal.Signals, runner: subprocess.Popen[bytes]) -> None:
     runner.send_signal(number)
     assert runner.wait(timeout=20) == 0
     (run,) = bench.ledger.runs()

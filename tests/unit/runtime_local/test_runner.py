@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_a_failure_is_shown_from_the_users_first_line(bench: Bench) -> None:
     assert lines[-1] == "ValueError: no good: 2"
 
 
-# --- retries -----------------------------------------------------------------------------------------------------------
+# --- retries ------------------------------------------------------------------------------------------------------
 
 
 def test_a_flaky_step_succeeds_at_its_third_attempt(bench: Bench, marks: Path) -> None:
@@ -122,7 +123,7 @@ def test_permanent_is_never_tried_again(bench: Bench, marks: Path) -> None:
     assert len(list(marks.iterdir())) == 1
 
 
-# --- timeouts and dead processes -----------------------------------------------------------------------------------------
+# --- timeouts and dead processes ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("function", ["busy_in_c", "busy_in_python", "sleeps_in_a_thread"])
@@ -178,7 +179,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-# --- what a step prints, its secrets and environment ---------------------------------------------------------------------
+# --- what a step prints, its secrets and environment --------------------------------------------------------------
 
 
 def test_all_that_a_step_prints_is_in_its_log(bench: Bench) -> None:
@@ -229,10 +230,9 @@ def test_env_is_set_for_its_step_only_and_steps_run_at_the_root(bench: Bench) ->
 
 
 def test_metrics_are_recorded_and_come_from_the_cache_too(bench: Bench) -> None:
-    for _ in range(2):
-        view = bench.run(work("measures", returns=NONE))
-        assert bench.step(view, "measures").metrics == {"auc": 0.75, "rows": 3.0}
-    assert bench.step(view, "measures").cached
+    steps = [bench.step(bench.run(work("measures", returns=NONE)), "measures") for _ in range(2)]
+    assert [step.metrics for step in steps] == [{"auc": 0.75, "rows": 3.0}] * 2
+    assert [step.cached for step in steps] == [False, True]
 
 
 def test_files_go_from_step_to_step(bench: Bench) -> None:
@@ -260,7 +260,7 @@ def test_a_value_that_cannot_be_stored_names_its_output(bench: Bench) -> None:
     assert "output of step `unpicklable`" in error.message
 
 
-# --- limits ------------------------------------------------------------------------------------------------------------
+# --- limits -------------------------------------------------------------------------------------------------------
 
 
 def _most_at_once(marks: Path) -> int:
@@ -279,7 +279,7 @@ def _most_at_once(marks: Path) -> int:
     ],
 )
 def test_no_more_run_at_once_than_is_allowed(
-    bench: Bench, marks: Path, settings: dict[str, object], options: dict[str, object], most: int
+    bench: Bench, marks: Path, settings: dict[str, Any], options: dict[str, Any], most: int
 ) -> None:
     body = work("who", given={"folder": str(marks), "seconds": 0.15}, resources=Resources(cpu=1), **options)
     view = bench.run(mapped("who", const(list(range(6))), body), **settings)
@@ -299,7 +299,7 @@ def test_urgent_steps_go_first(bench: Bench, marks: Path) -> None:
     assert order == ["s3", "s2", "s1", "s0"]
 
 
-# --- the cache ---------------------------------------------------------------------------------------------------------
+# --- the cache ----------------------------------------------------------------------------------------------------
 
 
 def test_a_second_run_takes_all_from_the_cache(bench: Bench, marks: Path) -> None:
@@ -321,7 +321,7 @@ def test_a_second_run_takes_all_from_the_cache(bench: Bench, marks: Path) -> Non
     ],
 )
 def test_what_is_not_cached_runs_again(
-    bench: Bench, marks: Path, options: dict[str, object], settings: dict[str, object]
+    bench: Bench, marks: Path, options: dict[str, Any], settings: dict[str, Any]
 ) -> None:
     step = work("who", given={"folder": str(marks)}, **options)
     for _ in range(2):
@@ -333,16 +333,22 @@ def test_what_is_not_cached_runs_again(
     "changed",
     [{"cache": Cache(version="2")}, {"env": {"A": "1"}}, {"packages": ("x==1",)}, {"given": {"x": 2}}],
 )
-def test_what_changes_the_key_makes_the_step_run_again(bench: Bench, changed: dict[str, object]) -> None:
-    bench.run(work("add", **{"given": {"x": 1}}))
+def test_what_changes_the_key_makes_the_step_run_again(bench: Bench, changed: dict[str, Any]) -> None:
+    bench.run(work("add", given={"x": 1}))
     assert not bench.run(work("add", **({"given": {"x": 1}} | changed))).steps[0].cached
 
 
 @pytest.mark.parametrize(
     "changed",
-    [{"retry": Retry(attempts=2)}, {"timeout": 9.0}, {"resources": Resources(cpu=2)}, {"tags": ("a",)}, {"priority": 1}],
+    [
+        {"retry": Retry(attempts=2)},
+        {"timeout": 9.0},
+        {"resources": Resources(cpu=2)},
+        {"tags": ("a",)},
+        {"priority": 1},
+    ],
 )
-def test_what_does_not_change_the_key_leaves_it_cached(bench: Bench, changed: dict[str, object]) -> None:
+def test_what_does_not_change_the_key_leaves_it_cached(bench: Bench, changed: dict[str, Any]) -> None:
     bench.run(work("add", given={"x": 1}))
     assert bench.run(work("add", given={"x": 1}, **changed)).steps[0].cached
 
@@ -389,7 +395,7 @@ def test_a_failed_step_is_not_cached(bench: Bench) -> None:
     assert bench.run(work("fail")).status == "failed"
 
 
-# --- clean-up and cancelling ---------------------------------------------------------------------------------------------
+# --- clean-up and cancelling --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", ["one", "fail"])
