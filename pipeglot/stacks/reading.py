@@ -69,7 +69,7 @@ def read_config(data: bytes, source: str = FILE) -> Config:
     try:
         tree = reading.tree(data, source)
     except DefinitionError as error:
-        raise refused([_syntax(problem) for problem in error.problems]) from None
+        raise refused([_syntax(problem, data) for problem in error.problems]) from None
     lines = {} if data.lstrip().startswith(b"{") else reading.lines(data)
     found = list(_File(tree, lines, source).problems())
     if found:
@@ -85,9 +85,11 @@ def refused(problems: list[Problem]) -> ConfigError:
     return ConfigError("\n".join(str(problem) for problem in problems))
 
 
-def _syntax(problem: Problem) -> Problem:
+def _syntax(problem: Problem, data: bytes) -> Problem:
     hint = problem.hint
-    if "'\\t'" in problem.message or "\t" in problem.message:
+    lines = data.splitlines()
+    line = lines[problem.at.line - 1] if problem.at and problem.at.line <= len(lines) else b""
+    if b"\t" in line[: len(line) - len(line.lstrip())]:
         hint = "indent with spaces: YAML takes no tabs"
     elif "it is empty" in problem.message:
         hint = f"write at least:\n\n  {_EXAMPLE}"

@@ -450,6 +450,13 @@ def test_a_byte_order_mark_is_no_text() -> None:
         ("a: " + "9" * 5000, "p.yaml:1: it has a number of too many digits"),
         ("- 1\n--- \n- 2", "p.yaml:2: a second document starts here"),
         ("a:\n  b: [", "p.yaml:3: it is no YAML: while parsing a flow node did not find expected node content"),
+        (
+            "a:\n\t- b",
+            (
+                "p.yaml:2: it is no YAML: while scanning for the next token found character that cannot start any token\n"
+                "  hint: indent with spaces: YAML takes no tabs"
+            ),
+        ),
         ("[" * 3000, "p.yaml:1: it is nested too deeply"),
         ("a: \x01", "p.yaml: it is no YAML: unacceptable character #x0001: control characters are not allowed"),
         (

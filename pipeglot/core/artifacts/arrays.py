@@ -131,8 +131,9 @@ def _chunks(value: Array) -> Iterator[Array]:
         for start in range(0, flat.size, count):
             yield flat[start : start + count]
     else:
-        flags: Any = ["external_loop", "buffered"], [["readonly", "contig"]]
-        yield from numpy.nditer(value, *flags, buffersize=count, order="C")
+        flags = {"flags": ["external_loop", "buffered"], "op_flags": [["readonly", "contig"]], "order": "C"}
+        iterate: Any = numpy.nditer
+        yield from iterate(value, buffersize=count, **flags)
 
 
 def _bytes(chunk: Array) -> memoryview:

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipeglot.core import ir, plain
 from pipeglot.core.authoring.annotations import MISSING, type_text
 from pipeglot.core.authoring.fits import accepts, fits, list_item
-from pipeglot.core.authoring.symbols import Poison, SymbolicValue, is_symbolic
+from pipeglot.core.authoring.functions import Function, function_of
+from pipeglot.core.authoring.symbols import CONTAINERS, Poison, SymbolicValue, holds_symbols, is_symbolic
 from pipeglot.core.authoring.values import Each, Value
 
 if TYPE_CHECKING:
-    from pipeglot.core.authoring.functions import Function
     from pipeglot.core.authoring.trace import Trace
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 
 
 class Slot(NamedTuple):
@@ -98,7 +97,7 @@ def source_of(slot: Slot, value: object) -> ir.Source | None:
     if issubclass(kind, SymbolicValue):
         _no_source(slot, value)
         return None
-    if kind in _CONTAINERS and holds_symbols(value):
+    if kind in CONTAINERS and holds_symbols(value):
         return _list_of(slot, value)
     return _constant(slot, value)
 
@@ -178,15 +177,6 @@ def _no_source(slot: Slot, value: object) -> None:
         )
 
 
-def holds_symbols(value: object) -> bool:
-    """Whether a list, tuple, dict or set has a symbolic value somewhere in it."""
-    if is_symbolic(value):
-        return True
-    if type(value) is dict and any(map(holds_symbols, value.values())):
-        return True
-    return type(value) in _CONTAINERS and any(map(holds_symbols, value))  # type: ignore[call-overload]
-
-
 def _list_of(slot: Slot, value: object) -> ir.Source | None:
     if type(value) is not list:
         kind = type(value).__name__
@@ -209,7 +199,7 @@ def _list_of(slot: Slot, value: object) -> ir.Source | None:
 
 
 def _constant(slot: Slot, value: object) -> ir.Constant | None:
-    function = getattr(value, "_function", None)
+    function = function_of(value)
     if function is not None:
         message = f"{slot} is the {function.kind} `{function.name}` itself, not its result"
         slot.trace.note("constant", message, f"call it: `{function.name}(…)`")

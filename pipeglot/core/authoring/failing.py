@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeglot.core.authoring.functions import function_of
 from pipeglot.core.authoring.positions import Position, is_ours, is_users
-from pipeglot.core.authoring.symbols import SymbolicUse
-from pipeglot.core.errors import DefinitionError, Problem
+from pipeglot.core.authoring.symbols import SymbolicUse, is_symbolic
+from pipeglot.core.errors import DefinitionError, PipeglotError, Problem
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,15 +24,22 @@ def explain_failure(trace: Trace, error: Exception, function: Function) -> list[
         return []  # what led to it is told already
     if isinstance(error, DefinitionError):
         return list(error.problems)
-    told = f"{error} {error.args}"
+    told = repr(error)
     if trace.noted and ("what a mistake left" in told or "keywords must be strings" in told):
         return []
     at, inside_ours = _raised_at(error.__traceback__)
+    place = trace.lines.locate(at) if at else trace.locate(function.at)
+    if isinstance(error, PipeglotError):
+        return [Problem("raised", error.message, place, error.hint)]
     if inside_ours:
         raise error
-    place = trace.lines.locate(at) if at else trace.locate(function.at)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return [Problem("raised", f"pipeline `{function.name}` raised `{text}`", place, _hint(trace, error))]
+    return [Problem("raised", f"pipeline `{function.name}` raised `{_text(error)}`", place, _hint(trace, error))]
+
+
+def _text(error: Exception) -> str:
+    """As a traceback ends. A symbolic value in it must not be asked for its text."""
+    shown = repr(error.args[0]) if error.args and is_symbolic(error.args[0]) else str(error)
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
 
 
 def _raised_at(traceback: TracebackType | None) -> tuple[Position | None, bool]:
@@ -47,11 +55,11 @@ def _raised_at(traceback: TracebackType | None) -> tuple[Position | None, bool]:
 
 
 def _hint(trace: Trace, error: Exception) -> str:
-    told = f"{error} {error.args}"
+    told = f"{error!r} {_text(error)}"
     if "SymbolicValue" in told or "known only when the pipeline runs" in told:
         return _SYMBOLIC
     owner = getattr(error, "obj", None)
-    wrapped = getattr(getattr(owner, "__wrapped__", None), "_function", None)
+    wrapped = function_of(getattr(owner, "__wrapped__", None))
     if isinstance(error, AttributeError) and wrapped is not None:
         return f"write `@{wrapped.kind}` above the other decorators of `{wrapped.name}`"
     return "it may follow from the problems above" if trace.noted else ""

@@ -42,7 +42,7 @@ class Function:
         self.kind = kind
         self.innermost = _innermost(fn, kind)
         self.code: CodeType = self.innermost.__code__
-        self.module: str = fn.__module__
+        self.module: str = fn.__module__ or "__main__"
         self.qualname: str = fn.__qualname__
         self.doc = clean(fn.__doc__ or "")
         declare(self.code.co_filename)
@@ -214,6 +214,14 @@ class Function:
         return code.co_varnames[first : first + count]
 
 
+def function_of(made: object) -> Function | None:
+    """The function of a step or a pipeline; None for anything else."""
+    if type(made).__module__ not in ("pipeglot.core.authoring.steps", "pipeglot.core.authoring.pipelines"):
+        return None
+    found: Function | None = getattr(made, "_function", None)
+    return found
+
+
 def _default(parameter: Parameter) -> str:
     if parameter.default is MISSING:
         return ""
@@ -252,8 +260,8 @@ def _no_function(fn: Any, inner: Any, kind: Kind) -> tuple[str, str, str] | None
             f"write `@staticmethod` above `@{kind}`" if name == "staticmethod" else "move the function out of the class"
         )
         return "decorator-order", f"`@{kind}` stands above `@{name}`", hint
-    other = getattr(inner, "_function", None)
-    if type(other) is Function:
+    other = function_of(inner)
+    if other is not None:
         return (
             "decorator-order",
             f"`@{kind}` stands above `@{other.kind}`: `{other.name}` would be both",

@@ -93,10 +93,10 @@ class _Read:
         return self.checks.text("image", value)
 
     def max_parallel(self, value: object) -> object:
-        return self.checks.number("max_parallel", value, least=1, whole=True)
+        return None if value is None else self.checks.number("max_parallel", value, least=1, whole=True)
 
     def priority(self, value: object) -> object:
-        return self.checks.number("priority", value, least=-math.inf, whole=True) or 0
+        return self.checks.number("priority", value, least=-math.inf, whole=True)
 
     def secrets(self, value: object) -> object:
         names = self.checks.texts("secrets", value)
@@ -131,6 +131,8 @@ def read_options(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
         before = len(checks.mistakes)
         if name not in OPTIONS:
             checks.refuse(f"there is no option `{name}`", f"the options are {', '.join(f'`{one}`' for one in OPTIONS)}")
+            continue
+        if checks.unknown(name, value):
             continue
         found = getattr(reader, name)(value)
         if len(checks.mistakes) == before:

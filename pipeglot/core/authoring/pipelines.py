@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 from pipeglot.core import ir
@@ -12,6 +13,7 @@ from pipeglot.core.authoring.arguments import Slot, bind, source_of
 from pipeglot.core.authoring.failing import explain_failure
 from pipeglot.core.authoring.functions import Function, Parameter
 from pipeglot.core.authoring.options import checked_name, safe_name
+from pipeglot.core.authoring.recording import in_thread
 from pipeglot.core.authoring.settings import Checks
 from pipeglot.core.authoring.symbols import Poison
 from pipeglot.core.authoring.trace import Endless, Trace, current, nodes
@@ -70,20 +72,14 @@ class Pipeline(Generic[P, R_co]):
         """
         function, trace = self._function, Trace(project)
         failure: Exception | None = None
-        with trace:
+        params: tuple[ir.Param, ...] = ()
+        with trace, suppress(Endless):
             params = tuple(_params(trace, function))
-            fatal = _enter(trace, function)
-            if not fatal:
-                try:
-                    function.fn(**{name: _parameter(trace, one) for name, one in function.parameters.items()})
-                except Endless:
-                    pass
-                except Exception as error:  # noqa: BLE001  # whatever the user's function raises
-                    failure = error
+            if not _enter(trace, function):
+                failure = _run(trace, function)
             for what, at in trace.unentered.values():
-                trace.note(
-                    "branch", f"{what} stands alone", f"write `with {what[1:-1]}:`, and call steps in the block", at
-                )
+                hint = f"write `with {what[1:-1]}:`, and call steps in the block"
+                trace.note("branch", f"{what} stands alone", hint, at)
         problems = trace.problems()
         if failure is not None:
             problems += explain_failure(trace, failure, function)
@@ -119,7 +115,9 @@ class Pipeline(Generic[P, R_co]):
                 f"`{self.name}` is a pipeline: calling it runs nothing",
                 hint=f"`pipeglot run FILE.py:{self._function.name}`; in another pipeline, a call adds its steps",
             )
-        found: R_co = self._inline(trace, args, kwargs)  # symbolic values, to a checker the results
+        found: R_co = (
+            in_thread(trace, self._function) if trace.elsewhere() else self._inline(trace, args, kwargs)
+        )  # symbolic values, to a checker the results
         return found
 
     def map(self, *_: Any, **__: Any) -> Any:
@@ -152,6 +150,15 @@ class Pipeline(Generic[P, R_co]):
         finally:
             trace.prefix = outer
             trace.functions.pop()
+
+
+def _run(trace: Trace, function: Function) -> Exception | None:
+    """Call the user's function; what it raises is given back."""
+    try:
+        function.fn(**{name: _parameter(trace, one) for name, one in function.parameters.items()})
+    except Exception as error:  # noqa: BLE001  # whatever the user's function raises
+        return error
+    return None
 
 
 def _enter(trace: Trace, function: Function) -> bool:
@@ -208,7 +215,7 @@ def _read(what: str, options: dict[str, Any]) -> dict[str, Any]:
 
     checks = Checks(f"pipeline `{what}`")
     known = ("name", "schedule", "tags", "max_parallel")
-    for name in options.keys() - set(known):
+    for name in sorted(options.keys() - set(known)):
         checks.refuse(f"there is no option `{name}`", f"the options are {', '.join(f'`{one}`' for one in known)}")
     schedule = options.get("schedule")
     if schedule is not None and not isinstance(schedule, Schedule):
@@ -223,8 +230,10 @@ def _read(what: str, options: dict[str, Any]) -> dict[str, Any]:
         "name": checked_name(checks, options.get("name")),
         "schedule": schedule and schedule.spec,
         "tags": checks.texts("tags", options.get("tags")),
-        "max_parallel": checks.number("max_parallel", options.get("max_parallel"), least=1, whole=True),
+        "max_parallel": options.get("max_parallel"),
     }
+    if fields["max_parallel"] is not None:
+        checks.number("max_parallel", fields["max_parallel"], least=1, whole=True)
     checks.done()
     return fields
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeglot.core import ir
 from pipeglot.core.authoring.annotations import MISSING
 from pipeglot.core.authoring.arguments import Slot, in_arm, list_source, source_of
+from pipeglot.core.authoring.functions import function_of
 from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.symbols import Poison, SymbolicValue, is_symbolic
 from pipeglot.core.authoring.values import Each, Producer, Value
@@ -138,7 +139,7 @@ def _waited(trace: Trace, step: Step[Any, Any], result: object, *, all_done: boo
 
 
 def _no_result(result: object) -> tuple[str, str]:
-    function = None if is_symbolic(result) else getattr(result, "_function", None)
+    function = function_of(result)
     if function is not None:
         return f"the {function.kind} `{function.name}` itself, not its result", f"call it: `.after({function.name}(…))`"
     if result is None:
@@ -170,7 +171,7 @@ def in_thread(trace: Trace, function: Function) -> Poison:
         raise DefinitionError([Problem("foreign", message, place, "call steps in the pipeline function itself")])
     trace.note(
         "thread",
-        f"step `{function.name}` is called in a thread that the pipeline function has started",
+        f"{function.kind} `{function.name}` is called in a thread that the pipeline function has started",
         "call steps in the pipeline function itself: what does not depend on each other runs in parallel anyway",
     )
     return Poison(trace)

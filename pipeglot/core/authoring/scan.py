@@ -11,8 +11,8 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from pipeglot.core.authoring.advice import condition
+from pipeglot.core.authoring.functions import function_of
 from pipeglot.core.authoring.sources import FUNCTIONS, function, inside, short
-from pipeglot.core.authoring.symbols import is_symbolic
 from pipeglot.core.errors import Location
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ def _targets(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> set[str]:
 
 def _is_ours(found: Any) -> bool:
     """A step, a pipeline, `one_of` or a condition."""
-    if is_symbolic(found):
-        return False
-    return hasattr(found, "_function") or getattr(found, "__module__", "") == "pipeglot.core.authoring.conditions"
+    return function_of(found) is not None or getattr(found, "__module__", "") == "pipeglot.core.authoring.conditions"
 
 
 def _is_filled(cell: Any) -> bool:

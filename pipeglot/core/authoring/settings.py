@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeglot.core import ir
+from pipeglot.core.authoring.symbols import holds_symbols
 from pipeglot.core.authoring.trace import complain
 from pipeglot.core.errors import PipeglotError
 
@@ -28,9 +29,17 @@ class Checks:
     def refuse(self, message: str, hint: str = "") -> None:
         self.mistakes.append(("setting", f"{self.what}: {message}", hint))
 
+    def unknown(self, name: str, value: object) -> bool:
+        """Whether it depends on a symbolic value, which is told then."""
+        found = holds_symbols(value)
+        if found:
+            hint = "settings are fixed while the pipeline is defined: write a plain value"
+            self.refuse(f"`{name}` depends on what is known only when the pipeline runs", hint)
+        return found
+
     def convert(self, name: str, value: object, convert: Callable[[Any], Any]) -> Any:
         """`convert(value)`; None for None, and after a mistake."""
-        if value is None:
+        if value is None or self.unknown(name, value):
             return None
         try:
             return convert(value)
@@ -40,21 +49,18 @@ class Checks:
 
     def number(self, name: str, value: object, *, least: float, whole: bool = False, above: bool = False) -> Any:
         """A finite number that is at least, or `above`, some other."""
-        if value is None:
+        if self.unknown(name, value):
             return None
-        kinds = (int,) if whole else (int, float)
-        if (
-            isinstance(value, kinds)
-            and type(value) is not bool
-            and least <= value < math.inf
-            and not (above and value == least)
-        ):
+        is_number = type(value) is int or (type(value) is float and not whole and value < math.inf)
+        if is_number and (value > least or (value == least and not above)):  # type: ignore[operator]
             return value
         bound = f" above {least}" if above else f" from {least} up" if least > -math.inf else ""
         self.refuse(f"`{name}={value!r}` is no {'whole ' if whole else ''}number{bound}")
         return None
 
     def text(self, name: str, value: object) -> Any:
+        if self.unknown(name, value):
+            return None
         if value is not None and (type(value) is not str or not value.strip()):
             self.refuse(f"`{name}={value!r}` is no text")
             return None
@@ -62,7 +68,7 @@ class Checks:
 
     def texts(self, name: str, value: object) -> tuple[str, ...]:
         """A list of texts, each of them once."""
-        if value is None:
+        if value is None or self.unknown(name, value):
             return ()
         if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
             self.refuse(
@@ -73,7 +79,7 @@ class Checks:
         return tuple(dict.fromkeys(found for one in value if (found := self.text(name, one)) is not None))
 
     def flag(self, name: str, value: object) -> bool:
-        if type(value) is not bool:
+        if not self.unknown(name, value) and type(value) is not bool:
             self.refuse(f"`{name}={value!r}` is neither `True` nor `False`")
         return value is True
 
@@ -153,6 +159,8 @@ class Retry(Setting):
 
 def _exceptions(checks: Checks, on: object) -> Iterable[str]:
     """Bare names of builtins, `module.qualname` of others."""
+    if checks.unknown("on", on):
+        return
     if isinstance(on, str | type):
         shown = on if isinstance(on, str) else on.__name__
         checks.refuse(
@@ -183,7 +191,7 @@ class Cache(Setting):
     ) -> None:
         checks = Checks("Cache")
         on = checks.flag("enabled", enabled)
-        if type(version) is not str:
+        if not checks.unknown("version", version) and type(version) is not str:
             checks.refuse(f"`version={version!r}` is no text", f'write `version="{version}"`')
         ends = to_seconds(checks, "expires", expires)
         if ends == 0:
@@ -206,8 +214,10 @@ class Resources(Setting):
         accelerator: str | None = None,
     ) -> None:
         checks = Checks("Resources")
-        checks.number("cpu", cpu, least=0, above=True)
-        checks.number("gpu", gpu, least=0, whole=True)
+        if cpu is not None:
+            checks.number("cpu", cpu, least=0, above=True)
+        if gpu is not None:
+            checks.number("gpu", gpu, least=0, whole=True)
         bytes_ = checks.convert("memory", memory, _memory)
         checks.text("accelerator", accelerator)
         if bytes_ == 0:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pipeglot.core.authoring.trace import Trace
 
 
+CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+
+
 class SymbolicUse(TypeError):
     """Ends an operation that can be given no answer, such as `int(x)`; the mistake is recorded already."""
 
@@ -23,6 +26,15 @@ class SymbolicUse(TypeError):
 def is_symbolic(value: object) -> TypeGuard[SymbolicValue]:
     """`isinstance` would ask the value for its `__class__`, which is a mistake when users do it."""
     return issubclass(type(value), SymbolicValue)
+
+
+def holds_symbols(value: object) -> bool:
+    """Whether a list, tuple, dict or set has a symbolic value somewhere in it."""
+    if is_symbolic(value):
+        return True
+    if type(value) is dict and any(map(holds_symbols, value.values())):
+        return True
+    return type(value) in CONTAINERS and any(map(holds_symbols, value))  # type: ignore[call-overload]
 
 
 def _operator(shown: str) -> Any:

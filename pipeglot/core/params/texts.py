@@ -146,8 +146,6 @@ def _option(kind: LiteralType, text: str) -> object:
     for option in options:
         if not isinstance(option, str) and text.strip().lower() in (str(option).lower(), _dumps(option)):
             return option
-    if text in options:
-        return text
     return next((option for option in options if _dumps(option) == text), text)
 
 

@@ -132,14 +132,21 @@ def _yaml(text: str, lines: dict[Path, int] | None) -> Any:
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
         told = " ".join(part for part in (error.context, error.problem) if part)
-        raise _Wrong("ir-syntax", f"it is no YAML: {told}", mark.line + 1 if mark else 0) from None
+        raise _Wrong("ir-syntax", f"it is no YAML: {told}", line, _about_tabs(text, line)) from None
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         told = str(error).splitlines()[0]
         raise _Wrong("ir-syntax", f"it is no YAML: {told.encode('utf-8', 'backslashreplace').decode()}") from None
     if builder.documents == 0:
         raise _Wrong("ir-syntax", "it is empty")
     return builder.root
+
+
+def _about_tabs(text: str, line: int) -> str:
+    found = text.split("\n")[line - 1 : line]
+    tab = bool(found) and "\t" in found[0][: len(found[0]) - len(found[0].lstrip())]
+    return "indent with spaces: YAML takes no tabs" if tab else ""
 
 
 class _Builder:

@@ -1,4 +1,4 @@
-"""The command line in this process, for what needs none of its own: modules that it imports are forgotten afterwards."""
+"""The command line in this process, for what needs none of its own. What it imports is forgotten afterwards."""
 
 from __future__ import annotations
 

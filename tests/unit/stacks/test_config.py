@@ -66,7 +66,7 @@ WRONG = [
     ("stacks: {a: {backend: local}\n", "it is no YAML", ""),
     (
         "stacks:\n  a: {backend: local}\nstakcs: 1\n",
-        "pipeglot.yaml:3: the file has no setting `stakcs`",
+        "yaml:3: the file has no setting `stakcs`",
         "mean `stacks`?",
     ),
     ("stacks:\n  a:\n", "stack `a` is nothing, and a mapping is expected", "`a: {backend: local}`"),
@@ -89,7 +89,7 @@ WRONG = [
     ("stacks:\n  a: {backend: local, secrets: {T: 'k8s:x'}}\n", "secret `T` does not say where", "never the value"),
     ("stacks:\n  a: {backend: local, secrets: {'T T': 'env:x'}}\n", "`T T` cannot name a secret", ""),
     ("name: [x]\nstacks: {a: {backend: local}}\n", "pipeglot.yaml:1: `name` must be a name, and is a list", ""),
-    ("include: x\nstacks: {a: {backend: local}}\n", "it is no YAML" if False else "`include` must be a list", ""),
+    ("include: x\nstacks: {a: {backend: local}}\n", "`include` must be a list", ""),
     ("stacks:\n  a: &x {backend: local}\n", "pipeglot.yaml:2: `&x`: anchors are not read", "write it out"),
 ]
 
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_utf8_or_too_large() -> None:
         read_config(b"#" * 2_000_000)
 
 
-# --- the project on disk ------------------------------------------------------------------------------------------------
+# --- the project on disk ----------------------------------------------------------------------------------------------
 
 YAML = "stacks:\n  local: {backend: local}\n"
 
@@ -224,7 +224,7 @@ def test_secret_files_lie_in_the_project(tmp_path: Path) -> None:
     }
 
 
-# --- the cache of the configuration -------------------------------------------------------------------------------------
+# --- the cache of the configuration -----------------------------------------------------------------------------------
 
 
 def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def test_needs_of_the_pipeline_itself() -> None:
     assert needs(pipe(schedule=ir.Schedule(interval=60.0))) == {Feature.SCHEDULE_INTERVAL: [""]}
 
 
-# --- capabilities -------------------------------------------------------------------------------------------------------
+# --- capabilities -----------------------------------------------------------------------------------------------------
 
 ALL = dict.fromkeys(Feature, Support(Level.NATIVE))
 
