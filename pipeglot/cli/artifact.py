@@ -66,7 +66,7 @@ def do_show(args: argparse.Namespace) -> int:
 def do_get(args: argparse.Namespace) -> int:
     from pipeglot.cli.export import export, to_stdout
     from pipeglot.cli.output import results_only
-    from pipeglot.cli.records import folder_of
+    from pipeglot.cli.parsing import folder_of
     from pipeglot.stacks.target import use_roots
 
     records = open_records(args)

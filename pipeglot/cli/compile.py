@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeglot.cli.output import results_only
-from pipeglot.cli.records import folder_of
+from pipeglot.cli.parsing import folder_of
 from pipeglot.core import wire
 from pipeglot.core.errors import Problem, Unsupported, UsageError
 from pipeglot.stacks.target import load, locate

@@ -19,6 +19,9 @@ BROKEN_PIPE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line. Returns the exit code; never raises what a user could cause."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if sys.platform == "win32":
+        print("pipeglot runs on Linux and macOS; on Windows, use it inside WSL: https://aka.ms/wsl", file=sys.stderr)
+        return 2
     _forgive_encodings()
     try:
         code = _dispatch(words)

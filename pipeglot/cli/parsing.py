@@ -1,12 +1,15 @@
-"""argparse with our kind of message."""
+"""argparse with our kind of message, and what some of its texts mean."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from pipeglot.core.errors import UsageError
+from pipeglot.core.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,3 +51,16 @@ def parse_index(text: str) -> tuple[int, ...]:
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})*", text, re.ASCII) is None:
         raise UsageError(f"`{text}` is no index", hint="it is a position in a map, as `3`, or `3.7` in a map in a map")
     return tuple(int(part) for part in text.split("."))
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """Where the command works: `-C DIR`, or here."""
+    from pathlib import Path
+
+    folder = Path.cwd()
+    if args.folder is None:
+        return folder
+    folder = (folder / str(args.folder)).resolve()
+    if not folder.is_dir():
+        raise NotFound(f"`-C {args.folder}`: there is no such folder")
+    return folder

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
+from pipeglot.cli.parsing import folder_of
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import NotFound
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import End, Ref, Start, Verdict
@@ -21,17 +21,6 @@ from pipeglot.stacks.workspace import Workspace, workspace_at
 
 LATEST = "latest"
 _MOST = 5
-
-
-def folder_of(args: argparse.Namespace) -> Path:
-    """Where the command works: `-C DIR`, or here."""
-    folder = Path.cwd()
-    if args.folder is None:
-        return folder
-    folder = (folder / str(args.folder)).resolve()
-    if not folder.is_dir():
-        raise NotFound(f"`-C {args.folder}`: there is no such folder")
-    return folder
 
 
 def open_stack_store(workspace: Workspace, stack: LocalStack) -> Store:
@@ -63,11 +52,17 @@ class Records:
         self.workspace = workspace
         self.ledger = Ledger(store)
         self.artifacts = Artifacts(store)
+        self.unreadable: list[str] = []
+        """What was wrong with the runs that `latest` left out."""
 
     def latest(self) -> Iterator[Start]:
-        """All runs, the latest first."""
+        """All runs that can be read, the latest first."""
         for run in reversed(self.ledger.runs()):
-            start = self.ledger.started(run)
+            try:
+                start = self.ledger.started(run)
+            except (Corrupt, NewerFormat) as error:
+                self.unreadable.append(error.message)
+                continue
             if start is not None:
                 yield start
 

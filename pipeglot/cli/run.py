@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from pipeglot.cli.output import as_json, results_only
-from pipeglot.cli.records import folder_of, open_stack_store
+from pipeglot.cli.parsing import folder_of
+from pipeglot.cli.records import open_stack_store
 from pipeglot.core.errors import ParamError
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.view import RunView
@@ -68,8 +69,10 @@ def _execute(args: argparse.Namespace, target: Target, stack: LocalStack, texts:
     display = make_display(sys.stderr)
     began = time.monotonic()
     run = LocalRun(loaded.pipeline, given, open_stack_store(workspace, stack), settings, pool, display)
-    view = run.execute()
-    display.close()
+    try:
+        view = run.execute()
+    finally:
+        display.close()
     report(view, run.plan, run.artifacts, Commands(args, workspace), time.monotonic() - began, sys.stderr)
     return view
 
@@ -83,7 +86,7 @@ class Commands:
             self._again += ["-p", text]
         self._project = ["-C", args.folder] if args.folder is not None else []
         self._stack = ["--stack", args.stack] if args.stack is not None else []
-        here = args.folder is None and workspace_at(Path.cwd()).root == workspace.root
+        here = args.folder is None and workspace_at(Path.cwd()).root.samefile(workspace.root)
         self._elsewhere = self._project if here or args.folder is not None else ["-C", os.path.relpath(workspace.root)]
 
     def again(self) -> str:

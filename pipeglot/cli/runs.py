@@ -7,8 +7,10 @@ import itertools
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+from pipeglot.cli.errors import note
 from pipeglot.cli.logs import log_file
 from pipeglot.cli.output import print_fields, print_json, print_table
 from pipeglot.cli.parsing import parse_index
@@ -34,6 +36,7 @@ def do_list(args: argparse.Namespace) -> int:
         raise UsageError(f"`--limit {args.limit}`: there are no fewer than no runs")
     records = open_records(args)
     starts = list(itertools.islice(records.latest(), args.limit or None))
+    sys.stderr.writelines(note(f"a run is left out: {why}") for why in records.unreadable)
     if args.json:
         print_json([_object(records, start) for start in starts])
         return 0
@@ -197,16 +200,20 @@ def _print_log(records: Records, piece: Piece) -> None:
                 with path.open(encoding="utf-8", errors="replace", newline="\n") as text:
                     sys.stdout.writelines(f"{safe_log(line)}\n" for line in text)
             else:
-                _copy_raw(path.read_bytes())
+                _copy_raw(path)
     if piece.failure is not None:
         failure = piece.failure
         sys.stdout.write(f"{safe(failure.traceback.rstrip() or f'{failure.type}: {failure.message}')}\n")
 
 
-def _copy_raw(data: bytes) -> None:
+def _copy_raw(path: Path) -> None:
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    if not data.endswith(b"\n"):
+    end = b""
+    with path.open("rb") as file:
+        while data := file.read(1 << 20):
+            sys.stdout.buffer.write(data)
+            end = data[-1:]
+    if end != b"\n":
         sys.stdout.buffer.write(b"\n")
 
 

@@ -7,7 +7,7 @@ import argparse
 import msgspec
 
 from pipeglot.cli.output import print_fields, print_json, print_table
-from pipeglot.cli.records import folder_of
+from pipeglot.cli.parsing import folder_of
 from pipeglot.core.errors import ConfigError
 from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.workspace import Workspace, workspace_at

@@ -12,9 +12,7 @@ from pipeglot.core.errors import ConfigError, DefinitionError, Location, Problem
 from pipeglot.core.wire import reading
 from pipeglot.core.wire.reading import Path
 from pipeglot.stacks.models import BACKENDS, Config, Stack
-
-FILE = "pipeglot.yaml"
-MAX_BYTES = 1 << 20
+from pipeglot.stacks.state import FILE, MAX_BYTES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -1,10 +1,13 @@
-"""`.pipeglot`, the folder in a project for our own files: the active stack, caches, the local store, logs of runs."""
+"""The names in a project that are ours: `pipeglot.yaml`, and `.pipeglot` for what we keep there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 STATE = ".pipeglot"
+FILE = "pipeglot.yaml"
+MAX_BYTES = 1 << 20
+"""A `pipeglot.yaml` is no larger."""
 
 
 def make_state(root: Path) -> Path:

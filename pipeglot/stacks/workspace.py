@@ -13,8 +13,7 @@ from typing import NamedTuple
 from pipeglot.core.errors import ConfigError, NotFound
 from pipeglot.stacks.config_cache import cached_config
 from pipeglot.stacks.models import IMPLICIT, Config, LocalStack
-from pipeglot.stacks.reading import FILE, MAX_BYTES, read_config
-from pipeglot.stacks.state import STATE, make_state
+from pipeglot.stacks.state import FILE, MAX_BYTES, STATE, make_state
 
 
 class Workspace(NamedTuple):
@@ -145,6 +144,8 @@ def expand(text: str, what: str) -> str:
 
 
 def _parse(data: bytes) -> Config:
+    from pipeglot.stacks.reading import read_config
+
     return read_config(data)
 
 

@@ -119,14 +119,14 @@ def test_the_configuration_is_read_from_its_cache(flow: Project) -> None:
     cache = flow.root / ".pipeglot/cache/config.json"
     assert cache.exists()
     flow.write("yaml.py", "raise RuntimeError('yaml was imported')")
-    env = {"PYTHONPATH": str(flow.root)}
-    flow("stack", "list", **env)
+    here = str(flow.root)
+    flow("stack", "list", PYTHONPATH=here)
     cache.write_bytes(cache.read_bytes()[:-3])
-    assert "yaml was imported" in flow("stack", "list", code=1, **env).err
+    assert "yaml was imported" in flow("stack", "list", code=1, PYTHONPATH=here).err
     flow("stack", "list")
-    flow("stack", "list", **env)
+    flow("stack", "list", PYTHONPATH=here)
     flow.write("pipeglot.yaml", "stacks:\n  other: {backend: local}\n")
-    assert "yaml was imported" in flow("stack", "list", code=1, **env).err
+    assert "yaml was imported" in flow("stack", "list", code=1, PYTHONPATH=here).err
     assert "other" in flow("stack", "list").out
 
 

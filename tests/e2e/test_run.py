@@ -409,6 +409,13 @@ def test_git_ignores_what_we_keep(flow: Project) -> None:
     assert (flow.root / ".pipeglot/.gitignore").read_text() == "*\n"
 
 
+def test_something_else_in_the_place_of_our_folder(flow: Project) -> None:
+    flow.write(".pipeglot", "")
+    done = flow("run", "flow.py", code=1)
+    assert done.err == f"error: `{flow.root}/.pipeglot`: File exists\n"
+    flow("check", "flow.py")
+
+
 def test_a_root_that_cannot_be_written(flow: Project) -> None:
     if os.geteuid() == 0:
         pytest.skip("root writes anywhere")

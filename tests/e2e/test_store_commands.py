@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
+import subprocess
 
 import pytest
 
-from tests.e2e.conftest import Project
+from tests.e2e.conftest import ENVIRONMENT, Project
 
 
 def test_before_the_first_run(flow: Project) -> None:
@@ -65,6 +67,53 @@ def test_logs(flow: Project) -> None:
     assert "`--index` is of a step" in flow("runs", "logs", "latest", "--index", "3", code=2).err
     assert "`x` is no index" in flow("runs", "logs", "latest", "double", "--index", "x", code=2).err
     assert "has no item `7`" in flow("runs", "logs", "latest", "double", "--index", "7", code=2).err
+
+
+def test_a_damaged_run_is_left_out_and_told(flow: Project) -> None:
+    ids = [flow("run", "flow.py", "--json").json["run_id"] for _ in range(2)]
+    start = flow.root / f".pipeglot/store/runs/{ids[0]}/start"
+    start.chmod(0o600)
+    start.write_bytes(start.read_bytes()[:-5])
+    done = flow("runs", "list", "--json")
+    assert [run["run_id"] for run in done.json] == [ids[1]]
+    assert done.err.startswith(f"note: a run is left out: `runs/{ids[0]}/start` does not match its checksum")
+    done = flow("runs", "show", ids[0], code=1)
+    assert done.err.startswith("error: `runs/")
+    assert "Traceback" not in done.err
+
+
+KILLED = """\
+import os, signal, time
+from pipeglot import pipeline, step
+
+@step
+def first() -> int:
+    return 1
+
+@step
+def second(n: int, parent: int) -> int:
+    os.kill(parent, signal.SIGKILL)
+    time.sleep(60)
+    return n
+
+@pipeline
+def killed(parent: int) -> None:
+    second(first(), parent)
+"""
+
+
+def test_a_killed_run_is_lost_and_its_steps_are_not(project: Project) -> None:
+    project.write("killed.py", KILLED)
+    command = shlex.join(project.command("run", "killed.py", "-p", "parent="))
+    shell = ["bash", "-c", f"exec {command}$$"]
+    subprocess.run(shell, cwd=project.root, env=ENVIRONMENT, check=False, capture_output=True)
+    found = project("runs", "list", "--json").json
+    assert [run["status"] for run in found] == ["lost"]
+    assert project("runs", "show", "latest", "--json").json["steps"][1]["status"] == "lost"
+    assert "lost" in project("runs", "show", "latest").out
+    project.replace("killed.py", "    os.kill(parent, signal.SIGKILL)\n    time.sleep(60)\n", "")
+    steps = project("run", "killed.py", "-p", "parent=0", "--json").json["steps"]
+    assert [step["cached"] for step in steps] == [True, False]
 
 
 RETRIED = """\

@@ -453,8 +453,8 @@ def test_a_byte_order_mark_is_no_text() -> None:
         (
             "a:\n\t- b",
             (
-                "p.yaml:2: it is no YAML: while scanning for the next token found character that cannot start any token\n"
-                "  hint: indent with spaces: YAML takes no tabs"
+                "p.yaml:2: it is no YAML: while scanning for the next token found character that cannot start any "
+                "token\n  hint: indent with spaces: YAML takes no tabs"
             ),
         ),
         ("[" * 3000, "p.yaml:1: it is nested too deeply"),

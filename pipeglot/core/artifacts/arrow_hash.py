@@ -36,7 +36,7 @@ def update(into: hashlib._Hash, array: Any) -> None:
         bits = _bits(array.buffers()[1], array)
         into.update(numpy.packbits(bits if nulls is None else bits & ~nulls).tobytes())
     elif _is_text(kind):
-        _update_text(into, array)
+        _update_text(into, array, nulls)
     elif _types.is_struct(kind):
         for child in array.flatten():
             update(into, child)
@@ -58,8 +58,6 @@ def _common(array: Any) -> Any:
         return array.cast(pyarrow.large_string())
     if _types.is_binary(kind) or str(kind) == "binary_view":
         return array.cast(pyarrow.large_binary())
-    if _is_text(kind) and array.null_count and _lengths(array, None)[_nulls(array)].any():
-        return array.fill_null("" if _types.is_large_string(kind) else b"")  # only bytes that nobody sees change
     return array
 
 
@@ -88,9 +86,11 @@ def _is_list(kind: Any) -> bool:
     return bool(_types.is_list(kind) or _types.is_large_list(kind) or _types.is_fixed_size_list(kind))
 
 
-def _update_text(into: hashlib._Hash, array: Any) -> None:
-    lengths = _lengths(array, None)
+def _update_text(into: hashlib._Hash, array: Any, nulls: Any) -> None:
+    lengths = _lengths(array, nulls)
     into.update(lengths.tobytes())
+    if nulls is not None and _lengths(array, None)[nulls].any():  # some writers leave text under a null
+        array = array.drop_null()
     offsets, data = array.buffers()[1:3]
     if data is not None and len(array):
         start = numpy.frombuffer(offsets, "i8", 1, array.offset * 8)[0]

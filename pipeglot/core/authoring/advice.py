@@ -42,6 +42,7 @@ _HINTS = {
     "change": "return the changed value from a step",
     "call": "call it in a step",
     "with": "use it in a step",
+    "unpack": "unpack it in a step",
     "comparison": "join conditions with `all_of`, `any_of` and `not_`",
 }
 _BUILTINS = ("enumerate", "filter", "list", "map", "reversed", "sorted", "tuple")

@@ -222,12 +222,10 @@ class Resources(Setting):
         checks.text("accelerator", accelerator)
         if bytes_ == 0:
             checks.refuse(f"`memory={memory!r}` is none at all", "leave it out to ask for nothing in particular")
-        cores = None if cpu is None else float(cpu)
-        spec = (
-            ir.Resources(cpu=cores, memory=bytes_, gpu=gpu, accelerator=accelerator)
-            if checks.done()
-            else ir.Resources()
-        )
+        spec = ir.Resources()
+        if checks.done():
+            cores = None if cpu is None else float(cpu)
+            spec = ir.Resources(cpu=cores, memory=bytes_, gpu=gpu, accelerator=accelerator)
         self._freeze(spec)
 
 

@@ -162,8 +162,7 @@ class SymbolicValue:
     def __deepcopy__(self, memo: object) -> SymbolicValue:
         return self
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a `SymbolicValue` cannot be pickled")
+    __reduce_ex__ = _number("pickle")
 
     # --- arithmetic and comparison ------------------------------------------------------------------------------------
 

@@ -17,12 +17,14 @@ from pipeglot.core.ir import (
     Constant,
     ItemRef,
     ListOf,
+    ListType,
     OneOf,
     OutputRef,
     ParamRef,
     ParamType,
     Returns,
     Source,
+    TupleType,
 )
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.plan import Plan
@@ -108,8 +110,9 @@ def item(arg: Arg, position: int, artifacts: Artifacts) -> Arg:
 
 
 def _item_type(kind: ParamType | None, position: int) -> ParamType | None:
-    of = getattr(kind, "of", None)
-    return of[position] if type(of) is tuple else of
+    if isinstance(kind, ListType):
+        return kind.of
+    return kind.of[position] if isinstance(kind, TupleType) else None
 
 
 def load(arg: Arg, artifacts: Artifacts, *, name: str, **where: Any) -> Any:

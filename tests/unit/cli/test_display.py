@@ -59,19 +59,19 @@ FLOW = ir.Pipeline(
 )
 
 
-def done(cell: Cell, status: str = "succeeded", *, cached: bool = False, seconds: float = 1.5) -> tuple[Cell, Entry]:
+def done(cell: Cell, status: Any = "succeeded", *, cached: bool = False, seconds: float = 1.5) -> tuple[Cell, Entry]:
     failure = ODD if status == "failed" else None
     origin = Origin(run="r", step=cell[0]) if cached else None
     seen = Observed(backend="local", seconds=seconds, cached=origin, failure=failure)
-    verdict: Any = Verdict(
+    verdict = Verdict(
         run="r",
         step=cell[0],
         index=cell[1],
         status=status,
         portable=Portable(code=""),
-        observed=seen,  # type: ignore[arg-type]
+        observed=seen,
     )
-    return cell, Entry(status, verdict, failure)  # type: ignore[arg-type]  # a literal at each call
+    return cell, Entry(status, verdict, failure)
 
 
 def skipped(cell: Cell) -> tuple[Cell, Entry]:
@@ -104,7 +104,7 @@ def drive(display: Display, clock: Clock) -> None:
     display.close()
 
 
-# --- plain --------------------------------------------------------------------------------------------------------------
+# --- plain ------------------------------------------------------------------------------------------------------------
 
 
 def test_plain_lines() -> None:
@@ -204,7 +204,7 @@ def test_user_text_is_made_safe() -> None:
     assert stream.getvalue() == "load: failed: ValueError: \\x07[red]x[/red]\n"
 
 
-# --- live ---------------------------------------------------------------------------------------------------------------
+# --- live -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -350,7 +350,7 @@ def test_a_terminal_without_unicode() -> None:
     assert glyph("failed", "no-such-encoding") == "x"
 
 
-# --- which, and what if it fails ----------------------------------------------------------------------------------------
+# --- which, and what if it fails --------------------------------------------------------------------------------------
 
 
 def test_which_display(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,7 +383,7 @@ def test_a_display_that_fails_falls_silent(monkeypatch: pytest.MonkeyPatch) -> N
         guard.settled(*done(("load", ())))
 
 
-# --- whose fault --------------------------------------------------------------------------------------------------------
+# --- whose fault ------------------------------------------------------------------------------------------------------
 
 
 def test_blamed_steps() -> None:

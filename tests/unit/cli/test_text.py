@@ -55,7 +55,7 @@ def test_nothing_safe_holds_a_control_character(text: str) -> None:
 
 def test_it_takes_no_time() -> None:
     assert len(safe("\x1b]" * 50_000)) == 0
-    assert len(safe("\x1b[" * 50_000)) > 0
+    assert len(safe("\x1b[" * 50_000)) == 0
 
 
 def test_lines() -> None:

@@ -170,11 +170,11 @@ def test_the_file_may_be_a_folder_or_unreadable(tmp_path: Path) -> None:
 
 def test_import_roots(tmp_path: Path) -> None:
     space = bare_workspace(tmp_path)
-    assert space.roots == (str(tmp_path),)
+    assert list(space.roots) == [str(tmp_path)]
     (tmp_path / "src").mkdir()
-    assert space.roots == (str(tmp_path / "src"), str(tmp_path))
+    assert list(space.roots) == [str(tmp_path / "src"), str(tmp_path)]
     (tmp_path / "src/__init__.py").touch()
-    assert space.roots == (str(tmp_path),)
+    assert list(space.roots) == [str(tmp_path)]
 
 
 def _with(root: Path, *stacks: str, **fields: str) -> Workspace:
@@ -232,7 +232,7 @@ def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = workspace_at(tmp_path)
     cache = tmp_path / ".pipeglot/cache/config.json"
     assert cache.exists()
-    monkeypatch.setattr("pipeglot.stacks.workspace.read_config", None)
+    monkeypatch.setattr("pipeglot.stacks.reading.read_config", None)
     assert workspace_at(tmp_path) == first
     (tmp_path / "pipeglot.yaml").write_bytes(FULL + b"#")
     with pytest.raises(TypeError):
