@@ -104,8 +104,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 types: $(READY)
-	$(BIN)/mypy tests/typing
-	$(BIN)/pyright
+	$(BIN)/python -m pytest tests/typing
 
 FILES ?= .
 format: $(READY)

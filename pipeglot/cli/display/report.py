@@ -12,6 +12,7 @@ from pipeglot.core.errors import PipeglotError
 from pipeglot.core.ir import Branch, Step
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.plan import Plan, inner_steps
+from pipeglot.core.lineage.records import Failure
 from pipeglot.core.lineage.view import RunView, StepView
 
 MOST_FAILURES = 3
@@ -99,10 +100,9 @@ class _Report:
     # --- failures -----------------------------------------------------------------------------------------------------
 
     def _failures(self) -> Iterator[str]:
-        alike: dict[tuple[str, str, str], list[StepView]] = {}
+        alike: dict[tuple[str, ...], list[StepView]] = {}
         for step in self.failed:
-            told = (step.id, step.error.type, step.error.message) if step.error else (step.id, "", "")
-            alike.setdefault(told, []).append(step)
+            alike.setdefault((step.id, *_manner(step.error)), []).append(step)
         groups = list(alike.values())
         for first, *others in groups[:MOST_FAILURES]:
             yield from self._failure(first, others)
@@ -116,7 +116,7 @@ class _Report:
         yield paint(f"{self._title(step)} failed{self._attempts(step)}", "red", self.stream)
         if others:
             names = listed([cell_name(other.id, other.index) for other in others], 5)
-            yield f"so did {names}, in the same way"
+            yield f"so did {names}, at the same place"
         yield from self._log(step)
         yield ""
         error = step.error
@@ -182,6 +182,14 @@ def blamed_steps(plan: Plan, failed: set[str]) -> set[str]:
             if any(set(need.steps) <= bad for need in place.needs) or (isinstance(node, Branch) and node.id in bad):
                 bad.update([step.id for step in inner_steps(node)], [node.id] if isinstance(node, Branch) else [])
     return bad - failed
+
+
+def _manner(error: Failure | None) -> tuple[str, ...]:
+    """What failures have in common that need telling only once: the exception's type, and the lines that led to it."""
+    if error is None:
+        return ()
+    lines = [line for line in error.traceback.splitlines() if line.startswith('  File "')]
+    return (error.type, *(lines or [error.message]))
 
 
 def _cut(lines: list[str]) -> list[str]:

@@ -23,6 +23,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+_FAMILIES: dict[type, tuple[type, ...]] = {float: (int, float), str: (str,)}
+
+
 def evaluate(condition: Condition, value_of: Callable[[Source], Any]) -> bool:
     """The answer of a condition, left to right, asking no further than needed. Raises `StepError` if it has none."""
     match condition:
@@ -75,7 +78,10 @@ def _plain(value: Any) -> Any:
 
 
 def _family(value: Any) -> type:
-    return float if type(value) is int else type(value)
+    """Numbers compare with numbers, text with text (members of a `StrEnum` are text), all else with its own type."""
+    if isinstance(value, bool):
+        return bool
+    return next((base for base, like in _FAMILIES.items() if isinstance(value, like)), type(value))
 
 
 def _show(value: Any) -> str:

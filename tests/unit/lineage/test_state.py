@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 import pytest
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.ir import AnyNode, Branch, Pipeline
+from pipeglot.core.errors import StepError
+from pipeglot.core.ir import AnyNode, Branch, Compare, ParamRef, Pipeline
+from pipeglot.core.lineage.conditions import evaluate
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.state import RunState
@@ -204,3 +208,35 @@ def test_a_second_verdict_of_a_cell_changes_nothing(artifacts: Artifacts) -> Non
     state.apply(verdict(("a", ()), 1))
     state.apply(verdict(("a", ()), status="failed"))
     assert state.status == "succeeded"
+
+
+class Mode(enum.StrEnum):
+    FAST = "fast"
+
+
+@pytest.mark.parametrize(
+    ("left", "op", "right", "answer"),
+    [
+        (1, "==", 1.0, True),
+        (2, "<", 2.5, True),
+        (Mode.FAST, "==", "fast", True),
+        ("a", "!=", "b", True),
+        (dt.date(2026, 1, 1), "<", dt.date(2026, 1, 2), True),
+        (True, "==", False, False),
+    ],
+)
+def test_values_of_one_family_compare(left: object, op: Any, right: object, answer: bool) -> None:
+    sides = {"left": left, "right": right}
+    condition = Compare(op=op, left=ParamRef(name="left"), right=ParamRef(name="right"))
+    assert evaluate(condition, lambda source: sides[source.name]) is answer  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("left", "op", "right"),
+    [(True, "==", 1), ("1", "==", 1), (dt.date(2026, 1, 1), "<", "2026-01-02"), ([1], "<", {})],
+)
+def test_values_of_unlike_families_do_not(left: object, op: Any, right: object) -> None:
+    sides = {"left": left, "right": right}
+    condition = Compare(op=op, left=ParamRef(name="left"), right=ParamRef(name="right"))
+    with pytest.raises(StepError, match="the condition compares"):
+        evaluate(condition, lambda source: sides[source.name])  # type: ignore[union-attr]
