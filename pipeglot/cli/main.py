@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         print("pipeglot runs on Linux and macOS; on Windows, use it inside WSL: https://aka.ms/wsl", file=sys.stderr)
         return 2
-    _forgive_encodings()
+    _open_streams()
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -108,8 +108,15 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _forgive_encodings() -> None:
-    """A terminal that cannot show a character gets it escaped, not an exception."""
+def _open_streams() -> None:
+    """None is closed, or the next file opened would take its place; and none raises for a character it cannot show."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    sys.stdout = sys.stdout or open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115  # for good
+    sys.stderr = sys.stderr or open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115  # for good
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -130,7 +130,9 @@ def _what(step: StepView) -> str:
         return f"from the cache (run {step.origin.run[:SHORT_ID]})" if step.origin else "from the cache"
     if step.error:
         return f"{step.error.type}: {step.error.message}"
-    return ", ".join(f"{name}={value:g}" for name, value in step.metrics.items())
+    return ", ".join(
+        f"{name}={value if isinstance(value, str) else f'{value:g}'}" for name, value in step.metrics.items()
+    )
 
 
 def _plain(value: object) -> str:

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from pipeglot.core.capture import captured, logging_shown
 from pipeglot.core.context import Active, RunContext, running
-from pipeglot.core.errors import StepError
 from pipeglot.core.imports import import_ref
 from pipeglot.core.ir import Step
 
@@ -28,41 +27,41 @@ class Watch(Protocol):
 class Trial:
     """One attempt at a step's function. After `run`, however it ended, the fields tell how far it came.
 
-    `phase` is `import` or `input` before the function, `raised` within it, `output` after it; `seconds` are its own.
+    `phase` is `input` or `import` before the function, `raised` within it, `output` after it; `seconds` are its own.
     """
 
-    def __init__(self, step: Step, log: Path | None, scratch: Path | None) -> None:
+    def __init__(self, step: Step, log: Path | None, temp: Path | None) -> None:
         self.step = step
         self.log = log
-        self.scratch = scratch
+        self.temp = temp
         self.phase = "input"
         self.seconds = 0.0
-        self.secrets: dict[str, str] = {}
         self.metrics: dict[str, float] = {}
 
     def run(
         self,
         arguments: Callable[[], dict[str, Any]],
-        context: RunContext,
+        context: Callable[[], RunContext],
         secrets: Mapping[str, str],
         watch: Watch,
         keep: Callable[[Any], None],
     ) -> None:
         """Load `arguments`, call the function, hand what it returned to `keep`. Raises whatever any of them raises."""
-        self.secrets = resolve_secrets(self.step, secrets)
-        with captured(self.log), _environment(self.step, self.scratch):
+        with captured(self.log):
             self.phase = "import"
-            function = function_of(self.step)
+            function = function_of(self.step)  # before the environment is kept: what a module sets, stays
             self.phase = "input"
+            active = Active(context(), secrets)
+            self.metrics = active.metrics
             given = arguments()
-            self.phase = "raised"
-            result = self._call(function, given, context, watch)
-            self.phase = "output"
-            keep(result)
+            with _environment(self.step, self.temp):
+                self.phase = "raised"
+                result = self._call(function, given, active, watch)
+                del given
+                self.phase = "output"
+                keep(result)
 
-    def _call(self, function: Any, given: dict[str, Any], context: RunContext, watch: Watch) -> Any:
-        active = Active(context, self.secrets)
-        self.metrics = active.metrics
+    def _call(self, function: Any, given: dict[str, Any], active: Active, watch: Watch) -> Any:
         watch.calling()
         began = time.perf_counter()
         try:
@@ -79,29 +78,6 @@ def function_of(step: Step) -> Any:
     return getattr(found, "fn", found)
 
 
-def resolve_secrets(step: Step, sources: Mapping[str, str]) -> dict[str, str]:
-    """The values of the secrets that a step declares. Raises `StepError` for one that cannot be had."""
-    return {name: _secret(name, sources.get(name)) for name in step.secrets}
-
-
-def _secret(name: str, source: str | None) -> str:
-    if source is None:
-        raise StepError(
-            f"the stack maps no secret `{name}`", hint=f"add `secrets: {{{name}: env:{name}}}` to the stack"
-        )
-    kind, _, where = source.partition(":")
-    if kind == "env":
-        if where not in os.environ:
-            raise StepError(f"secret `{name}`: the environment variable `{where}` is not set")
-        return os.environ[where]
-    if kind != "file":
-        raise StepError(f"secret `{name}`: this backend cannot read `{kind}:`", hint="use `env:NAME` or `file:PATH`")
-    try:
-        return Path(where).expanduser().read_text().removesuffix("\n")
-    except OSError as error:
-        raise StepError(f"secret `{name}`: `{where}` cannot be read: {error.strerror}") from error
-
-
 def _call(function: Any, arguments: dict[str, Any]) -> Any:
     result = function(**arguments)
     if hasattr(result, "__await__"):
@@ -116,25 +92,23 @@ async def _await(result: Any) -> Any:
 
 
 @contextmanager
-def _environment(step: Step, scratch: Path | None) -> Iterator[None]:
-    """The step's `env`, and `scratch` as the place of temporary files; both are put back."""
-    changed = dict(step.env)
-    if scratch is not None:
-        changed["TMPDIR"] = str(scratch)
-    before = {name: os.environ.get(name) for name in changed}
-    folder = os.getcwd()
-    os.environ.update(changed)
+def _environment(step: Step, temp: Path | None) -> Iterator[None]:
+    """The step's `env`, and `temp` for temporary files. What the step changes of its process is put back."""
+    environ, path, folder, umask = dict(os.environ), list(sys.path), os.getcwd(), os.umask(0o077)
+    os.umask(umask)
+    if temp is not None:
+        os.environ["TMPDIR"] = str(temp)
+    os.environ.update(step.env)
     _reset_tempdir()
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        _reset_tempdir()
+        os.environ.clear()
+        os.environ.update(environ)
+        sys.path[:] = path
+        os.umask(umask)
         os.chdir(folder)
+        _reset_tempdir()
 
 
 def _reset_tempdir() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ def captured(log: Path | None) -> Iterator[None]:
     finally:
         _flush()
         for number, copy in zip((1, 2), saved, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
+            with suppress(OSError):  # a step that closed every descriptor has closed this one too
+                os.dup2(copy, number)
+                os.close(copy)
 
 
 def _flush() -> None:

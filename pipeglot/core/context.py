@@ -89,6 +89,8 @@ def log_metrics(metrics: Mapping[str, float]) -> None:
     active = _active("log_metrics()")
     checked: dict[str, float] = {}
     for name, value in metrics.items():
+        if type(name) is not str or not name.isprintable():
+            raise TypeError(f"log_metrics: {name!r} is no name for a metric")
         if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
             raise TypeError(f"log_metrics: {name!r} is {value!r}, which is no number")
         checked[name] = float(value)

@@ -153,7 +153,7 @@ class StepError(PipeglotError):
     code = "step"
 
 
-class StepTimeout(StepError):
+class StepTimeout(StepError, TimeoutError):
     """The user's function ran longer than its timeout."""
 
     code = "timeout"

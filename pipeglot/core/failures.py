@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 from pipeglot.core.errors import Permanent, PipeglotError, StoreError
@@ -16,15 +17,18 @@ MAX_TEXT = 100_000
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-def raised(error: BaseException, *, kind: str) -> Failure:
-    """The failure for an exception. `kind` is its cause: raised (by the user's code), import, input, output."""
+def raised(error: BaseException, *, kind: str, clean: Callable[[str], str] = str) -> Failure:
+    """The failure for an exception. `kind` is its cause: raised (by the user's code), import, input, output.
+
+    `clean` takes secrets out of a text; it sees the whole of it, before what is too long is cut.
+    """
     ours = isinstance(error, PipeglotError) and not isinstance(error, Permanent)
     return Failure(
         cause=kind,  # type: ignore[arg-type]  # a literal at each call
-        type=_type_name(error),
-        message=_cut(error.message if isinstance(error, PipeglotError) else _message(error)),
-        hint=error.hint if isinstance(error, PipeglotError) else "",
-        traceback="" if ours and kind != "raised" else _cut(_traceback(error)),
+        type=type(error).__qualname__,
+        message=_cut(clean(_guarded(_message, error))),
+        hint=_cut(clean(_guarded(_hint, error))),
+        traceback="" if ours and kind != "raised" else _cut(clean(_guarded(_traceback, error))),
         permanent=isinstance(error, Permanent) or (kind != "raised" and not isinstance(error, StoreError)),
     )
 
@@ -56,15 +60,21 @@ def _name(cls: type) -> str:
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _type_name(error: BaseException) -> str:
-    return type(error).__qualname__
+def _guarded(show: Callable[[BaseException], str], error: BaseException) -> str:
+    try:
+        return show(error)
+    except BaseException as broken:  # noqa: BLE001  # a user's `__str__` may raise anything, `SystemExit` too
+        return f"<cannot be shown: {type(broken).__name__}>"
 
 
 def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as broken:  # noqa: BLE001  # a user's `__str__` may raise anything
-        return f"<its message cannot be shown: {type(broken).__name__}>"
+    if isinstance(error, SystemExit):
+        return f"the step called `sys.exit({error.code!r})`"
+    return str(getattr(error, "message", error)) if isinstance(error, PipeglotError) else str(error)
+
+
+def _hint(error: BaseException) -> str:
+    return str(getattr(error, "hint", "")) if isinstance(error, PipeglotError) else ""
 
 
 def _traceback(error: BaseException) -> str:

@@ -15,16 +15,17 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from pipeglot.core import failures
+from pipeglot.core import failures, plain
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.calling import Trial, Watch, resolve_secrets
+from pipeglot.core.calling import Trial, Watch
 from pipeglot.core.context import RunContext, Terminated
-from pipeglot.core.errors import StepError
-from pipeglot.core.ir import Pipeline, Step
-from pipeglot.core.lineage.arguments import Arg, hashes, load, refs
+from pipeglot.core.errors import Corrupt, PipeglotError
+from pipeglot.core.ir import Step
+from pipeglot.core.lineage.arguments import Arg, hashes, load
 from pipeglot.core.lineage.cache import cache_key, cacheable, look_up
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger, host
+from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import (
     Attempt,
     CacheEntry,
@@ -38,20 +39,28 @@ from pipeglot.core.lineage.records import (
 )
 from pipeglot.core.outputs import save_outputs
 from pipeglot.core.params import decode
+from pipeglot.core.secret_values import Secrets
 
 PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 
-class Job(Struct, frozen=True):
-    """One attempt at one cell. `log` receives what the step prints, `scratch` is a folder for its temporary files."""
+class Job(Struct, frozen=True, kw_only=True):
+    """One attempt at one cell.
+
+    log: receives what the step prints. scratch: a folder for its input files. temp: one for its temporary files.
+    why: why the cache had nothing to offer. started: when it was given to a worker, UTC in ISO 8601.
+    """
 
     step: Step
     index: Index
-    args: Mapping[str, Arg]
+    args: Mapping[str, Arg] = {}
     attempt: int = 1
     failed: bool = False
     log: Path | None = None
     scratch: Path | None = None
+    temp: Path | None = None
+    why: str = ""
+    started: str = ""
 
     @property
     def cell(self) -> Cell:
@@ -68,15 +77,16 @@ class Runtime:
         artifacts: Artifacts,
         secrets: Mapping[str, str],
         *,
-        pipeline: Pipeline,
+        plan: Plan,
         cache: bool = True,
     ) -> None:
         self.start = start
-        self.types = {param.name: param.type for param in pipeline.params}
+        self.plan = plan
         self.ledger = ledger
         self.artifacts = artifacts
-        self.secrets = secrets
         self.cache = cache
+        self.secrets = Secrets(secrets)
+        self._distrusted: set[str] = set()
 
     # --- the cache --------------------------------------------------------------------------------------------------
 
@@ -91,90 +101,113 @@ class Runtime:
         if found.entry is None:
             return found.why
         entry = found.entry
-        observed = self._observed(job, refs=entry.refs, key=key, cached=entry.origin, metrics=entry.metrics)
+        saved = self._named_anew(entry.refs, job)
+        observed = self._observed(job, refs=saved, key=key, cached=entry.origin, metrics=entry.metrics)
         return self.ledger.commit(self._verdict(job, "succeeded", observed))
+
+    def _named_anew(self, saved: dict[str, Ref], job: Job) -> dict[str, Ref]:
+        """An opaque value is called after where it comes from, and that is here: not where it was first computed."""
+        if not any(ref.opaque for ref in saved.values()):
+            return saved
+        name = self._opaque(job)
+        return {
+            output: structs.replace(ref, value=name(output)) if ref.opaque else ref for output, ref in saved.items()
+        }
 
     # --- running ----------------------------------------------------------------------------------------------------
 
-    def execute(self, job: Job, watch: Watch, *, why: str = "") -> Verdict | Attempt:
+    def execute(self, job: Job, watch: Watch) -> Verdict | Attempt:
         """Run an attempt. Returns the verdict that counts, or the failed attempt that an engine must follow by another.
 
-        Raises only what is not the step's: an order to end, and the store's own failure to take the record.
+        Raises only `Terminated`, and `StoreError` if the store does not take the record.
         """
-        began = _now().isoformat()
-        mro: tuple[str, ...] = ()
-        trial = Trial(job.step, job.log, job.scratch)
         saved: dict[str, Ref] = {}
-        failure: Failure | None = None
+        trial = Trial(job.step, job.log, job.temp)
         try:
             trial.run(
                 lambda: {name: self._load(arg, name, job) for name, arg in job.args.items()},
-                self._context(job),
-                self.secrets,
+                lambda: self._context(job),
+                self.secrets.of(job.step),
                 watch,
                 lambda result: saved.update(save_outputs(job.step, result, self.artifacts, self._opaque(job))),
             )
-        except (Terminated, KeyboardInterrupt):
+        except Terminated:
             raise
-        except SystemExit as error:
-            failure = failures.raised(StepError(f"the step called `sys.exit({error.code!r})`"), kind="raised")
         except BaseException as error:  # noqa: BLE001  # asyncio's cancellation and pytest's outcomes are no `Exception`
-            mro = failures.type_names(error)
-            failure = failures.raised(error, kind=trial.phase)
-        texts = tuple(trial.secrets.values())
-        log = self.save_log(job, texts)
-        observed = self._observed(
-            job, started=began, seconds=trial.seconds, refs=saved, metrics=trial.metrics, why=why, log=log
-        )
-        if failure is None:
-            return self._succeed(job, observed)
-        if failure.type == "Corrupt":
-            self._distrust(job)
-        return self.fail(job, observed, _redacted(failure, texts), mro)
+            return self._failed(job, trial, error)
+        return self._succeed(job, self._tried(job, trial, refs=saved))
 
-    def fail(self, job: Job, observed: Observed, failure: Failure, mro: tuple[str, ...] = ()) -> Verdict | Attempt:
+    def _failed(self, job: Job, trial: Trial, error: BaseException) -> Verdict | Attempt:
+        if isinstance(error, Corrupt) and trial.phase == "input":
+            self.distrust(job.step)
+        failure = failures.raised(error, kind=trial.phase, clean=self.secrets.cleaner(job.step))
+        return self._fail(job, self._tried(job, trial, failure=failure), failures.type_names(error))
+
+    def _tried(self, job: Job, trial: Trial, **known: Any) -> Observed:
+        metrics = {name: plain.encode(value) for name, value in trial.metrics.items()}
+        return self._observed(job, seconds=trial.seconds, metrics=metrics, why=job.why, log=self.save_log(job), **known)
+
+    def _fail(self, job: Job, observed: Observed, mro: tuple[str, ...]) -> Verdict | Attempt:
         """Record a failed attempt: as the verdict if it was the last, else as one that will be tried again."""
-        observed = structs.replace(observed, failure=failure)
-        if failures.will_retry(job.step, failure, mro, job.attempt):
-            step, index = job.cell
-            record = Attempt(run=self.start.run, step=step, index=index, observed=observed)
-            self.ledger.failed_attempt(record)
-            return record
-        return self.ledger.commit(self._verdict(job, "failed", observed))
+        assert observed.failure is not None, "a failed attempt says why"
+        if not failures.will_retry(job.step, observed.failure, mro, job.attempt):
+            return self.ledger.commit(self._verdict(job, "failed", observed))
+        step, index = job.cell
+        record = Attempt(run=self.start.run, step=step, index=index, observed=observed)
+        self.ledger.failed_attempt(record)
+        return record
 
-    def fail_from_outside(self, job: Job, failure: Failure, mro: tuple[str, ...], seconds: float) -> Verdict | Attempt:
-        """Record the failure of an attempt whose process is gone: out of time, killed, crashed."""
-        values = resolve_secrets(job.step, self.secrets)
-        log = self.save_log(job, tuple(values.values()))
-        return self.fail(job, self._observed(job, started=_now().isoformat(), seconds=seconds, log=log), failure, mro)
+    # --- for whoever outlives the process of a step -----------------------------------------------------------------
 
-    def cancel(self, job: Job) -> Verdict:
+    def fail_from_outside(self, job: Job, failure: Failure, mro: tuple[str, ...], **known: Any) -> Verdict | Attempt:
+        """Record the failure of an attempt whose process is gone: out of time, killed, crashed.
+
+        If it had committed its verdict before it went, that one counts.
+        """
+        committed = self.ledger.verdict(self.start.run, *job.cell)
+        if committed is not None:
+            return committed
+        log = self.save_log(job)
+        return self._fail(job, self._observed(job, failure=failure, why=job.why, log=log, **known), mro)
+
+    def fail_unread(self, job: Job, error: PipeglotError) -> Verdict:
+        """End a cell whose arguments cannot even be told, for a list that they are in is damaged."""
+        self.distrust(job.step)
+        return self.ledger.commit(
+            self._verdict(job, "failed", self._observed(job, failure=failures.raised(error, kind="input")))
+        )
+
+    def cancel(self, job: Job, **known: Any) -> Verdict:
         """End a cell that will not run, or whose process was ended, because the run was cancelled."""
-        return self.ledger.commit(self._verdict(job, "cancelled", self._observed(job, log=self.save_log(job, ()))))
+        return self.ledger.commit(self._verdict(job, "cancelled", self._observed(job, log=self.save_log(job), **known)))
 
-    def save_log(self, job: Job, secrets: tuple[str, ...]) -> Ref | None:
-        """Store what the attempt printed, without secrets; None if it printed nothing. The file is removed."""
+    def save_log(self, job: Job) -> Ref | None:
+        """Store what the attempt printed, without its secrets; None if it printed nothing. The file is removed.
+
+        If a secret is not known any more, nor was when the step began, the log is dropped: it cannot be cleaned.
+        """
         log = job.log
         if log is None or not log.exists():
             return None
         try:
-            if not log.stat().st_size:
+            if not log.stat().st_size or not self.secrets.known(job.step):
                 return None
-            if secrets:
-                from pipeglot.core.redact import Redactor
-
+            if job.step.secrets:
                 clean = log.with_suffix(".clean")
-                Redactor(secrets).file(log, clean)
+                self.secrets.clean_file(job.step, log, clean)
                 clean.replace(log)
             return self.artifacts.save(log, name=f"log of step `{job.step.id}`", opaque_id=str)
         finally:
             log.unlink(missing_ok=True)
 
-    def _distrust(self, job: Job) -> None:
-        """An input is damaged: forget the cache entries that lead to it, so that the next run makes it anew."""
-        damaged = {ref.blob for arg in job.args.values() for ref in refs(arg)}
+    def distrust(self, step: Step) -> None:
+        """An input is damaged: forget the cache entries of the steps that it comes from, so that they make it anew."""
+        if step.id in self._distrusted:  # by another item of the same map
+            return
+        self._distrusted.add(step.id)
+        sources = self.plan.sources(step.id)
         for verdict in self.ledger.verdicts(self.start.run):
-            if verdict.observed.key and any(ref.blob in damaged for ref in verdict.observed.refs.values()):
+            if verdict.step in sources and verdict.observed.key:
                 self.ledger.forget(verdict.observed.key)
 
     # --- parts ------------------------------------------------------------------------------------------------------
@@ -203,8 +236,6 @@ class Runtime:
 
     def _opaque(self, job: Job) -> Any:
         """The lineage identity of an output with no canonical value: where it comes from."""
-        from pipeglot.core import plain
-
         inputs = {name: hashes(arg) for name, arg in job.args.items()}
         return lambda output: plain.digest([job.step.code.digest, inputs, output])
 
@@ -216,7 +247,7 @@ class Runtime:
             step=step,
             index=index,
             attempt=job.attempt,
-            params={name: decode(self.types[name], value) for name, value in self.start.params.items()},
+            params={name: decode(self.plan.params[name].type, value) for name, value in self.start.params.items()},
             logical_date=dt.datetime.fromisoformat(self.start.logical_date),
             backend=self.start.backend,
             failed=job.failed,
@@ -232,19 +263,15 @@ class Runtime:
         return Verdict(run=self.start.run, step=step, index=index, status=status, portable=portable, observed=observed)
 
     def _observed(self, job: Job, **known: Any) -> Observed:
-        known.setdefault("started", "")
-        return Observed(
-            backend=self.start.backend, attempt=job.attempt, host=host(), pid=os.getpid(), python=PYTHON, **known
+        observed = Observed(
+            backend=self.start.backend,
+            attempt=job.attempt,
+            started=job.started,
+            host=host(),
+            pid=os.getpid(),
+            python=PYTHON,
         )
-
-
-def _redacted(failure: Failure, secrets: tuple[str, ...]) -> Failure:
-    if not secrets:
-        return failure
-    from pipeglot.core.redact import Redactor
-
-    clean = Redactor(secrets).text
-    return structs.replace(failure, message=clean(failure.message), traceback=clean(failure.traceback))
+        return structs.replace(observed, **known)
 
 
 def _now() -> dt.datetime:

@@ -23,7 +23,8 @@ class Interrupts:
         os.set_blocking(self.fd, False)
         os.set_blocking(self._write, False)
         if threading.current_thread() is threading.main_thread():  # elsewhere, Python takes no handlers
-            self._before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+            heard = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]  # nohup
+            self._before = {number: signal.signal(number, self._on_signal) for number in heard}
         return self
 
     def __exit__(

@@ -24,6 +24,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     roots: tuple[str, ...]
     secrets: dict[str, str]
     folder: str
+    temp: str
 
 
 class Run(Struct, frozen=True, tag="run"):
@@ -35,6 +36,7 @@ class Run(Struct, frozen=True, tag="run"):
     attempt: int
     failed: bool
     why: str
+    started: str
     log: str
 
 
@@ -47,9 +49,10 @@ class Called(Struct, frozen=True, tag="called"):
 
 
 class Done(Struct, frozen=True, tag="done"):
-    """What the ledger says of the attempt."""
+    """What the ledger says of the attempt. `last`: this worker takes no more, for the step has left traces in it."""
 
     record: Verdict | Attempt
+    last: bool = False
 
 
 class Broken(Struct, frozen=True, tag="broken"):

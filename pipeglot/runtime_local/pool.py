@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from pipeglot.core.errors import PipeglotError
@@ -80,6 +81,11 @@ class Pool:
                 found += self._ends()
         return found
 
+    def retire(self, worker: Worker) -> None:
+        """Give it no more work: it ends by itself."""
+        worker.ending = True
+        _close(worker)
+
     def signal(self, worker: Worker, number: int) -> None:
         """Send a signal to the worker and to all that it started."""
         worker.ending = True
@@ -96,6 +102,8 @@ class Pool:
                 self.signal(worker, signal.SIGKILL)
         self.workers.clear()
         if self._child:
+            with suppress(OSError):  # it was killed
+                self._control.sendall(zygote.QUIT)
             self._control.close()
             os.waitpid(self._child, 0)
             self._child = 0
@@ -136,6 +144,8 @@ class Pool:
             kind, pid, status = self._event()
             if kind == b"P":
                 return pid
+            if kind == b"E":
+                raise PipeglotError(f"no worker process can be started: {os.strerror(pid)}")
             self._early += self._end_of(pid, status)
 
     def _event(self) -> tuple[bytes, int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -27,13 +27,13 @@ class Ready(NamedTuple):
 
 
 class ReadyQueue:
-    """Ready cells. One whose step or pool is at its limit waits aside until another of the same leaves."""
+    """Ready cells. One whose step or pool is at its limit waits aside until there is room."""
 
     def __init__(self, plan: Plan, pools: Mapping[str, int]) -> None:
         self._plan = plan
         self._pools = pools
         self._heap: list[Ready] = []
-        self._aside: defaultdict[str, deque[Ready]] = defaultdict(deque)
+        self._aside: defaultdict[str, list[Ready]] = defaultdict(list)
         self._running: defaultdict[str, int] = defaultdict(int)
 
     def __len__(self) -> int:
@@ -53,23 +53,27 @@ class ReadyQueue:
                 for name in limits:
                     self._running[name] += 1
                 return ready
-            self._aside[full].append(ready)
+            heapq.heappush(self._aside[full], ready)
+            for name in limits:
+                self._wake(name, limits[name])  # the room that this one cannot use is another's
         return None
 
     def release(self, step: str) -> None:
         """A cell of this step runs no more."""
-        for name in self._limits(self._plan.step(step)):
+        for name, size in self._limits(self._plan.step(step)).items():
             self._running[name] -= 1
-            if self._aside[name]:
-                heapq.heappush(self._heap, self._aside[name].popleft())
+            self._wake(name, size)
 
-    def clear(self) -> list[Cell]:
+    def clear(self) -> list[Ready]:
         """Take out every cell that waits."""
-        cells = [ready.cell for ready in self._heap]
-        cells += [ready.cell for waiting in self._aside.values() for ready in waiting]
+        found = [*self._heap, *(ready for waiting in self._aside.values() for ready in waiting)]
         self._heap.clear()
         self._aside.clear()
-        return cells
+        return found
+
+    def _wake(self, name: str, size: int) -> None:
+        if self._aside[name] and self._running[name] < size:
+            heapq.heappush(self._heap, heapq.heappop(self._aside[name]))
 
     def _limits(self, step: Step) -> dict[str, int]:
         limits = {}

@@ -13,6 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from msgspec import Struct, structs
 
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import StoreError
+from pipeglot.core.errors import Corrupt, StepError, StepTimeout, StoreError, ValueRefused, WorkerDied
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
@@ -93,15 +94,16 @@ class LocalRun:
         self.start = self._start(pipeline, given)
         self.state = RunState(pipeline, self.start.params, self.artifacts, self.plan)
         self.runtime = Runtime(
-            self.start, self.ledger, self.artifacts, settings.secrets, pipeline=pipeline, cache=settings.cache
+            self.start, self.ledger, self.artifacts, settings.secrets, plan=self.plan, cache=settings.cache
         )
         self.queue = ReadyQueue(self.plan, settings.pools)
         self.folder = Path(settings.work) / f"{self.start.run}-{os.getpid()}"
+        self.temp = _short_folder()
         self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
-        self.cancelled = False
+        self.cancelled = 0
         self._busy: dict[Worker, _Busy] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._delayed: set[tuple[Cell, int]] = set()
+        self._delayed: dict[Cell, int] = {}
         self._count = itertools.count()
         self._hello = Hello(
             pipeline=pipeline,
@@ -112,11 +114,13 @@ class LocalRun:
             roots=settings.roots,
             secrets=settings.secrets,
             folder=str(self.folder),
+            temp=str(self.temp),
         )
 
     def execute(self) -> RunView:
         """Run to the end. Raises `StoreError` if the store no longer takes records: then nothing more is claimed."""
         self.folder.mkdir(parents=True, mode=0o700)
+        self.temp.mkdir(mode=0o700)
         try:
             with Interrupts() as interrupts:
                 self.listener.begun(self.start, self.plan)
@@ -179,31 +183,44 @@ class LocalRun:
 
     def _begin(self, ready: Ready) -> None:
         step = self.plan.step(ready.step)
-        args = self.state.arguments.of_step(*ready.cell)
-        failed = step.trigger == "all_done" and self._has_failed()
-        job = Job(step, ready.at, args, ready.attempt, failed)
-        why = ""
+        job = Job(step=step, index=ready.at, attempt=ready.attempt, started=_now().isoformat())
+        try:
+            job = structs.replace(job, args=self.state.arguments.of_step(*ready.cell))
+        except (Corrupt, ValueRefused) as error:
+            self._answer(step, self.runtime.fail_unread(job, error))
+            return
+        if step.trigger == "all_done":
+            job = structs.replace(job, failed=self._has_failed())
         if ready.attempt == 1:
             found = self.runtime.lookup(job)
             if isinstance(found, Verdict):
-                self.queue.release(step.id)
-                self._settle(found)
+                self._answer(step, found)
                 return
-            why = found
-        self._give(job, why)
+            job = structs.replace(job, why=found)
+        self._give(job)
 
-    def _give(self, job: Job, why: str) -> None:
+    def _answer(self, step: Step, verdict: Verdict) -> None:
+        """End a cell without a worker."""
+        self.queue.release(step.id)
+        self._settle(verdict)
+
+    def _give(self, job: Job) -> None:
+        with suppress(
+            StepError
+        ):  # the worker will fail the step for it; here it is only to clean the log of a dead one
+            self.runtime.secrets.of(job.step)
         idle = (worker for worker in self.pool.workers.values() if not worker.busy and not worker.ending)
         worker = next(idle, None) or self.pool.spawn(self._hello)
         log = self.folder / f"{next(self._count)}.log"
         job = structs.replace(job, log=log)
         self._busy[worker] = _Busy(job)
         step, index = job.cell
-        self.pool.give(worker, Run(step, index, dict(job.args), job.attempt, job.failed, why, str(log)))
+        args = dict(job.args)
+        self.pool.give(worker, Run(step, index, args, job.attempt, job.failed, job.why, job.started, str(log)))
         self.listener.running(job.cell, job.attempt)
 
     def _has_failed(self) -> bool:
-        return self.cancelled or any(entry.status == "failed" for entry in self.state.entries.values())
+        return bool(self.cancelled) or any(entry.status == "failed" for entry in self.state.entries.values())
 
     # --- hearing from workers ---------------------------------------------------------------------------------------
 
@@ -219,18 +236,28 @@ class LocalRun:
         elif isinstance(message, Broken):
             raise StoreError(f"step `{busy.job.step.id}` could not be recorded: {message.message}", hint=message.hint)
         else:
-            self._finish(worker, message.record)
+            self._finish(worker, message)
 
-    def _finish(self, worker: Worker, record: Verdict | Attempt) -> None:
+    def _finish(self, worker: Worker, done: Done) -> None:
         busy = self._busy.pop(worker)
         worker.busy = False
-        self.queue.release(busy.job.step.id)
+        if done.last or worker.ending:
+            self.pool.retire(worker)
+        self._take(busy.job, done.record)
+
+    def _take(self, job: Job, record: Verdict | Attempt) -> None:
+        """Go on from what the ledger says of an attempt."""
+        self.queue.release(job.step.id)
         if isinstance(record, Verdict):
             self._settle(record)
-        elif self.cancelled:
-            self._settle(self.runtime.cancel(structs.replace(busy.job, log=None)))
+        elif self._may_run(job.step):
+            self._retry_later(job, record)
         else:
-            self._retry_later(busy.job, record)
+            self._settle(self.runtime.cancel(structs.replace(job, log=None)))
+
+    def _may_run(self, step: Step) -> bool:
+        """Whether steps like this one are still started: once cancelled, clean-up steps; cancelled twice, none."""
+        return self.cancelled == 0 or (self.cancelled == 1 and step.trigger == "all_done")
 
     def _settle(self, verdict: Verdict) -> None:
         self.state.apply(verdict)
@@ -241,13 +268,13 @@ class LocalRun:
         assert retry is not None, "only a step with a retry leaves a failed attempt"
         assert failure is not None, "a failed attempt says why"
         delay = failures.delay_before(retry, job.attempt, int.from_bytes(os.urandom(4), "big") / 2**32)
-        self._delayed.add((job.cell, job.attempt + 1))
+        self._delayed[job.cell] = job.attempt + 1
         self._after(delay, lambda: self._retry(job.cell, job.attempt + 1))
         self.listener.retrying(job.cell, job.attempt + 1, failure, delay)
 
     def _retry(self, cell: Cell, attempt: int) -> None:
-        if (cell, attempt) in self._delayed:
-            self._delayed.remove((cell, attempt))
+        if self._delayed.get(cell) == attempt:
+            del self._delayed[cell]
             self.queue.push(cell, attempt)
 
     # --- ends of workers --------------------------------------------------------------------------------------------
@@ -272,47 +299,41 @@ class LocalRun:
         busy = self._busy.pop(event.worker, None)
         if busy is None:
             return
-        job = busy.job
-        self.queue.release(job.step.id)
+        known = {"pid": event.worker.pid, "seconds": time.monotonic() - (busy.called_at or busy.began)}
         if self.cancelled and not busy.timed_out and event.worker.ending:
-            self._settle(self.runtime.cancel(job))
+            self._take(busy.job, self.runtime.cancel(busy.job, why=busy.job.why, **known))
             return
-        failure, mro = _timed_out(job.step) if busy.timed_out else _died(event.status)
-        seconds = time.monotonic() - (busy.called_at or busy.began)
-        record = self.runtime.fail_from_outside(job, failure, mro, seconds)
-        if isinstance(record, Verdict):
-            self._settle(record)
-        elif self.cancelled:
-            self._settle(self.runtime.cancel(structs.replace(job, log=None)))
-        else:
-            self._retry_later(job, record)
+        failure, mro = _timed_out(busy.job.step) if busy.timed_out else _died(event.status)
+        self._take(busy.job, self.runtime.fail_from_outside(busy.job, failure, mro, **known))
 
     # --- cancelling -------------------------------------------------------------------------------------------------
 
     def _cancel(self) -> None:
         """The first time: ask running steps to end, and start only clean-up steps. The second time: make all end."""
-        again, self.cancelled = self.cancelled, True
-        if not again:
+        self.cancelled = min(self.cancelled + 1, 2)
+        if self.cancelled == 1:
             self.ledger.cancel(Cancel(run=self.start.run, at=_now().isoformat(), by="signal"))
             self.listener.cancelling(CANCEL_GRACE)
         for worker, busy in list(self._busy.items()):
-            if again:
+            if self.cancelled == 2:
                 self.pool.signal(worker, signal.SIGKILL)
-            elif busy.job.step.trigger != "all_done":
+            elif not self._may_run(busy.job.step):
                 self._end(worker, busy, CANCEL_GRACE)
-        self._cancel_waiting(clean_up=again)
+        self._cancel_waiting()
 
-    def _cancel_waiting(self, *, clean_up: bool = False) -> None:
-        cells = self.queue.clear() + [cell for cell, _ in self._delayed]
-        self._delayed.clear()
-        for cell in cells:
+    def _cancel_waiting(self) -> None:
+        """End what was not begun and what waits for another attempt, but for clean-up steps."""
+        waiting = [(ready.cell, ready.attempt) for ready in self.queue.clear()]
+        ended = 0
+        for cell, attempt in [*waiting, *self._delayed.items()]:
             step = self.plan.step(cell[0])
-            if step.trigger == "all_done" and not clean_up:
-                self.queue.push(cell)
-            else:
-                args = self.state.arguments.of_step(*cell)
-                self.state.apply(self.runtime.cancel(Job(step, cell[1], args)))
-        if cells and (self.state.fresh or self.state.ready):
+            if not self._may_run(step):
+                self._delayed.pop(cell, None)
+                self.state.apply(self.runtime.cancel(Job(step=step, index=cell[1], attempt=attempt - 1)))
+                ended += 1
+            elif cell not in self._delayed:
+                self.queue.push(cell, attempt)
+        if ended:
             self._take_up()
 
     # --- begin and end ----------------------------------------------------------------------------------------------
@@ -354,7 +375,14 @@ class LocalRun:
         import shutil
 
         self.pool.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.temp):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short_folder() -> Path:
+    """A private name for temporary files, not made yet. Short, for sockets in it may have 108 bytes of path."""
+    system = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # it is made with mode 0700, and must not be there
+    return Path(system, f"pipeglot-{os.urandom(8).hex()}")
 
 
 def _timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:
@@ -364,18 +392,19 @@ def _timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:
         message=f"ran longer than its timeout of {step.timeout:g} s",
         hint=f'give it more time: `@step(timeout="…")` on `{step.code}`',
     )
-    return failure, ("pipeglot.StepTimeout", "pipeglot.core.errors.StepTimeout", "TimeoutError", "OSError", "Exception")
+    return failure, failures.type_names(StepTimeout(""))
 
 
 def _died(status: int) -> tuple[Failure, tuple[str, ...]]:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        how = f"was ended by {signal.Signals(number).name}"
+        named = number in set(signal.Signals)
+        how = f"was ended by {signal.Signals(number).name if named else f'signal {number}'}"
         hint = "the system may have run out of memory" if number == signal.SIGKILL else ""
     else:
         how, hint = f"ended with exit code {os.WEXITSTATUS(status)} in the middle of the step", ""
     failure = Failure(cause="died", type="WorkerDied", message=f"the process that ran the step {how}", hint=hint)
-    return failure, ("pipeglot.WorkerDied", "pipeglot.core.errors.WorkerDied", "Exception")
+    return failure, failures.type_names(WorkerDied(""))
 
 
 def _now() -> dt.datetime:

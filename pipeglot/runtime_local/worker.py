@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.context import Terminated
 from pipeglot.core.errors import PipeglotError
-from pipeglot.core.ir import Step
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.run_step import Job, Runtime
@@ -22,13 +21,23 @@ from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello
 
 
 class Reporter:
-    """Tells the runner when the user's function begins and ends, and turns SIGTERM into `Terminated` between."""
+    """Tells the runner when the user's function begins and ends, and turns SIGTERM into `Terminated` between.
+
+    Once it has, the attempt is over, whatever the user's code makes of the exception.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.pid = os.getpid()
         self.timed = False
         self.inside = False
+        self.terminated = False
+
+    def arm(self, *, timed: bool) -> None:
+        """Before each attempt: a step before may have set handlers and alarms of its own."""
+        self.timed = timed
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, self._on_term)
 
     def calling(self) -> None:
@@ -40,12 +49,15 @@ class Reporter:
         self.inside = False
         if os.getpid() != self.pid:  # the user's function forked, and this is the child on its way out
             os._exit(0)
+        if self.terminated:
+            raise Terminated
         if self.timed:
             send(self.sock, Called())
 
     def _on_term(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() == self.pid and self.inside:
             self.inside = False
+            self.terminated = True
             raise Terminated
         os._exit(128 + number)
 
@@ -71,38 +83,70 @@ def _serve(sock: socket.socket) -> None:
     _open_streams()
     worker = _Worker(sock, hello)
     while isinstance(order := receive_order(sock), Run):
-        send(sock, worker.run(order))
+        done = worker.run(order)
+        send(sock, done)
+        if isinstance(done, Done) and done.last:
+            return
 
 
 class _Worker:
     def __init__(self, sock: socket.socket, hello: Hello) -> None:
         store = open_store(hello.store, trusted=hello.trusted)
-        ledger = Ledger(store)
-        self.runtime = Runtime(hello.start, ledger, Artifacts(store), hello.secrets, pipeline=hello.pipeline)
-        self.steps: dict[str, Step] = {step.id: step for step in Plan(hello.pipeline).steps()}
+        self.plan = Plan(hello.pipeline)
+        self.runtime = Runtime(hello.start, Ledger(store), Artifacts(store), hello.secrets, plan=self.plan)
         self.reporter = Reporter(sock)
-        self.scratch = Path(hello.folder) / f"scratch-{os.getpid()}"
-        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.scratch = Path(hello.folder, f"in-{os.getpid()}")
+        self.temp = Path(hello.temp, str(os.getpid()))
+        self.streams = (sys.stdin, sys.stdout, sys.stderr)
 
     def run(self, order: Run) -> Done | Broken:
-        step = self.steps[order.step]
-        self.reporter.timed = step.timeout is not None
-        job = Job(step, order.index, order.args, order.attempt, order.failed, Path(order.log), self.scratch)
+        job = Job(
+            step=self.plan.step(order.step),
+            index=order.index,
+            args=order.args,
+            attempt=order.attempt,
+            failed=order.failed,
+            log=Path(order.log),
+            scratch=self.scratch,
+            temp=self.temp,
+            why=order.why,
+            started=order.started,
+        )
+        for folder in (self.scratch, self.temp):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.reporter.arm(timed=job.step.timeout is not None)
         try:
-            return Done(self.runtime.execute(job, self.reporter, why=order.why))
+            return Done(self.runtime.execute(job, self.reporter), last=_has_traces())
         except PipeglotError as error:
             return Broken(error.message, error.hint)
         finally:
-            self._empty_scratch()
+            sys.stdin, sys.stdout, sys.stderr = self.streams
+            _empty(self.scratch)
+            _empty(self.temp)
 
-    def _empty_scratch(self) -> None:
-        with os.scandir(self.scratch) as found:
+
+def _has_traces() -> bool:
+    """Whether a step has left threads or child processes behind, which would go on into the steps after it."""
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() > 1:
+        return True
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as children:
+            return bool(children.read(1))
+    except OSError:  # not Linux: they end with the worker
+        return False
+
+
+def _empty(folder: Path) -> None:
+    try:
+        with os.scandir(folder) as found:
             if next(found, None) is None:
                 return
-        import shutil
+    except OSError:
+        return  # the step removed it
+    import shutil
 
-        shutil.rmtree(self.scratch, ignore_errors=True)  # what cannot be removed now goes with the run's folder
-        self.scratch.mkdir(mode=0o700, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed now goes with the run's folder
 
 
 def _open_streams() -> None:

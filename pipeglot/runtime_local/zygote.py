@@ -20,13 +20,19 @@ from contextlib import suppress
 from typing import NoReturn
 
 EVENT = struct.Struct("!cii")
-"""What the zygote says: `P` pid 0 for a new worker, `X` pid wait-status for one that ended."""
+"""What the zygote says: `P` pid 0: a new worker; `X` pid wait-status: one has ended; `E` errno 0: none can be made."""
 
-IDLE_GRACE = 1.0
-"""Seconds that workers have to end by themselves, with what the user's code registered for the exit."""
+QUIT = b"q"
+"""What the runner says before it closes: all workers are idle."""
+
+IDLE_GRACE = 5.0
+"""Seconds that idle workers have to end by themselves, with what the user's code registered for the exit."""
+
+LOST_GRACE = 1.0
+"""The same for the workers of a runner that is gone without a word: they may be busy."""
 
 GRACE = 30.0
-"""Seconds between SIGTERM and SIGKILL for the workers of a runner that is gone."""
+"""Seconds between SIGTERM and SIGKILL for those that are."""
 
 
 def serve(control: socket.socket) -> NoReturn:
@@ -41,15 +47,102 @@ def serve(control: socket.socket) -> NoReturn:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    workers: set[int] = set()
+    zygote = _Zygote(control, (wake, wake_write))
     while True:
         ready, _, _ = select.select([control.fileno(), wake], [], [])
         if wake in ready:
             os.read(wake, 4096)
-            _reap(workers, control)
-        if control.fileno() in ready and not _obey(control, workers):
-            _end_all(workers)
+            zygote.reap()
+        if control.fileno() in ready and not zygote.obey():
+            zygote.end_all()
             os._exit(0)
+
+
+class _Zygote:
+    """The workers that were forked and still run, and the socket to the runner."""
+
+    def __init__(self, control: socket.socket, wake: tuple[int, int]) -> None:
+        self.control = control
+        self.wake = wake
+        self.workers: set[int] = set()
+        self.quitting = False
+
+    def obey(self) -> bool:
+        """Take one order: a socket to fork a worker for. False when there is nothing more to come."""
+        try:
+            message, fds, _, _ = socket.recv_fds(self.control, 1, 1)
+        except ConnectionError:
+            return False
+        if message == QUIT:
+            self.quitting = True
+        if not message or self.quitting:
+            return False
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(fds[0])
+            return self._tell(b"E", error.errno or 0, 0)
+        if pid == 0:
+            self._become_worker(fds[0])
+        os.close(fds[0])
+        with suppress(PermissionError, ProcessLookupError):  # the child was faster, or is over
+            os.setpgid(pid, pid)
+        self.workers.add(pid)
+        return self._tell(b"P", pid, 0)
+
+    def reap(self) -> None:
+        for pid in list(self.workers):
+            status = self._ended(pid)
+            if status is not None:
+                self._tell(b"X", pid, status)
+
+    def end_all(self) -> None:
+        """Workers end by themselves, for their sockets are closed; those that do not are asked, then made to."""
+        if not self._await_end(IDLE_GRACE if self.quitting else LOST_GRACE) and not self.quitting:
+            for pid in self.workers:
+                _kill_group(pid, signal.SIGTERM)
+            self._await_end(GRACE)
+        for pid in self.workers:
+            _kill_group(pid, signal.SIGKILL)
+
+    def _await_end(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        pause = 0.001
+        while self.workers and time.monotonic() < deadline:
+            for pid in list(self.workers):
+                self._ended(pid)
+            if self.workers:
+                time.sleep(pause)
+                pause = min(2 * pause, 0.05)
+        return not self.workers
+
+    def _ended(self, pid: int) -> int | None:
+        """The wait status of a worker that is over; what it started and left behind is ended with it."""
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if not found:
+            return None
+        self.workers.discard(pid)
+        _kill_group(pid, signal.SIGKILL)
+        return status
+
+    def _become_worker(self, fd: int) -> NoReturn:
+        os.setpgid(0, 0)
+        self.control.close()
+        signal.set_wakeup_fd(-1)
+        for end in self.wake:
+            os.close(end)
+        for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        from pipeglot.runtime_local.worker import main
+
+        main(socket.socket(fileno=fd))
+
+    def _tell(self, kind: bytes, number: int, status: int) -> bool:
+        try:
+            self.control.sendall(EVENT.pack(kind, number, status))
+        except OSError:
+            return False
+        return True
 
 
 def _detach_streams() -> None:
@@ -58,72 +151,6 @@ def _detach_streams() -> None:
     for number in (0, 1, 2):
         os.dup2(null, number)
     os.close(null)
-
-
-def _obey(control: socket.socket, workers: set[int]) -> bool:
-    """Take one order: a socket to fork a worker for. False when the runner is gone."""
-    try:
-        message, fds, _, _ = socket.recv_fds(control, 1, 1)
-    except ConnectionError:
-        return False
-    if not message:
-        return False
-    pid = os.fork()
-    if pid == 0:
-        control.close()
-        _become_worker(fds[0])
-    os.close(fds[0])
-    with suppress(PermissionError, ProcessLookupError):  # the child was faster, or is over
-        os.setpgid(pid, pid)
-    workers.add(pid)
-    return _tell(control, b"P", pid, 0)
-
-
-def _become_worker(fd: int) -> NoReturn:
-    os.setpgid(0, 0)
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    from pipeglot.runtime_local.worker import main
-
-    main(socket.socket(fileno=fd))
-
-
-def _reap(workers: set[int], control: socket.socket) -> None:
-    for pid in list(workers):
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            workers.discard(pid)
-            _kill_group(pid, signal.SIGKILL)  # what it started and left behind
-            _tell(control, b"X", pid, status)
-
-
-def _tell(control: socket.socket, kind: bytes, pid: int, status: int) -> bool:
-    try:
-        control.sendall(EVENT.pack(kind, pid, status))
-    except OSError:
-        return False
-    return True
-
-
-def _end_all(workers: set[int]) -> None:
-    """The runner is gone. Idle workers end by themselves (their sockets closed); busy ones are asked, then made to."""
-    if not _await_end(workers, IDLE_GRACE):
-        for pid in workers:
-            _kill_group(pid, signal.SIGTERM)
-        _await_end(workers, GRACE)
-    for pid in workers:
-        _kill_group(pid, signal.SIGKILL)
-
-
-def _await_end(workers: set[int], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    pause = 0.001
-    while workers and time.monotonic() < deadline:
-        time.sleep(pause)
-        pause = min(2 * pause, 0.05)
-        workers.difference_update([pid for pid in workers if os.waitpid(pid, os.WNOHANG)[0]])
-    return not workers
 
 
 def _kill_group(pid: int, number: int) -> None:

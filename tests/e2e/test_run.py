@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -280,6 +281,26 @@ def test_a_closed_pipe_is_quiet_and_does_not_end_a_run(flow: Project) -> None:
         ["bash", "-c", f"{command} 2>&1 | true; exit ${{PIPESTATUS[0]}}"], cwd=flow.root, env=ENVIRONMENT, check=True
     )
     assert flow("runs", "list", "--json").json[0]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(flow: Project, closed: str) -> None:
+    command = shlex.join(flow.command("run", "flow.py", "--json"))
+    done = subprocess.run(["bash", "-c", f"{command} {closed}"], cwd=flow.root, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0
+    assert flow("runs", "list", "--json").json[0]["status"] == "succeeded"
+
+
+def test_runs_at_one_time_do_not_disturb_each_other(flow: Project) -> None:
+    running = [
+        subprocess.Popen(flow.command("run", "flow.py", "--json"), cwd=flow.root, env=ENVIRONMENT, stdout=-1, stderr=-1)
+        for _ in range(4)
+    ]
+    found = [json.loads(process.communicate(timeout=60)[0]) for process in running]
+    assert {run["status"] for run in found} == {"succeeded"}
+    assert len({run["run_id"] for run in found}) == 4
+    assert len({run["lineage_digest"] for run in found}) == 1
+    assert len(flow("runs", "list", "--json").json) == 4
 
 
 def test_what_killed_runs_left_behind_is_removed(flow: Project) -> None:

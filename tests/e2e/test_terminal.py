@@ -93,9 +93,9 @@ def test_live_progress_stays_as_one_line_a_step(project: Project) -> None:
     assert "● \x1b[0mnumbers" in terminal.text
     assert terminal.text.count("\x1b[?25l") == terminal.text.count("\x1b[?25h") == 1
     lines = last_frame(terminal.text)
-    assert re.fullmatch(r"✓ numbers  0\.[67] s", lines[0])
-    assert re.fullmatch(r"✓ double   3/3  0\.\d s", lines[1])
-    assert re.fullmatch(r"✓ total    \d+ ms", lines[2])
+    assert re.fullmatch(r"✓ numbers  \d\.\d s", lines[0])
+    assert re.fullmatch(r"✓ double   3/3  \d\.\d s", lines[1])
+    assert re.fullmatch(r"✓ total    .*s", lines[2])
     assert re.fullmatch(r"shown succeeded in \d\.\d s: 5 steps \(run \w{10}\)", lines[3])
     assert lines[4:] == [""]
 

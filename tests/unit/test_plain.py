@@ -192,8 +192,11 @@ REFUSED: list[tuple[Any, str]] = [
     (Sub(), "`x` is a `tests.unit.test_plain.Sub`, which is no plain data"),
     (np.array(5), "`x` is a `numpy.ndarray`, which is no plain data"),
     (np.array([1]), "`x` is a `numpy.ndarray`, which is no plain data"),
-    (np.longdouble(1), "`x` is a `numpy.longdouble`, which is no plain data"),
-    (np.dtype("i8"), "`x` is a `numpy.dtypes.Int64DType`, which is no plain data"),
+    (np.longdouble(1), f"`x` is a `numpy.{np.longdouble.__qualname__}`, which is no plain data"),
+    (
+        np.dtype("i8"),
+        f"`x` is a `{type(np.dtype('i8')).__module__}.{type(np.dtype('i8')).__qualname__}`, which is no plain data",
+    ),
     (dt.time(1, tzinfo=dt.UTC), "`x` is a `datetime.time`, which is no plain data"),
     (["y" * 3, {"k" * 100: object()}], f"`x[1]['{'k' * 55}…` is a `builtins.object`, which is no plain data"),
 ]

@@ -46,7 +46,8 @@ def update(into: hashlib._Hash, array: Any) -> None:
     elif _is_list(kind):
         if not _types.is_fixed_size_list(kind):
             into.update(_lengths(array, nulls).tobytes())
-        update(into, array.flatten())
+        if len(array) > array.null_count:  # early pyarrow cannot flatten nothing
+            update(into, array.flatten())
     else:
         _update_fixed(into, array, nulls)
 
@@ -63,9 +64,9 @@ def _common(array: Any) -> Any:
 
 def _name(kind: Any) -> str:
     """What a type is called: Arrow's own words for some have changed."""
-    if _types.is_large_string(kind):
+    if _types.is_large_string(kind) or _types.is_string(kind):
         return "text"
-    if _types.is_large_binary(kind):
+    if _types.is_large_binary(kind) or _types.is_binary(kind):
         return "bytes"
     if _types.is_timestamp(kind):
         return f"timestamp[{kind.unit},{kind.tz}]"
@@ -74,8 +75,8 @@ def _name(kind: Any) -> str:
     if _types.is_dictionary(kind):
         return f"dictionary[{kind.ordered}]"
     if _types.is_fixed_size_list(kind):
-        return f"list[{kind.list_size}]"
-    return "list" if _is_list(kind) else str(kind)
+        return f"list[{kind.list_size}]<{_name(kind.value_type)}>"
+    return f"list<{_name(kind.value_type)}>" if _is_list(kind) else str(kind)
 
 
 def _is_text(kind: Any) -> bool:

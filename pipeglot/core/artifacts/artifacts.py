@@ -6,7 +6,7 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, MsgspecError, structs
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import items, values
@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, SyntaxError)
+_UNREADABLE = (
+    MsgspecError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    SyntaxError,
+)
 """What decoding raises for bytes that no codec of ours wrote."""
 
 _LISTS = 4

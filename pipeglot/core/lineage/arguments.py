@@ -157,6 +157,7 @@ class Arguments:
         self.artifacts = artifacts
         self._verdict = verdict
         self._succeeded = succeeded
+        self._gathered: dict[tuple[str, str | None, Index], Gathered] = {}
         self._expansions: dict[tuple[str, Index], dict[str, Arg]] = {}
 
     def of_step(self, step: str, index: Index) -> dict[str, Arg]:
@@ -198,8 +199,7 @@ class Arguments:
     def _output(self, source: OutputRef, prefix: Index) -> Arg:
         below = self.plan.scope(source.step)[len(prefix) :]
         if below:
-            count = self.width(below[0], prefix)
-            return Gathered(tuple(self._output(source, (*prefix, i)) for i in range(count)))
+            return self._gather(source, prefix, below[0])
         verdict = self._verdict(source.step, prefix)
         if verdict is None or verdict.status != "succeeded":
             raise PipeglotError(f"the ledger does not say that step `{source.step}` succeeded")
@@ -208,6 +208,16 @@ class Arguments:
             return Saved(refs[source.output])
         returns = self.plan.step(source.step).returns
         return Saved(refs["output"]) if returns.form == "single" else Whole(returns, refs)
+
+    def _gather(self, source: OutputRef, prefix: Index, map_id: str) -> Gathered:
+        """The list of a map's items; made once, for every item of another map may ask for it."""
+        key = (source.step, source.output, prefix)
+        found = self._gathered.get(key)
+        if found is None:
+            count = self.width(map_id, prefix)
+            found = Gathered(tuple(self._output(source, (*prefix, i)) for i in range(count)))
+            self._gathered[key] = found
+        return found
 
     def _lists(self, map_id: str, prefix: Index) -> dict[str, Arg]:
         found = self._expansions.get((map_id, prefix))

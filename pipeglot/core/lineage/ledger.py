@@ -32,7 +32,7 @@ from pipeglot.core.store.base import Store
 
 FORMAT = 1
 MAX_RECORD = 64 << 20
-"""Larger ones are refused unread: no record of ours comes near, and a forged one must not fill the memory."""
+"""Larger ones are refused: no record of ours comes near."""
 
 R = TypeVar("R", bound=Record)
 
@@ -61,7 +61,7 @@ def unpack(data: bytes, key: str) -> AnyRecord:
         raise Corrupt(f"`{key}` does not match its checksum: it was cut or changed")
     try:
         return _decode(body)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise NewerFormat(f"`{key}` holds a record that this pipeglot does not know: {error}") from error
 
 
@@ -98,7 +98,8 @@ class Ledger:
 
     def start(self, record: Start) -> Start:
         """Begin a run, or join it: the first record put is everybody's. The journal's marker comes before it."""
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f".{time.time_ns() // 1000 % 1_000_000:06d}"
+        now = time.time_ns()
+        stamp = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now // 10**9))}.{now // 1000 % 10**6:06d}"
         self.store.put(keys.journal(stamp, record.run, nonce()), b"")
         return self._put_first(f"{keys.run_prefix(record.run)}start", record)
 
@@ -107,9 +108,6 @@ class Ledger:
 
     def cancel(self, record: Cancel) -> None:
         self._put_first(f"{keys.run_prefix(record.run)}cancel", record)
-
-    def cancelled(self, run: str) -> bool:
-        return self.store.size(f"{keys.run_prefix(run)}cancel") is not None
 
     def end(self, record: End) -> End:
         return self._put_first(f"{keys.run_prefix(record.run)}end/{record.number}", record)
@@ -157,11 +155,13 @@ class Ledger:
     # --- cache ------------------------------------------------------------------------------------------------------
 
     def cache_entry(self, key: str) -> CacheEntry | None:
-        """What was computed under this key. An entry that cannot be read is no entry, and is deleted."""
+        """What was computed under this key. A damaged entry is no entry, and is deleted; a later pipeglot's is left."""
         try:
             found = self._get(keys.cache(key), CacheEntry, None)
         except Corrupt:
             self.forget(key)
+            return None
+        except NewerFormat:
             return None
         return found if found is not None and found.key == key else None
 

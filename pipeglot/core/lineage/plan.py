@@ -61,6 +61,15 @@ class Plan:
         """The code digest of each step."""
         return {step.id: step.code.digest for step in self.steps()}
 
+    def sources(self, step: str) -> set[str]:
+        """The steps that a step takes values from: its own arguments, and the lists of the maps that it stands in."""
+        place = self.places[step]
+        found = [*self.step(step).inputs.values()]
+        for name in place.scope:
+            node = self.maps[name].node
+            found += node.over.values() if isinstance(node, Map) else ()
+        return {one for source in found for need in source_needs(source) for one in need.steps}
+
     def scope(self, step: str) -> tuple[str, ...]:
         return self.places[step].scope
 

@@ -101,7 +101,8 @@ class Portable(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part that only tells: never hashed. `started` is UTC in ISO 8601; `seconds` are the user's function's own;
-    `why` tells why the cache had nothing to offer, `cached` whose results were taken.
+    `why` tells why the cache had nothing to offer, `cached` whose results were taken; `metrics` are in the form of
+    `core.plain`, for JSON has no NaN. `attempt` is 0 for a cell that was cancelled before it ran.
     """
 
     backend: str
@@ -114,7 +115,7 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refs: dict[str, Ref] = {}
     key: str = ""
     cached: Origin | None = None
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Any] = {}
     why: str = ""
     log: Ref | None = None
     failure: Failure | None = None
@@ -148,7 +149,7 @@ class CacheEntry(Record, frozen=True, kw_only=True, tag="cache"):
     origin: Origin
     computed: str
     refs: dict[str, Ref]
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Any] = {}
 
 
 class Cancel(Record, frozen=True, kw_only=True, tag="cancel"):

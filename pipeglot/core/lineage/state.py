@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
+from msgspec import UNSET
+
 from pipeglot.core import params, plain
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import PipeglotError, StepError
+from pipeglot.core.errors import StepError
 from pipeglot.core.ir import AnyNode, Branch, Map, Pipeline, Source, Step
 from pipeglot.core.lineage.arguments import Arguments, Given, Saved, load
 from pipeglot.core.lineage.conditions import evaluate
@@ -170,7 +172,7 @@ class RunState:
     def _expand(self, node: Map, index: Index) -> None:
         try:
             width = self.arguments.width(node.id, index)
-        except PipeglotError as error:
+        except StepError as error:
             self._unsettled -= 1
             self._fail_map(node, index, error)
             return
@@ -182,7 +184,7 @@ class RunState:
         for position in range(width):
             self._place_all(node.body, (*index, position))
 
-    def _fail_map(self, node: Map, index: Index, error: PipeglotError) -> None:
+    def _fail_map(self, node: Map, index: Index, error: StepError) -> None:
         """A map over something that is no list: its first step fails, what follows in it is skipped."""
         first, *others = inner_steps(node)
         self._unsettled += 1
@@ -195,7 +197,7 @@ class RunState:
         self._unsettled -= 1
         try:
             answer = evaluate(node.when, lambda source: self._operand(source, place, index))
-        except PipeglotError as error:
+        except StepError as error:
             self.entries[node.id, index] = Entry("failed", failure=_failure(error))
             self.fresh.append((node.id, index))
             self._skip(node, index)
@@ -209,10 +211,10 @@ class RunState:
         arg = self.arguments.resolve(source, place.scope, index)
         if isinstance(arg, Given):
             return plain.decode(arg.value) if arg.type is None else params.decode(arg.type, arg.value)
-        if not isinstance(arg, Saved) or arg.ref.codec != "json/1":
-            raise StepError(
-                "the condition looks at a value that is no plain data",
-                hint="return the number or text to compare as an output of its own",
+        if not isinstance(arg, Saved) or arg.ref.codec != "json/1" or arg.ref.inline is UNSET:
+            raise StepError(  # the records alone must answer: for all readers alike, whatever became of the blobs
+                "the condition looks at a value that is no plain data, or a large one",
+                hint="compare in a step, and return the answer",
             )
         return load(arg, self.arguments.artifacts, name="operand")
 
@@ -254,5 +256,5 @@ class RunState:
         return entry.verdict if entry else None
 
 
-def _failure(error: PipeglotError) -> Failure:
+def _failure(error: StepError) -> Failure:
     return Failure(cause="condition", type=type(error).__name__, message=error.message, hint=error.hint, permanent=True)

@@ -27,7 +27,7 @@ class StepView(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     seconds: float = 0.0
     outputs: dict[str, str] = {}
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Any] = {}
     error: Failure | None = None
     origin: Origin | None = None
     opaque: tuple[str, ...] = ()
@@ -180,7 +180,7 @@ def _executed(run: str, cell: Cell, verdict: Verdict) -> StepView:
         attempts=0 if seen.cached is not None else seen.attempt,
         seconds=round(seen.seconds, 6),
         outputs={name: artifact_id(run, cell, name) for name in seen.refs},
-        metrics=seen.metrics,
+        metrics={name: readable(value) for name, value in seen.metrics.items()},
         error=seen.failure,
         origin=seen.cached,
         opaque=tuple(name for name, ref in seen.refs.items() if ref.opaque),

@@ -260,6 +260,6 @@ def test_may_be_written_to(name: str, artifacts: Artifacts) -> None:
         if len(back) < 2:
             continue
         other = back.iloc[(1, *place[1:])]
-        if not isinstance(other, list | tuple | dict):
+        if not isinstance(other, list | tuple | dict | np.ndarray):
             back.iloc[place] = other
     same(FRAMES[name], artifacts.load(ref))

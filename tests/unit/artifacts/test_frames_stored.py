@@ -84,8 +84,8 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         PLAIN,
     ),
     "the name of an index": (
-        pd.DataFrame({"a": [1]}, index=pd.Index([1], name=pd.Timestamp(0))),
-        "the name of the index is no plain data: `it[0]` is a `pandas.Timestamp`, which is no plain data",
+        pd.DataFrame({"a": [1]}, index=pd.Index([1], name=Thing())),
+        f"the name of the index is no plain data: `it[0]` is a `{__name__}.Thing`, which is no plain data",
         "make it text or numbers",
     ),
     "attrs": (
@@ -154,7 +154,7 @@ def test_what_would_come_back_different(artifacts: Artifacts, monkeypatch: pytes
         "output `x` of step `y` cannot be stored: column `a` has the type `float64`, and would come back as `int16`\n\n"
         f"hint: {ASTYPE}"
     )
-    with pytest.raises(ValueRefused, match=r"the index \(a `Index`\) would not come back the same"):
+    with pytest.raises(ValueRefused, match=r"the index \(a `.*Index`\) would not come back the same"):
         save(artifacts, pd.Series(["a"], index=pd.Index([1.5])))
 
 
@@ -283,16 +283,16 @@ def test_values_for_ever(artifacts: Artifacts) -> None:
     frame = pd.DataFrame(index=index)
     frame["n"] = np.array([1, 2], "i8")
     frame["f"] = np.array([0.5, NAN])
-    frame["t"] = objects("a", None).to_numpy()
+    frame["t"] = objects("a", None).set_axis(index)
     frame["s"] = pd.array(["ü", None], dtype="string[python]")
     frame["m"] = pd.array([1, None], dtype="Int32")
     frame["b"] = np.array([True, False])
     frame["d"] = np.array(["2013-01-01", "NaT"], "M8[ns]")
     frame["z"] = pd.DatetimeIndex(np.array(["2013-01-01", "NaT"], "M8[ns]")).tz_localize("Europe/Berlin")
     frame["c"] = pd.Categorical.from_codes([0, -1], pd.Index(["v", "u"], dtype=object))
-    frame["o"] = objects((1, {"k": b"v"}), NAN).to_numpy()
+    frame["o"] = objects((1, {"k": b"v"}), NAN).set_axis(index)
     frame.columns = pd.Index(list(frame.columns), dtype=object)
-    assert save(artifacts, frame).value == "77a93a41207ccb3e70844f0c1a95609adb63d37bd2eddbf59bcd55902667f967"
+    assert save(artifacts, frame).value == "e6952557cc7e11a063424821d81308dc173cb6f53eeda7a4b742743aa2c105bc"
 
 
 # --- Arrow arrays of all kinds ----------------------------------------------------------------------------------------
@@ -379,10 +379,10 @@ cells: st.SearchStrategy[Any] = (
 def frames(draw: st.DrawFn) -> Any:
     rows = draw(st.integers(0, 5))
 
-    def column() -> Any:
+    def column(sizes: Any = (16, 32, 64)) -> Any:
         kind = draw(st.sampled_from(["numbers", "text", "cells", "category", "nullable", "str", "times"]))
         if kind == "numbers":
-            kinds = hnp.integer_dtypes() | hnp.floating_dtypes(sizes=(16, 32, 64)) | hnp.boolean_dtypes()
+            kinds = hnp.integer_dtypes() | hnp.floating_dtypes(sizes=sizes) | hnp.boolean_dtypes()
             return draw(hnp.arrays(draw(kinds), rows))
         if kind == "times":
             return draw(hnp.arrays("i8", rows, elements=st.integers(-(2**62), 2**62) | st.just(-(2**63)))).view(
@@ -404,7 +404,7 @@ def frames(draw: st.DrawFn) -> Any:
         {i: pd.Series(part, dtype=part.dtype) for i, part in enumerate(parts)}, index=pd.RangeIndex(rows)
     )
     if index == "column":
-        part = column()
+        part = column((32, 64))  # pandas has no index of 16-bit floats
         found.index = pd.Index(part, dtype=part.dtype)
     elif index == "levels":
         found.index = pd.MultiIndex.from_arrays([np.arange(rows), list("abcde")[:rows]])

@@ -6,7 +6,9 @@ import asyncio
 import ctypes
 import hashlib
 import logging
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,3 +190,128 @@ def tidy(folder: str) -> None:
 def says_then_hangs() -> None:
     print("last words")
     time.sleep(600)
+
+
+def measures_nothing() -> None:
+    log_metrics({"loss": float("nan"), "rate": float("inf")})
+
+
+def hangs_with_its_secret() -> None:
+    print("the password is", secret("PASSWORD"), flush=True)
+    time.sleep(600)
+
+
+def hints_at_its_secret() -> None:
+    raise Permanent("no", hint=f"try {secret('PASSWORD')}")
+
+
+def cuts_its_secret() -> None:
+    raise ValueError("x" * 49_992 + secret("PASSWORD") + "y" * 60_000)
+
+
+def removes_its_secret(path: str) -> None:
+    print(secret("PASSWORD"), flush=True)
+    Path(path).unlink()
+    os._exit(3)
+
+
+def permanently(kind: str) -> None:
+    try:
+        int("x")
+    except ValueError as error:
+        raise Permanent(error if kind == "error" else 404) from error  # type: ignore[arg-type]  # what users write
+
+
+def leaves_a_child(folder: str) -> int:
+    child = subprocess.Popen(["sleep", "600"])
+    Path(folder, str(child.pid)).touch()
+    return 1
+
+
+def odd_signal() -> None:
+    os.kill(os.getpid(), signal.SIGRTMIN + 6)
+
+
+def removes_its_folder(folder: str) -> int:
+    Path(folder, f"{time.monotonic_ns()}").touch()
+    shutil.rmtree(tempfile.gettempdir())
+    return 1
+
+
+def closes_descriptors(folder: str) -> int:
+    Path(folder, f"{time.monotonic_ns()}").touch()
+    os.closerange(0, 64)
+    return 1
+
+
+def ignores_its_end(folder: str) -> int:
+    try:
+        time.sleep(600)
+    except BaseException:  # noqa: BLE001  # what users write
+        Path(folder, "swallowed").touch()
+    return 1
+
+
+def minds_its_end() -> None:
+    try:
+        time.sleep(600)
+    except BaseException:  # noqa: BLE001  # what users write
+        raise RuntimeError("while cleaning up") from None
+
+
+def shares_memory() -> int:
+    with multiprocessing.Manager() as manager:
+        return len(manager.list([1, 2]))
+
+
+def changes_its_process() -> None:
+    os.environ["LEAKED"] = "1"
+    sys.path.append("/leaked")
+    os.umask(0o000)
+    sys.stdout = None  # type: ignore[assignment]  # what a user may do
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.alarm(1)
+
+
+def finds_a_clean_process() -> list[object]:
+    print("heard")
+    time.sleep(1.2)
+    umask = os.umask(0)
+    os.umask(umask)
+    return ["LEAKED" in os.environ, "/leaked" in sys.path, umask == 0]
+
+
+class Corrupt(Exception):
+    """A user's own, named like one of ours."""
+
+
+def raises_corrupt(x: int) -> None:
+    raise Corrupt(str(x))
+
+
+class Thing:
+    """No plain data."""
+
+
+def thing() -> Thing:
+    return Thing()
+
+
+def wrap(x: Thing) -> Thing:
+    return Thing()
+
+
+def interrupts() -> None:
+    raise KeyboardInterrupt
+
+
+def slow_tidy(folder: str, name: str) -> None:
+    Path(folder, name).touch()
+    time.sleep(2)
+
+
+def flaky_tidy(folder: str) -> None:
+    attempt = current_run().attempt
+    Path(folder, f"tidy-{attempt}").touch()
+    if attempt < 3:
+        raise ConnectionError

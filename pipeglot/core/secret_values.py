@@ -1,0 +1,67 @@
+"""The values of secrets: read where the stack says they are, kept in memory only, and taken out of what is stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeglot.core.errors import StepError
+from pipeglot.core.ir import Step
+
+if TYPE_CHECKING:
+    from pipeglot.core.redact import Redactor
+
+
+class Secrets:
+    """Reads secrets by name from `env:NAME` or `file:PATH`, and remembers every value that it has read.
+
+    A step may change or remove what its secret was read from, and its log must be cleaned all the same.
+    """
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._sources = sources
+        self._seen: dict[str, set[str]] = {}
+
+    def of(self, step: Step) -> dict[str, str]:
+        """The secrets that a step declares. Raises `StepError` for one that cannot be had."""
+        values = {name: _read(name, self._sources.get(name)) for name in step.secrets}
+        for name, value in values.items():
+            self._seen.setdefault(name, set()).add(value)
+        return values
+
+    def known(self, step: Step) -> bool:
+        """Whether all that must be taken out of this step's texts is known."""
+        return all(name in self._seen for name in step.secrets)
+
+    def cleaner(self, step: Step) -> Callable[[str], str]:
+        """Takes every value that this step's secrets ever had out of a text."""
+        return self._redactor(step).text if step.secrets else str
+
+    def clean_file(self, step: Step, source: Path, target: Path) -> None:
+        """The same for a file, of any size."""
+        self._redactor(step).file(source, target)
+
+    def _redactor(self, step: Step) -> Redactor:
+        from pipeglot.core.redact import Redactor
+
+        return Redactor(value for name in step.secrets for value in self._seen.get(name, ()))
+
+
+def _read(name: str, source: str | None) -> str:
+    if source is None:
+        raise StepError(
+            f"the stack maps no secret `{name}`", hint=f"add `secrets: {{{name}: env:{name}}}` to the stack"
+        )
+    kind, _, where = source.partition(":")
+    if kind == "env":
+        if where not in os.environ:
+            raise StepError(f"secret `{name}`: the environment variable `{where}` is not set")
+        return os.environ[where]
+    if kind != "file":
+        raise StepError(f"secret `{name}`: this backend cannot read `{kind}:`", hint="use `env:NAME` or `file:PATH`")
+    try:
+        return Path(where).expanduser().read_text().removesuffix("\n")
+    except OSError as error:
+        raise StepError(f"secret `{name}`: `{where}` cannot be read: {error.strerror}") from error
