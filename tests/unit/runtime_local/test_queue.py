@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.runtime_local.queue import ReadyQueue
 from tests.unit.runtime_local.conftest import work
 
 
-def queue(**options: dict[str, int | str]) -> ReadyQueue:
+def queue(**options: dict[str, Any]) -> ReadyQueue:
     """A queue of steps with these options, all ready."""
     steps = tuple(work(name, "one", **given) for name, given in options.items())
     made = ReadyQueue(Plan(Pipeline(name="p", nodes=steps)), {"two": 2, "one": 1})
@@ -41,7 +43,7 @@ def test_priority_holds_within_a_pool() -> None:
 
 
 def test_room_that_one_cell_cannot_use_is_anothers() -> None:
-    pool = {"pool": "two"}
+    pool: dict[str, Any] = {"pool": "two"}
     made = queue(y0=pool, y1=pool, x={**pool, "max_parallel": 1}, x2=pool, y2=pool)
     assert taken(made) == ["y0", "y1"]
     made._running["step x"] = 1  # an item of the same step runs elsewhere

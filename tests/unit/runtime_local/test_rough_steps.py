@@ -45,11 +45,10 @@ def message(bench: Bench, step: str, **options: Any) -> str:
 
 
 def test_metrics_may_be_nan(bench: Bench) -> None:
-    for _ in range(2):
-        view = bench.run(work("measures_nothing", returns=NONE))
-        assert read_view(bench.ledger, bench.artifacts, view.run_id) == view
-        assert view.steps[0].metrics == {"loss": "nan", "rate": "inf"}
-    assert view.steps[0].cached
+    views = [bench.run(work("measures_nothing", returns=NONE)) for _ in range(2)]
+    assert [read_view(bench.ledger, bench.artifacts, view.run_id) for view in views] == views
+    assert [view.steps[0].metrics for view in views] == [{"loss": "nan", "rate": "inf"}] * 2
+    assert views[1].steps[0].cached
 
 
 def test_the_log_of_a_cancelled_step_holds_no_secret(bench: Bench) -> None:
