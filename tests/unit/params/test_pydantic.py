@@ -6,48 +6,46 @@ import datetime as dt
 import math
 from typing import Any
 
+import pydantic
 import pytest
+from pydantic import BaseModel, RootModel
 
 from pipeglot.core import params
 from pipeglot.core.errors import ParamError
 from pipeglot.core.ir import RecordType
 
-pydantic = pytest.importorskip("pydantic", minversion="2")
-BaseModel: Any = pydantic.BaseModel
-RootModel: Any = pydantic.RootModel
 
-
-class Inner(BaseModel):  # type: ignore[misc]  # here pydantic is Any
+class Inner(BaseModel):
     day: dt.date
     span: dt.timedelta = dt.timedelta(hours=1)
 
 
-class Model(BaseModel):  # type: ignore[misc]
+class Model(BaseModel):
     rate: float = pydantic.Field(gt=0)
     inner: Inner | None = None
     pairs: tuple[int, ...] = ()
 
 
-class Aliased(BaseModel):  # type: ignore[misc]
+class Aliased(BaseModel):
     rate: float = pydantic.Field(1.0, alias="learning-rate")
 
 
-class Choosy(BaseModel):  # type: ignore[misc]
+class Choosy(BaseModel):
     rate: float = pydantic.Field(1.0, validation_alias=pydantic.AliasChoices("r", "rate"))
 
 
-class Strict(BaseModel):  # type: ignore[misc]
+class Strict(BaseModel):
     model_config = pydantic.ConfigDict(strict=True)
     day: dt.date
     pair: tuple[int, int] = (1, 2)
 
 
-class Open(BaseModel):  # type: ignore[misc]
+class Open(BaseModel):
     model_config = pydantic.ConfigDict(extra="allow")
     rate: float = 1.0
 
 
-class Careless(BaseModel):  # type: ignore[misc]
+class Careless(BaseModel):
     model_config = pydantic.ConfigDict(extra="ignore")
     rate: float = 1.0
 
@@ -55,22 +53,22 @@ class Careless(BaseModel):  # type: ignore[misc]
 Secretive = pydantic.create_model("Secretive", token=(pydantic.SecretStr, ...), __module__=__name__)
 
 
-class Left(BaseModel):  # type: ignore[misc]
+class Left(BaseModel):
     rate: float = pydantic.Field(1.0, exclude=True)
 
 
-class Number(BaseModel):  # type: ignore[misc]
+class Number(BaseModel):
     value: float
 
 
-class Names(RootModel):  # type: ignore[misc]
+class Names(RootModel[list[str]]):
     root: list[str]
 
 
-class Before(BaseModel):  # type: ignore[misc]
+class Before(BaseModel):
     rate: float
 
-    @pydantic.model_validator(mode="before")  # type: ignore[untyped-decorator]
+    @pydantic.model_validator(mode="before")
     @classmethod
     def _from_short(cls, data: Any) -> Any:
         return {"rate": data["r"]} if isinstance(data, dict) and "r" in data else data
@@ -121,9 +119,9 @@ def test_an_instance_a_dict_and_text_are_the_same_value() -> None:
     ("cls", "value"),
     [
         (Aliased, Aliased(**{"learning-rate": 0.5})),
-        (Choosy, Choosy(r=2)),
+        (Choosy, Choosy.model_validate({"r": 2})),
         (Strict, Strict(day=dt.date(2024, 1, 31))),
-        (Open, Open(rate=2, more=[1])),
+        (Open, Open.model_validate({"rate": 2, "more": [1]})),
         (Names, Names(["a"])),
         (Before, Before(rate=2)),
         (Point, point(1, 2)),

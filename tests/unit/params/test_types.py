@@ -193,6 +193,7 @@ def test_annotations_that_do_not_resolve() -> None:
 
 
 def test_a_table_is_no_parameter() -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     with pytest.raises(ParamError, match="cannot be `DataFrame`"):
         params.type_of(pandas.DataFrame, owner=OWNER)

@@ -168,7 +168,8 @@ def test_subclasses_become_the_plain_thing() -> None:
 
 
 def test_numpy_scalars_are_the_numbers_that_they_are() -> None:
-    np = pytest.importorskip("numpy")
+    import numpy as np
+
     assert wire(int, np.int64(3)) == 3
     assert type(wire(float, np.float32(0.5))) is float
     assert wire(bool, np.bool_(True)) is True
@@ -183,7 +184,8 @@ def test_numpy_scalars_are_the_numbers_that_they_are() -> None:
 
 
 def test_pandas_times_are_the_times_that_they_are() -> None:
-    pd = pytest.importorskip("pandas")
+    import pandas as pd
+
     assert wire(dt.datetime, pd.Timestamp("2024-07-01T12:00:00Z")) == wire(dt.datetime, NOON)
     assert wire(dt.timedelta, pd.Timedelta("1h")) == wire(dt.timedelta, "1h")
     assert refusal(dt.datetime, pd.Timestamp("2024-07-01T12:00:00.000000001Z")).message.endswith("it has nanoseconds")
