@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _dispatch(words)
         sys.stdout.flush()
+        _flush_errors()
     except BrokenPipeError:
         return _quietly(BROKEN_PIPE)
     except KeyboardInterrupt:
@@ -120,6 +121,16 @@ def _open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _flush_errors() -> None:
+    """Progress that nobody reads is no failure, and Python must not make one of it when it flushes at the exit."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
 
 
 def _quietly(code: int) -> int:

@@ -65,7 +65,7 @@ def _execute(args: argparse.Namespace, target: Target, stack: LocalStack, texts:
     refuse_or_note(loaded, [stack])
     given = resolve(loaded.pipeline.params, {}, texts=texts)
     workspace = target.workspace
-    settings = local_settings(workspace, stack, cache=not args.no_cache)
+    settings = local_settings(workspace, stack, loaded.sources, cache=not args.no_cache)
     display = make_display(sys.stderr)
     began = time.monotonic()
     run = LocalRun(loaded.pipeline, given, open_stack_store(workspace, stack), settings, pool, display)
@@ -107,12 +107,13 @@ def _quoted(words: list[str]) -> str:
 # --- how to run -------------------------------------------------------------------------------------------------------
 
 
-def local_settings(workspace: Workspace, stack: LocalStack, *, cache: bool) -> Settings:
+def local_settings(workspace: Workspace, stack: LocalStack, sources: dict[str, str], *, cache: bool) -> Settings:
     """What the local runner needs to know of the stack and the project."""
     return Settings(
         stack=stack.name,
         root=str(workspace.root),
         roots=workspace.roots,
+        sources=sources,
         work=str(_work_folder(workspace)),
         max_parallel=stack.max_parallel or _cores(),
         pools=stack.pools,

@@ -22,6 +22,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     trusted: bool
     root: str
     roots: tuple[str, ...]
+    sources: dict[str, str]
     secrets: dict[str, str]
     folder: str
     temp: str

@@ -60,6 +60,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_parallel: int
     pools: dict[str, int] = {}
     secrets: dict[str, str] = {}
+    sources: dict[str, str] = {}
     cache: bool = True
 
 
@@ -112,6 +113,7 @@ class LocalRun:
             trusted=store.trusted,
             root=settings.root,
             roots=settings.roots,
+            sources=settings.sources,
             secrets=settings.secrets,
             folder=str(self.folder),
             temp=str(self.temp),

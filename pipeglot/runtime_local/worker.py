@@ -16,6 +16,7 @@ from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.run_step import Job, Runtime
+from pipeglot.core.sources import import_from_source
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run, receive_order, send
 
@@ -80,6 +81,7 @@ def _serve(sock: socket.socket) -> None:
         return
     os.chdir(hello.root)
     sys.path[:0] = [path for path in hello.roots if path not in sys.path]
+    import_from_source(hello.roots, hello.sources)
     _open_streams()
     worker = _Worker(sock, hello)
     while isinstance(order := receive_order(sock), Run):

@@ -31,10 +31,11 @@ class Target(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A pipeline as data, and where the user wrote its nodes."""
+    """A pipeline as data, where the user wrote its nodes, and the sha256 of the files that its digests cover."""
 
     pipeline: Pipeline
     locations: dict[str, Location]
+    sources: dict[str, str]
 
 
 def locate(text: str, folder: Path | None = None) -> Target:
@@ -59,17 +60,20 @@ def load(target: Target) -> Loaded:
     if target.module is None:
         from pipeglot.stacks.ir_target import load_ir
 
-        return Loaded(load_ir(target.file, target.text, project), {})
+        return Loaded(load_ir(target.file, target.text, project), {}, project.sources())
     from pipeglot.stacks.importing import find_pipeline, import_user_module
 
     module = import_user_module(target.module, target.file, target.workspace.root)
     traced = find_pipeline(module, target.name, target.text).trace(project)
-    return Loaded(traced.pipeline, traced.locations)
+    return Loaded(traced.pipeline, traced.locations, project.sources())
 
 
 def use_roots(workspace: Workspace) -> None:
     """Put the project's import roots before all else, as in a worker."""
+    from pipeglot.core.sources import import_from_source
+
     sys.path[:] = [*workspace.roots, *(path for path in sys.path if path not in workspace.roots)]
+    import_from_source(workspace.roots, {})
 
 
 # --- the three forms --------------------------------------------------------------------------------------------------

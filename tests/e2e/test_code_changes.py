@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,3 +120,30 @@ def test_a_reused_step_says_whose_results_it_took(project: Project) -> None:
     first = json.loads(project.call("runs", "list", "--json").stdout)[-1]["run_id"]
     told = project.call("cache", "explain", "latest", "work").stdout
     assert first[:10] in told
+
+
+def test_an_edit_within_a_second_that_keeps_the_length_is_seen(tmp_path: Path) -> None:
+    import os
+
+    made = Project(tmp_path, flow=FLOW, middle=MIDDLE, far=FAR)
+    os.utime(tmp_path / "far.py", (1_700_000_000, 1_700_000_000))
+    first = made.run("flow.py")
+    made.edit("far.py", "return x * 2", "return x * 7")
+    os.utime(tmp_path / "far.py", (1_700_000_000, 1_700_000_000))  # Python's own bytecode cache would not look again
+    second = made.run("flow.py")
+    assert _value(made, first) == 16
+    assert _value(made, second) == 31
+
+
+def test_a_file_that_is_edited_while_a_run_goes_on_is_refused(tmp_path: Path) -> None:
+    edits = "import pathlib\np = pathlib.Path('far.py')\np.write_text(p.read_text().replace('x * 2', 'x * 9'))\n"
+    flow = FLOW.replace("    return list(range(n))", "    exec(" + repr(edits) + ")\n    return list(range(n))")
+    flow = flow.replace("import middle\n", "").replace("    return middle", "    import middle\n    return middle")
+    view = Project(tmp_path, flow=flow, middle=MIDDLE, far=FAR).run("flow.py")
+    errors = {step["id"]: step["error"] for step in view["steps"] if step["error"]}
+    assert set(errors) == {"work"}
+    assert errors["work"]["message"] == "`far.py` was changed while the run went on"
+
+
+def _value(project: Project, view: dict[str, Any]) -> Any:
+    return json.loads(project.call("artifact", "get", f"{view['run_id']}/work/output").stdout)

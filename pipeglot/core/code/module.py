@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,7 +41,9 @@ class Module:
         self.name = name
         self.path = path
         self.package = name if is_package else name.rpartition(".")[0]
-        self.statements = list(_top_level(_parse(path).body)) if path else []
+        source = _read(path) if path else b""
+        self.sha256 = hashlib.sha256(source).hexdigest() if path else ""
+        self.statements = list(_top_level(_parse(path, source).body)) if path else []
         self.sources: dict[str, list[Source]] = {}
         self.stars: list[str] = []
         self.guarded_stars: list[int] = []  # `try: from fast import *`: the places of the statements around them
@@ -134,10 +137,18 @@ def _is_main(test: ast.expr) -> bool:
     return False
 
 
-def _parse(path: str) -> ast.Module:
+def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            source = file.read()
+            return file.read()
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        problem = Problem("code-unreadable", f"this file cannot be read: {what}", Location(path, 1))
+        raise DefinitionError([problem]) from None
+
+
+def _parse(path: str, source: bytes) -> ast.Module:
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a bad escape is for the import of the module to complain of
             return ast.parse(source, path)
@@ -145,7 +156,4 @@ def _parse(path: str) -> ast.Module:
         line = getattr(error, "lineno", None) or 1
         what = getattr(error, "msg", None) or str(error) or type(error).__name__
         problem = Problem("code-syntax", f"this file is not valid Python: {what}", Location(path, line))
-    except OSError as error:
-        what = error.strerror or type(error).__name__
-        problem = Problem("code-unreadable", f"this file cannot be read: {what}", Location(path, 1))
     raise DefinitionError([problem])

@@ -65,6 +65,10 @@ class Project:
                     return name
         return None
 
+    def sources(self) -> dict[str, str]:
+        """The sha256 of every file that the closures so far have been taken from, by path."""
+        return {module.path: module.sha256 for module in self._modules.values() if module is not None and module.path}
+
     # --- where the walk starts ---
 
     def _start(self, module: str, qualname: str, found: dict[str, str]) -> tuple[Key, ...]:
