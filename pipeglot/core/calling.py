@@ -103,12 +103,19 @@ def _environment(step: Step, temp: Path | None) -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(environ)
+        _restore(environ)
         sys.path[:] = path
         os.umask(umask)
         os.chdir(folder)
         _reset_tempdir()
+
+
+def _restore(environ: dict[str, str]) -> None:
+    """Only what differs: every change of the environment costs a system call."""
+    now = dict(os.environ)
+    for name in now.keys() - environ.keys():
+        del os.environ[name]
+    os.environ.update({name: value for name, value in environ.items() if now.get(name) != value})
 
 
 def _reset_tempdir() -> None:

@@ -115,7 +115,8 @@ class _Worker:
             started=order.started,
         )
         for folder in (self.scratch, self.temp):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.path.isdir(folder):  # the first step, or one that has removed it
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.reporter.arm(timed=job.step.timeout is not None)
         try:
             return Done(self.runtime.execute(job, self.reporter), last=_has_traces())
