@@ -67,11 +67,11 @@ def do_get(args: argparse.Namespace) -> int:
     from pipeglot.cli.export import export, to_stdout
     from pipeglot.cli.output import results_only
     from pipeglot.cli.parsing import folder_of
-    from pipeglot.stacks.target import use_roots
+    from pipeglot.core.sources import use_roots
 
     records = open_records(args)
     artifact = records.artifact(args.id)
-    use_roots(records.workspace)  # a pickle names the project's classes
+    use_roots(records.workspace.roots, {})  # a pickle names the project's classes
     if args.output is None:
         to_stdout(records.artifacts, artifact.ref, args.id)
     else:

@@ -14,6 +14,7 @@ from pipeglot.cli.records import open_stack_store
 from pipeglot.core.errors import ParamError
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.view import RunView
+from pipeglot.runtime_local.folders import remove_folders
 from pipeglot.runtime_local.pool import Pool
 from pipeglot.runtime_local.runner import LocalRun, Settings
 from pipeglot.stacks.models import LocalStack
@@ -137,9 +138,7 @@ def _work_folder(workspace: Workspace) -> Path:
     with os.scandir(folder) as entries:
         stale = [entry.path for entry in entries if _is_stale(entry.name)]
     for path in stale:
-        import shutil
-
-        shutil.rmtree(path, ignore_errors=True)
+        remove_folders(Path(path))
     return folder
 
 

@@ -228,6 +228,8 @@ class Runtime:
         )
         verdict = self.ledger.commit(self._verdict(job, "succeeded", structs.replace(observed, key=key)))
         if verdict.observed.refs == entry.refs:
+            if not self.cache:  # what was computed on demand is what later runs are to find
+                self.ledger.forget(key)
             self.ledger.remember(entry)
         return verdict
 

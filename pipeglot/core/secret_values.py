@@ -62,6 +62,10 @@ def _read(name: str, source: str | None) -> str:
     if kind != "file":
         raise StepError(f"secret `{name}`: this backend cannot read `{kind}:`", hint="use `env:NAME` or `file:PATH`")
     try:
-        return Path(where).expanduser().read_text().removesuffix("\n")
+        return Path(where).expanduser().read_text(encoding="utf-8").removesuffix("\n")
     except OSError as error:
-        raise StepError(f"secret `{name}`: `{where}` cannot be read: {error.strerror}") from error
+        raise StepError(f"secret `{name}`: `{where}` cannot be read: {error.strerror}") from None
+    except (ValueError, RuntimeError):  # from None, and not shown: the error holds a part of the secret
+        raise StepError(
+            f"secret `{name}`: `{where}` cannot be read", hint="it must be a text in UTF-8, and `~user` must exist"
+        ) from None

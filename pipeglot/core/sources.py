@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from _typeshed.importlib import PathEntryFinderProtocol as PathEntryFinder
 
 
-def import_from_source(roots: Sequence[str], digests: Mapping[str, str]) -> None:
-    """From now on, compile the modules below `roots`. `digests`: sha256 by path, of files that must be as they were."""
+def use_roots(roots: Sequence[str], digests: Mapping[str, str]) -> None:
+    """Import from `roots` before all else, and compile what lies below them.
+
+    `digests`: the sha256, by path, of files that must be as they were.
+    """
+    sys.path[:] = [*roots, *(path for path in sys.path if path not in roots)]
     _known.clear()
     _known.update(digests)
     _roots[:] = [os.path.join(os.path.abspath(root), "") for root in roots]
@@ -51,7 +55,7 @@ class _Loader(SourceFileLoader):
 
 def _is_ours(path: str) -> bool:
     below = os.path.join(path, "")
-    return "site-packages" not in path and any(below.startswith(root) for root in _roots)
+    return any(below.startswith(root) and "site-packages" not in below[len(root) :].split(os.sep) for root in _roots)
 
 
 _finder: Callable[[str], PathEntryFinder] = FileFinder.path_hook(

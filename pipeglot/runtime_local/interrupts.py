@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+TOGETHER = 1.0
+"""Seconds in which other signals than Ctrl-C count as one: supervisors send SIGTERM and SIGHUP at a time."""
 
 
 class Interrupts:
@@ -16,6 +20,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._count = 0
+        self._last = float("-inf")
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -42,6 +47,10 @@ class Interrupts:
             os.read(self.fd, 4096)
         return count
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if number != signal.SIGINT and now - self._last < TOGETHER:
+            return
+        self._last = now
         self._count += 1
         os.write(self._write, b"!")

@@ -26,6 +26,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     secrets: dict[str, str]
     folder: str
     temp: str
+    cache: bool
 
 
 class Run(Struct, frozen=True, tag="run"):

@@ -33,6 +33,7 @@ from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, this_process, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
+from pipeglot.runtime_local.folders import make_folders, remove_folders
 from pipeglot.runtime_local.interrupts import Interrupts
 from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
@@ -99,7 +100,6 @@ class LocalRun:
         )
         self.queue = ReadyQueue(self.plan, settings.pools)
         self.folder = Path(settings.work) / f"{self.start.run}-{os.getpid()}"
-        self.temp = _short_folder()
         self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
         self.cancelled = 0
         self._busy: dict[Worker, _Busy] = {}
@@ -116,13 +116,13 @@ class LocalRun:
             sources=settings.sources,
             secrets=settings.secrets,
             folder=str(self.folder),
-            temp=str(self.temp),
+            cache=settings.cache,
+            temp="",
         )
 
     def execute(self) -> RunView:
         """Run to the end. Raises `StoreError` if the store no longer takes records: then nothing more is claimed."""
-        self.folder.mkdir(parents=True, mode=0o700)
-        self.temp.mkdir(mode=0o700)
+        self._hello = structs.replace(self._hello, temp=str(make_folders(self.folder)))
         try:
             with Interrupts() as interrupts:
                 self.listener.begun(self.start, self.plan)
@@ -374,17 +374,8 @@ class LocalRun:
         return found
 
     def _clean_up(self) -> None:
-        import shutil
-
         self.pool.close()
-        for folder in (self.folder, self.temp):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _short_folder() -> Path:
-    """A private name for temporary files, not made yet. Short, for sockets in it may have 108 bytes of path."""
-    system = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # it is made with mode 0700, and must not be there
-    return Path(system, f"pipeglot-{os.urandom(8).hex()}")
+        remove_folders(self.folder)
 
 
 def _timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.run_step import Job, Runtime
-from pipeglot.core.sources import import_from_source
+from pipeglot.core.sources import use_roots
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run, receive_order, send
 
@@ -80,8 +80,7 @@ def _serve(sock: socket.socket) -> None:
     if not isinstance(hello, Hello):
         return
     os.chdir(hello.root)
-    sys.path[:0] = [path for path in hello.roots if path not in sys.path]
-    import_from_source(hello.roots, hello.sources)
+    use_roots(hello.roots, hello.sources)
     _open_streams()
     worker = _Worker(sock, hello)
     while isinstance(order := receive_order(sock), Run):
@@ -95,7 +94,9 @@ class _Worker:
     def __init__(self, sock: socket.socket, hello: Hello) -> None:
         store = open_store(hello.store, trusted=hello.trusted)
         self.plan = Plan(hello.pipeline)
-        self.runtime = Runtime(hello.start, Ledger(store), Artifacts(store), hello.secrets, plan=self.plan)
+        self.runtime = Runtime(
+            hello.start, Ledger(store), Artifacts(store), hello.secrets, plan=self.plan, cache=hello.cache
+        )
         self.reporter = Reporter(sock)
         self.scratch = Path(hello.folder, f"in-{os.getpid()}")
         self.temp = Path(hello.temp, str(os.getpid()))
@@ -122,6 +123,10 @@ class _Worker:
             return Done(self.runtime.execute(job, self.reporter), last=_has_traces())
         except PipeglotError as error:
             return Broken(error.message, error.hint)
+        except Exception as error:  # noqa: BLE001  # ours: it must be seen, and this process has no screen
+            import traceback
+
+            return Broken(f"this is a bug in pipeglot: {error!r}\n\n{traceback.format_exc()}")
         finally:
             sys.stdin, sys.stdout, sys.stderr = self.streams
             _empty(self.scratch)

@@ -55,7 +55,9 @@ def locate(text: str, folder: Path | None = None) -> Target:
 
 def load(target: Target) -> Loaded:
     """Import the target's module and trace its pipeline, or read its IR. Raises `TargetError`, `DefinitionError`."""
-    use_roots(target.workspace)
+    from pipeglot.core.sources import use_roots
+
+    use_roots(target.workspace.roots, {})
     project = Project(target.workspace.roots)
     if target.module is None:
         from pipeglot.stacks.ir_target import load_ir
@@ -66,14 +68,6 @@ def load(target: Target) -> Loaded:
     module = import_user_module(target.module, target.file, target.workspace.root)
     traced = find_pipeline(module, target.name, target.text).trace(project)
     return Loaded(traced.pipeline, traced.locations, project.sources())
-
-
-def use_roots(workspace: Workspace) -> None:
-    """Put the project's import roots before all else, as in a worker."""
-    from pipeglot.core.sources import import_from_source
-
-    sys.path[:] = [*workspace.roots, *(path for path in sys.path if path not in workspace.roots)]
-    import_from_source(workspace.roots, {})
 
 
 # --- the three forms --------------------------------------------------------------------------------------------------

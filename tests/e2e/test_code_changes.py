@@ -147,3 +147,10 @@ def test_a_file_that_is_edited_while_a_run_goes_on_is_refused(tmp_path: Path) ->
 
 def _value(project: Project, view: dict[str, Any]) -> Any:
     return json.loads(project.call("artifact", "get", f"{view['run_id']}/work/output").stdout)
+
+
+def test_the_code_that_runs_is_the_projects_whatever_else_is_on_the_path(tmp_path: Path) -> None:
+    Project(tmp_path / "other", far=FAR.replace("x * 2", "x * 100"))
+    made = Project(tmp_path / "project", flow=FLOW, middle=MIDDLE, far=FAR)
+    path = f"{tmp_path / 'other'}:{tmp_path / 'project'}"
+    assert _value(made, made.run("flow.py", PYTHONPATH=path)) == 16

@@ -80,6 +80,8 @@ class Pipeline(Generic[P, R_co]):
             for what, at in trace.unentered.values():
                 hint = f"write `with {what[1:-1]}:`, and call steps in the block"
                 trace.note("branch", f"{what} stands alone", hint, at)
+            if failure is None and not trace.noted:  # else it may be what that mistake is about
+                _note_uncalled(trace)
         problems = trace.problems()
         if failure is not None:
             problems += explain_failure(trace, failure, function)
@@ -262,3 +264,9 @@ def pipeline(fn: Any = None, /, **options: Any) -> Any:
 
 def _decorate(options: dict[str, Any], fn: Callable[P, R], /) -> Pipeline[P, R]:
     return Pipeline(fn, options)
+
+
+def _note_uncalled(trace: Trace) -> None:
+    for _, what, at in trace.uncalled.values():
+        call = f"{what}.map(x=xs)" if ".partial(" in what else f"{what}(…)"
+        trace.note("uncalled", f"`{what}` stands alone: it calls nothing", f"call it: `{call}`", at)

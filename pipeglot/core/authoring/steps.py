@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Un
 from pipeglot.core.authoring.arguments import bind
 from pipeglot.core.authoring.functions import Function
 from pipeglot.core.authoring.options import Options, read_options, safe_name
+from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.recording import in_thread, record
 from pipeglot.core.authoring.returns import Declared, declared
 from pipeglot.core.authoring.symbols import Poison, is_symbolic
@@ -60,6 +61,7 @@ class Step(Generic[P, R_co]):
         trace = current()
         if trace is None or trace.elsewhere():
             return self._call_plainly(trace, args, kwargs)
+        trace.uncalled.pop(id(self), None)
         return record(trace, self, bind(trace, self._function, args, kwargs))
 
     def _call_plainly(self, trace: Trace | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -82,6 +84,7 @@ class Step(Generic[P, R_co]):
     def map(self, *args: Any, **kwargs: Any) -> Any:
         """Run once for each item: of what is given as `each(xs)`; without an `each`, of all the lists given by name."""
         trace = required(f"{self.name}.map")
+        trace.uncalled.pop(id(self), None)
         given = any(type(value) is Each for value in (*args, *kwargs.values()))
         if not given and (args or not kwargs):
             hint = f"mark the lists to step through: `{self.name}.map(…, each(xs))`"
@@ -93,7 +96,7 @@ class Step(Generic[P, R_co]):
 
     def partial(self, **fixed: Any) -> Partial[R_co]:
         """Fix arguments, to `.map(…)` over lists for the others."""
-        return Partial(self, fixed)
+        return _awaiting(Partial(self, fixed), self, f"{self.name}.partial(…)")
 
     # --- variants -----------------------------------------------------------------------------------------------------
 
@@ -102,7 +105,7 @@ class Step(Generic[P, R_co]):
         required(f"{self.name}.after")
         made = self._copy()
         made._after = (*self._after, *results)
-        return made
+        return _awaiting(made, self, f"{self.name}.after(…)")
 
     def with_options(self, **options: Unpack[Options]) -> Step[P, R_co]:
         """This step with other options; what is not named stays."""
@@ -111,7 +114,7 @@ class Step(Generic[P, R_co]):
         made.name = fields.pop("name", None) or self.name
         made._fields = self._fields | fields
         made._given = self._given | dict(options)
-        return made
+        return _awaiting(made, self, f"{self.name}.with_options(…)")
 
     def _copy(self) -> Step[P, R_co]:
         made: Step[P, R_co] = object.__new__(type(self))
@@ -129,6 +132,15 @@ class Step(Generic[P, R_co]):
         return f"<step {self.name}: {self._function.module}.{self._function.qualname}>"
 
 
+def _awaiting(made: T, of: object, what: str) -> T:
+    """Remember that a variant made in a pipeline is there to be called; the one that it comes from has been used."""
+    trace = current()
+    if trace is not None:
+        trace.uncalled.pop(id(of), None)
+        trace.uncalled[id(made)] = (made, what, here())
+    return made
+
+
 class Partial(Generic[R_co]):
     """A step with some of its arguments, waiting for lists."""
 
@@ -144,6 +156,7 @@ class Partial(Generic[R_co]):
         """Run once for each item of the lists, which are stepped through together."""
         step = self._step
         trace = required(f"{step.name}.partial(…).map")
+        trace.uncalled.pop(id(self), None)
         for name in sorted(self._fixed.keys() & lists.keys()):
             trace.note(
                 "argument-twice", f"`{step.name}` is given `{name}` twice: in `partial` and in `map`", "leave one out"

@@ -97,6 +97,8 @@ class Trace:
         self.answers: dict[Position | None, bool] = {}
         self.unentered: dict[int, tuple[str, Position | None]] = {}
         """What `when(…)` gave and no `with` has entered so far."""
+        self.uncalled: dict[int, tuple[object, str, Position | None]] = {}
+        """Variants of steps, such as `train.after(x)`, that nothing has called so far."""
         self.closures: dict[str, dict[str, str]] = {}
         self.over = False
         self._modules: dict[str, str] = {}

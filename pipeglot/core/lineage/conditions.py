@@ -66,10 +66,12 @@ def _compare(op: str, left: Any, right: Any) -> bool:
 
 
 def _is_in(value: Any, among: Any) -> bool:
-    try:
-        return bool(_plain(value) in among)
-    except TypeError as error:
-        raise StepError(f"the condition asks whether {_show(value)} is in {_show(among)}: {error}") from error
+    if not isinstance(among, list | tuple | set | frozenset | dict):
+        raise StepError(
+            f"the condition asks whether {_show(value)} is in {_show(among)}, which is no list",
+            hint="give the values in a list; what is in a text is for a step to say",
+        )
+    return any(_compare("==", value, item) for item in among if item is not None)
 
 
 def _plain(value: Any) -> Any:

@@ -203,6 +203,8 @@ class FolderStore:
         try:
             target = create(temp)
         except FileNotFoundError:  # somebody cleaned up behind us
+            if not self._ready:  # it could not be made in the first place
+                raise
             self._prepare()
             target = create(temp)
         try:

@@ -13,7 +13,7 @@ import pytest
 
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import StepError
-from pipeglot.core.ir import AnyNode, Branch, Compare, ParamRef, Pipeline
+from pipeglot.core.ir import AnyNode, Branch, Compare, IsIn, ParamRef, Pipeline
 from pipeglot.core.lineage.conditions import evaluate
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Index
@@ -229,6 +229,30 @@ def test_values_of_one_family_compare(left: object, op: Any, right: object, answ
     sides = {"left": left, "right": right}
     condition = Compare(op=op, left=ParamRef(name="left"), right=ParamRef(name="right"))
     assert evaluate(condition, lambda source: sides[source.name]) is answer  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("among", "answer"), [([1, 2], True), ([2, None], False), ((1.0,), True), ([], False)])
+def test_membership_goes_item_by_item(among: object, answer: bool) -> None:
+    sides = {"value": 1, "among": among}
+    condition = IsIn(value=ParamRef(name="value"), among=ParamRef(name="among"))
+    assert evaluate(condition, lambda source: sides[source.name]) is answer  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("value", "among", "message"),
+    [
+        ("a", "abc", "which is no list"),
+        (1, [True], "compares `1` (int) with `True` (bool)"),
+        (float("nan"), [1.0], "compares a NaN"),
+        (None, [1], "compares `None`"),
+    ],
+)
+def test_membership_is_as_strict_as_comparison(value: object, among: object, message: str) -> None:
+    sides = {"value": value, "among": among}
+    condition = IsIn(value=ParamRef(name="value"), among=ParamRef(name="among"))
+    with pytest.raises(StepError) as found:
+        evaluate(condition, lambda source: sides[source.name])  # type: ignore[union-attr]
+    assert message in found.value.message
 
 
 @pytest.mark.parametrize(

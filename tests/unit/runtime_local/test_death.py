@@ -14,6 +14,7 @@ import pytest
 
 from pipeglot.core.lineage.view import read_view
 from pipeglot.runtime_local import pool as pool_module
+from pipeglot.runtime_local.folders import remove_folders
 from tests.unit.lineage.build import const, mapped, out
 from tests.unit.runtime_local.conftest import NONE, ROOT, Bench, work
 
@@ -61,6 +62,12 @@ def test_a_killed_runner_leaves_no_process_and_a_run_shown_as_lost(
     runner.wait()
     until(lambda: _gone(child))
     until((marks / "finally").exists)
+    (folder,) = (bench.folder / "work").iterdir()
+    temp = (folder / "temp").readlink()
+    assert temp.is_dir()
+    remove_folders(folder)  # as the next command does
+    assert not temp.exists()
+    assert not folder.exists()
     (run,) = bench.ledger.runs()
     view = read_view(bench.ledger, bench.artifacts, run)
     assert view.status == "lost"

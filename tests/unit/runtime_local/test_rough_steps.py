@@ -224,3 +224,41 @@ def test_an_ignored_signal_stays_ignored(bench: Bench) -> None:
         assert bench.run(work("one"), listener=Hangup()).status == "succeeded"
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe not text", b""])
+def test_a_secret_that_is_no_text_fails_its_step_only(bench: Bench, marks: Path, content: bytes) -> None:
+    source = marks / "password"
+    source.write_bytes(content)
+    where = f"file:{source}" if content else "file:~nobody9/x"
+    step = work("tells_its_secret", secrets=("PASSWORD",))
+    view = bench.run(step, work("one"), secrets={"PASSWORD": where})
+    assert bench.states(view) == {"tells_its_secret": "failed", "one": "succeeded"}
+    error = bench.step(view, "tells_its_secret").error
+    assert error is not None
+    assert error.message == f"secret `PASSWORD`: `{where[5:]}` cannot be read"
+
+
+def test_two_signals_at_a_time_are_one(bench: Bench, marks: Path) -> None:
+    class Supervisor(Interrupter):
+        def tick(self) -> None:
+            if self.marks and self.marks[0].exists():
+                self.marks.pop(0)
+                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(signal.SIGHUP)
+
+    folder = {"folder": str(marks)}
+    nodes = (
+        work("child_process", given=folder, returns=NONE),
+        work("tidy", given=folder, trigger="all_done", after=("child_process",), returns=NONE),
+    )
+    view = bench.run(*nodes, listener=Supervisor(marks / "pid"))
+    assert bench.states(view) == {"child_process": "cancelled", "tidy": "succeeded"}
+
+
+def test_what_was_computed_with_no_cache_is_what_later_runs_find(bench: Bench, marks: Path) -> None:
+    step = work("who", given={"folder": str(marks)})
+    bench.run(step)
+    newest = bench.value(bench.run(step, cache=False), "who")
+    assert bench.value(bench.run(step), "who") == newest
+    assert len(list(marks.iterdir())) == 2

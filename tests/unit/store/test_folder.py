@@ -351,3 +351,10 @@ def test_cost(store: FolderStore) -> None:
     store.put("a", b"")
     assert cpu(lambda _: FolderStore(store.root), 100) < 200e-6
     assert cpu(lambda i: store.put(f"cache/{i}", b"x" * 1000), 200) < 240e-6
+
+
+def test_a_store_below_a_link_to_nowhere_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "store").symlink_to("/nonexistent/disk")
+    with pytest.raises(StoreError, match="No such file or directory") as found:
+        module.FolderStore(tmp_path / "store").put("a/b", b"x")
+    assert str(tmp_path / "store") in str(found.value)

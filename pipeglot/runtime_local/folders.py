@@ -1,0 +1,31 @@
+"""The folders of a run while it goes on: one in the project for logs and inputs, a short one for temporary files."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_PREFIX = "pipeglot-"
+_LINK = "temp"
+
+
+def make_folders(folder: Path) -> Path:
+    """Make both; returns the one for temporary files. Its path is short: sockets in it may have 108 bytes of path."""
+    system = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # it is made with mode 0700, and must not be there
+    temp = Path(system, f"{_PREFIX}{os.urandom(8).hex()}").absolute()
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / _LINK).symlink_to(temp)  # so that whoever finds this folder after a crash finds the other one
+    temp.mkdir(mode=0o700)
+    return temp
+
+
+def remove_folders(folder: Path) -> None:
+    """Remove both, of a run that is over or whose process is gone. What cannot be removed is left."""
+    import shutil
+
+    with suppress(OSError):
+        temp = (folder / _LINK).readlink()
+        if temp.name.startswith(_PREFIX) and temp.lstat().st_uid == os.geteuid() and not temp.is_symlink():
+            shutil.rmtree(temp, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
