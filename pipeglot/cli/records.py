@@ -126,6 +126,10 @@ class Records:
         """An artifact by its id. Raises `NotFound`."""
         run, step, index, output = parse_artifact_id(text)
         found = self.run(run)
+        items = [cell[1] for cell in found.state.entries if cell[0] == step and cell[1]]
+        if items and index not in items:
+            first, last = (f"`{run}/{step}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
+            raise NotFound(f"step `{step}` is a map: say which item", hint=f"{first} is the first, {last} the last")
         cell = self.cell(found, step, index)
         entry = found.state.entries.get(cell)
         verdict = entry.verdict if entry else None

@@ -146,7 +146,7 @@ def test_a_file_that_is_edited_while_a_run_goes_on_is_refused(tmp_path: Path) ->
 
 
 def _value(project: Project, view: dict[str, Any]) -> Any:
-    return json.loads(project.call("artifact", "get", f"{view['run_id']}/work/output").stdout)
+    return json.loads(project.call("artifact", "get", "/".join([view["run_id"], "work", "output"])).stdout)
 
 
 def test_the_code_that_runs_is_the_projects_whatever_else_is_on_the_path(tmp_path: Path) -> None:

@@ -88,9 +88,14 @@ def _unpack(value: Value, detail: str, chain: list[ast.AST]) -> tuple[str, str]:
         )
     if declared.form == "none" and not value._producers[0].mapped:
         return f"{shown}, and {value._label()} is nothing", "declare what it returns"
-    if value._hint is not MISSING and list_item(value._hint) is not None:
+    if value._hint is not MISSING and list_item(value._hint) is not None and not _is_tuple(value._hint):
         return f"{shown}, and {value._label()} is as long as the run makes it", "unpack it in a step"
     return (
         f"{shown}, and {value._label()} is one value",
         'return a `NamedTuple`, or `tuple[Annotated[int, "a"], Annotated[str, "b"]]`: its parts are outputs',
     )
+
+
+def _is_tuple(hint: object) -> bool:
+    """`tuple[int, int]`, which is as long as it says; `tuple[int, ...]` is a list of its own kind."""
+    return getattr(hint, "__origin__", hint) is tuple and Ellipsis not in getattr(hint, "__args__", ())
