@@ -30,6 +30,9 @@ class Parser(argparse.ArgumentParser):
             close = difflib.get_close_matches(unknown[1], known, n=1)
             if close:
                 return f"did you mean `{close[0]}`?"
+        setting = re.match(r"unrecognized arguments: (?:--)?([A-Za-z_]\w*)[= ](\S+)$", message)
+        if setting and any("-p" in action.option_strings for action in self._actions):
+            return f"a parameter is given as `-p {setting[1]}={setting[2]}`"
         return f"`{self.prog} --help` shows how it is used"
 
 

@@ -49,7 +49,10 @@ def _value(param: Param, given: Mapping[str, Any], texts: Mapping[str, str]) -> 
     if param.name in given:
         return normalise(param.type, given[param.name], name=param.name)
     if param.default is UNSET:
-        raise ParamError(f"parameter {ticked(param.name)} ({describe(param.type)}) is missing: it has no default")
+        raise ParamError(
+            f"parameter {ticked(param.name)} ({describe(param.type)}) is missing: it has no default",
+            hint=f"on a command line, give it as `-p {param.name}=…`",
+        )
     return normalise(param.type, read_plain(param.default, param.name), name=param.name)
 
 

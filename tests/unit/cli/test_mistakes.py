@@ -14,6 +14,8 @@ MISTAKES = [
     (["run"], "TARGET is missing", "`pipeglot run --help` shows how it is used"),
     (["run", "a.py", "--no-cahce"], "these arguments mean nothing here: `--no-cahce`", "did you mean `--no-cache`?"),
     (["run", "a.py", "--js"], "these arguments mean nothing here: `--js`", "--json"),
+    (["run", "a.py", "n=3"], "these arguments mean nothing here: `n=3`", "a parameter is given as `-p n=3`"),
+    (["run", "a.py", "--year", "3"], "these arguments mean nothing here: `--year 3`", "is given as `-p year=3`"),
     (["run", "a.py", "-p"], "`-p/--param`: expected one argument", "pipeglot run --help"),
     (["runs", "list", "-n", "x"], "`-n/--limit`: `x` is no whole number", "pipeglot runs list --help"),
     (["runs", "list", "-C", "nowhere"], "`-C nowhere`: there is no such folder", ""),
