@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
             import difflib
 
             known = [name for action in self._actions for name in action.option_strings]
-            close = difflib.get_close_matches(unknown[1], known, n=1)
+            close = difflib.get_close_matches(unknown[1], known, n=1, cutoff=0.75)
             if close:
                 return f"did you mean `{close[0]}`?"
         setting = re.match(r"unrecognized arguments: (?:--)?([A-Za-z_]\w*)[= ](\S+)$", message)
