@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from pipeglot.cli.explain import Change, Explanation, explain
+from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json
 from pipeglot.cli.parsing import parse_index
-from pipeglot.cli.records import open_records
 from pipeglot.cli.text import cell_name, safe_line, when
+from pipeglot.client.explain import Change, Explanation, explain
 
 SHORT_ID = 10
 

@@ -84,15 +84,24 @@ class RecordType(Node, frozen=True, kw_only=True, tag="record"):
     fields: tuple[FieldType, ...] = ()
 
 
-ParamType: TypeAlias = ScalarType | EnumType | LiteralType | OptionalType | ListType | TupleType | DictType | RecordType
+class ArtifactType(Node, frozen=True, kw_only=True, tag="artifact"):
+    """`Artifact[T]`: an artifact of an earlier run, named by whoever starts this one. `type` is T as written."""
+
+    type: str = ""
+
+
+ParamType: TypeAlias = (
+    ScalarType | EnumType | LiteralType | OptionalType | ListType | TupleType | DictType | RecordType | ArtifactType
+)
 
 
 class Param(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A typed parameter of a pipeline. Without a `default` it must be given."""
+    """A typed parameter of a pipeline. Without a `default` it must be given, unless it is the run's logical date."""
 
     name: str
     type: ParamType
     default: Any | UnsetType = UNSET
+    logical_date: bool = False
 
 
 # --- where an argument comes from -----------------------------------------------------------------------------------
@@ -314,13 +323,19 @@ class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
 
 class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A whole pipeline. `closures` maps a step's code digest to the digest of each project object that it covers."""
+    """A whole pipeline. `closures` maps a step's code digest to the digest of each project object that it covers.
+
+    `on_failure` and `on_success` are hooks: steps that take parameters and constants only, run when all else is over,
+    and change nothing of the run's outcome, nor of its lineage digest.
+    """
 
     ir_version: int = msgspec.field(default_factory=lambda: IR_VERSION)  # always written: a factory is never omitted
     name: str
     doc: str = ""
     params: tuple[Param, ...] = ()
     nodes: tuple[AnyNode, ...] = ()
+    on_failure: tuple[Step, ...] = ()
+    on_success: tuple[Step, ...] = ()
     schedule: Schedule | None = None
     max_parallel: int | None = None
     tags: tuple[str, ...] = ()

@@ -53,7 +53,11 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
 
 class Start(Record, frozen=True, kw_only=True, tag="start"):
-    """What a run is: decided once, by whoever puts it first."""
+    """What a run is: decided once, by whoever puts it first.
+
+    `artifacts` holds, for each parameter that names an artifact, what it was resolved to: `params` has its id, the
+    lineage digest its value's hash, for an id differs from store to store. `tags` are the user's, by `--tag K=V`.
+    """
 
     pipeline: str
     stack: str
@@ -64,6 +68,8 @@ class Start(Record, frozen=True, kw_only=True, tag="start"):
     logical_date: str
     bundle: str | None = None
     resumes: str | None = None
+    artifacts: dict[str, Ref] = {}
+    tags: dict[str, str] = {}
     engine: dict[str, str] = {}
 
 

@@ -6,6 +6,7 @@ import enum
 
 from pipeglot.core import plain
 from pipeglot.core.ir import (
+    ArtifactType,
     DictType,
     EnumType,
     ListType,
@@ -42,6 +43,8 @@ def describe(kind: ParamType) -> str:
             return f"dict[str, {describe(kind.of)}]"
         case RecordType():
             return class_name(kind.ref)
+        case ArtifactType():
+            return f"artifact ({kind.type})" if kind.type else "artifact"
 
 
 def class_name(ref: str) -> str:

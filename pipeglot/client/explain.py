@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from pipeglot.cli.records import Found, Records
+from pipeglot.client.records import Found, Records
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.ir import OutputRef, ParamRef, Source, Step
 from pipeglot.core.lineage.arguments import Arg, Given, Saved, hashes

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeglot.cli.parsing import folder_of
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
 from pipeglot.core.lineage.keys import Cell, Index
@@ -17,7 +15,7 @@ from pipeglot.core.lineage.view import RunView, open_status, parse_artifact_id, 
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
 from pipeglot.stacks.models import LocalStack
-from pipeglot.stacks.workspace import Workspace, workspace_at
+from pipeglot.stacks.workspace import Workspace
 
 LATEST = "latest"
 _MOST = 5
@@ -28,10 +26,9 @@ def open_stack_store(workspace: Workspace, stack: LocalStack) -> Store:
     return open_store(workspace.store_uri(stack), trusted=stack.trusted, durable=stack.durable)
 
 
-def open_records(args: argparse.Namespace) -> Records:
-    """The records that a command without a target means: of `--stack` or the active stack."""
-    workspace = workspace_at(folder_of(args))
-    return Records(workspace, open_stack_store(workspace, workspace.stack(args.stack)))
+def open_records(workspace: Workspace, stack: str | None = None) -> Records:
+    """What the store of a stack holds: of the active one if none is named. Raises `NotFound`, `ConfigError`."""
+    return Records(workspace, open_stack_store(workspace, workspace.stack(stack)))
 
 
 class Found(NamedTuple):

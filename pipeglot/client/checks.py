@@ -1,0 +1,33 @@
+"""Hold a pipeline against stacks: refuse with all problems at once, and note what is taken as advice only."""
+
+from __future__ import annotations
+
+from pipeglot.core.errors import Problem, Unsupported
+from pipeglot.runtime_local.capabilities import Findings, check
+from pipeglot.stacks.models import LocalStack
+from pipeglot.stacks.target import Loaded
+
+
+def findings(loaded: Loaded, stack: LocalStack) -> Findings:
+    """What stands against running this pipeline on this stack, and what is worth a note."""
+    return check(
+        loaded.pipeline,
+        loaded.locations,
+        stack=stack.name,
+        pools=stack.pools,
+        secrets=stack.secrets,
+        strict=stack.strict,
+    )
+
+
+def notes_or_refusal(loaded: Loaded, stacks: list[LocalStack]) -> list[Problem]:
+    """The notes; raises `Unsupported` with the problems of all stacks."""
+    problems: dict[Problem, None] = {}
+    notes: dict[Problem, None] = {}
+    for stack in stacks:
+        found = findings(loaded, stack)
+        problems.update(dict.fromkeys(found.problems))
+        notes.update(dict.fromkeys(found.notes))
+    if problems:
+        raise Unsupported(list(problems))
+    return list(notes)

@@ -1,0 +1,59 @@
+"""How a pipeline is run on a stack, whoever asks for it: the command line, a script, a notebook."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipeglot.runtime_local.folders import remove_folders
+from pipeglot.runtime_local.runner import Settings
+from pipeglot.stacks.models import LocalStack
+from pipeglot.stacks.workspace import Workspace
+
+
+def local_settings(workspace: Workspace, stack: LocalStack, sources: dict[str, str], *, cache: bool) -> Settings:
+    """What the local runner needs to know of the stack and the project."""
+    return Settings(
+        stack=stack.name,
+        root=str(workspace.root),
+        roots=workspace.roots,
+        sources=sources,
+        work=str(_work_folder(workspace)),
+        max_parallel=stack.max_parallel or _cores(),
+        pools=stack.pools,
+        secrets=workspace.secrets(stack),
+        cache=cache,
+    )
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _work_folder(workspace: Workspace) -> Path:
+    """Where runs of this machine keep their logs while they go on. What killed ones left there is removed."""
+    folder = workspace.state("run", os.uname().nodename)
+    folder.mkdir(parents=True, exist_ok=True)
+    with os.scandir(folder) as entries:
+        stale = [entry.path for entry in entries if _is_stale(entry.name)]
+    for path in stale:
+        remove_folders(Path(path))
+    return folder
+
+
+def _is_stale(name: str) -> bool:
+    """`<run>-<pid>` of a process that is no more."""
+    _, _, pid = name.rpartition("-")
+    if not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
