@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeglot.core.authoring.steps import Step as Step
     from pipeglot.core.authoring.steps import each as each
     from pipeglot.core.authoring.steps import step as step
+    from pipeglot.core.checkpoints import checkpoint as checkpoint
     from pipeglot.core.context import current_run as current_run
     from pipeglot.core.context import log_metrics as log_metrics
     from pipeglot.core.context import secret as secret
@@ -37,6 +38,7 @@ _HOMES = {
     "authoring.schedules": ("Cron", "Interval"),
     "authoring.settings": ("Cache", "Resources", "Retry"),
     "authoring.steps": ("Step", "each", "step"),
+    "checkpoints": ("checkpoint",),
     "context": ("current_run", "log_metrics", "secret"),
     "errors": ("DefinitionError", "Permanent", "PipeglotError"),
 }
@@ -56,6 +58,7 @@ __all__ = [
     "__version__",
     "all_of",
     "any_of",
+    "checkpoint",
     "current_run",
     "each",
     "is_in",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
+from pipeglot.client.records import Records
+from pipeglot.core.errors import Corrupt, NotFound, ParamError
+from pipeglot.core.ir import ArtifactType, OptionalType, ParamType, Pipeline
+from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.lineage.records import Ref
 from pipeglot.runtime_local.folders import remove_folders
 from pipeglot.runtime_local.runner import Settings
 from pipeglot.stacks.models import LocalStack
@@ -24,6 +33,46 @@ def local_settings(workspace: Workspace, stack: LocalStack, sources: dict[str, s
         secrets=workspace.secrets(stack),
         cache=cache,
     )
+
+
+class Resolved(NamedTuple):
+    """The parameters of a run, and what each of them that names an artifact was resolved to."""
+
+    params: dict[str, Any]
+    artifacts: dict[str, Ref]
+
+
+def resolve_artifacts(records: Records, pipeline: Pipeline, given: Mapping[str, Any]) -> Resolved:
+    """Turn what artifact parameters were given as into ids and references: once, before the run is recorded.
+
+    Raises one `ParamError` with all that name no artifact of this store.
+    """
+    params, found, problems = dict(given), {}, []
+    looks = Plan(pipeline).looks_of_params()
+    for param in pipeline.params:
+        if not names_artifact(param.type) or given[param.name] is None:
+            continue
+        try:
+            artifact = records.reference(given[param.name])
+            found[param.name] = records.artifacts.outlined(artifact.ref, looks.get(param.name))
+            params[param.name] = artifact.id
+        except (NotFound, Corrupt) as error:
+            problems.append(ParamError(f"parameter `{param.name}`: {error.message}", hint=error.hint))
+    if problems:
+        hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+        raise ParamError("\n".join(problem.message for problem in problems), hint="; ".join(hints))
+    return Resolved(params, found)
+
+
+def names_artifact(kind: ParamType) -> bool:
+    """Whether a parameter of this type names an artifact (or may)."""
+    return isinstance(kind, ArtifactType) or (isinstance(kind, OptionalType) and names_artifact(kind.of))
+
+
+def logical_date(pipeline: Pipeline, created: dt.datetime) -> dt.datetime:
+    """The logical date of a run that somebody asked for: now, in the zone of the schedule (UTC if there is none)."""
+    zone = pipeline.schedule.timezone if pipeline.schedule is not None else "UTC"
+    return created.astimezone(dt.UTC if zone == "UTC" else ZoneInfo(zone))
 
 
 def _cores() -> int:

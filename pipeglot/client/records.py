@@ -11,7 +11,7 @@ from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import End, Ref, Start, Verdict
 from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import RunView, open_status, parse_artifact_id, read_run, view
+from pipeglot.core.lineage.view import RunView, artifact_id, open_status, parse_artifact_id, read_run, view
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
 from pipeglot.stacks.models import LocalStack
@@ -119,6 +119,13 @@ class Records:
 
     # --- artifacts ----------------------------------------------------------------------------------------------------
 
+    def reference(self, text: str) -> Artifact:
+        """What a parameter calls an artifact: its id, in which the run may be shortened, or `latest`.
+
+        Raises `NotFound`.
+        """
+        return self.artifact(text)
+
     def artifact(self, text: str) -> Artifact:
         """An artifact by its id. Raises `NotFound`."""
         run, step, index, output = parse_artifact_id(text)
@@ -146,6 +153,11 @@ class Artifact(NamedTuple):
     output: str
     ref: Ref
     verdict: Verdict
+
+    @property
+    def id(self) -> str:
+        """In full."""
+        return artifact_id(self.found.start.run, self.cell, self.output)
 
 
 def _meant(name: str, known: list[str]) -> str:

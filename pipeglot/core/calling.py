@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeglot.core.capture import captured, logging_shown
-from pipeglot.core.context import Active, RunContext, running
+from pipeglot.core.context import Active, Keeper, RunContext, running
 from pipeglot.core.imports import import_ref
 from pipeglot.core.ir import Step
 
@@ -45,13 +45,17 @@ class Trial:
         secrets: Mapping[str, str],
         watch: Watch,
         keep: Callable[[Any], None],
+        keeper: Keeper | None = None,
     ) -> None:
-        """Load `arguments`, call the function, hand what it returned to `keep`. Raises whatever any of them raises."""
+        """Load `arguments`, call the function, hand what it returned to `keep`. Raises whatever any of them raises.
+
+        `keeper` keeps the checkpoints of the function.
+        """
         with captured(self.log):
             self.phase = "import"
             function = function_of(self.step)  # before the environment is kept: what a module sets, stays
             self.phase = "input"
-            active = Active(context(), secrets)
+            active = Active(context(), secrets, keeper)
             self.metrics = active.metrics
             given = arguments()
             with _environment(self.step, self.temp):

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -20,7 +21,8 @@ class Terminated(BaseException):
 class RunContext(Struct, frozen=True, kw_only=True):
     """The execution of a step, as `current_run()` tells it. `attempt` counts from 1; `index` is `()` outside maps.
 
-    `failed` tells a clean-up step whether a step of the run has failed, or was cancelled, so far.
+    `failed` tells a clean-up step or a hook whether a step of the run has failed, or was cancelled, so far. Of a
+    parameter that names an artifact, `params` has the artifact's id.
     """
 
     run_id: str
@@ -34,15 +36,27 @@ class RunContext(Struct, frozen=True, kw_only=True):
     failed: bool = False
 
 
+class Keeper(Protocol):
+    """Keeps the checkpoints of one execution, in the store of its run."""
+
+    def restore(self) -> tuple[Path, bool]:
+        """A new folder, and whether a saved state was put into it."""
+
+    def save(self, folder: Path) -> None:
+        """Keep what is in the folder; once this returns, a later attempt finds it."""
+
+
 class Active:
-    """A running step: its context, the secrets that it declared, the metrics that it logged."""
+    """A running step: its context, its secrets, the metrics that it logged, and who keeps its checkpoints."""
 
-    __slots__ = ("context", "metrics", "secrets")
+    __slots__ = ("context", "in_checkpoint", "keeper", "metrics", "secrets")
 
-    def __init__(self, context: RunContext, secrets: Mapping[str, str]) -> None:
+    def __init__(self, context: RunContext, secrets: Mapping[str, str], keeper: Keeper | None = None) -> None:
         self.context = context
         self.secrets = secrets
         self.metrics: dict[str, float] = {}
+        self.keeper = keeper
+        self.in_checkpoint = False
 
 
 _here: ContextVar[Active | None] = ContextVar("pipeglot_step", default=None)
@@ -84,25 +98,35 @@ def secret(name: str) -> str:
 def log_metrics(metrics: Mapping[str, float]) -> None:
     """Record numbers with this execution, by name; a later value of a name replaces an earlier one.
 
-    Raises `TypeError` for a value that is no number, `UsageError` outside a step.
+    Raises `TypeError` for a value that is no number, `ValueError` for one too large for a float, `UsageError` outside
+    a step.
     """
     active = _active("log_metrics()")
     checked: dict[str, float] = {}
     for name, value in metrics.items():
-        if type(name) is not str or not name.isprintable():
+        if type(name) is not str or not name.strip() or not name.isprintable():
             raise TypeError(f"log_metrics: {name!r} is no name for a metric")
         if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
             raise TypeError(f"log_metrics: {name!r} is {value!r}, which is no number")
-        checked[name] = float(value)
+        try:
+            checked[name] = float(value)
+        except OverflowError:
+            raise ValueError(f"log_metrics: {name!r} is too large for a float") from None
     active.metrics.update(checked)
 
 
-def _active(what: str) -> Active:
+def active_step() -> Active | None:
+    """The running step that the caller is part of; None outside of any."""
     found = _here.get()
+    if found is None and len(_running) == 1:  # a thread that the step started: it has no context of its own
+        return _running[0]
+    return found
+
+
+def _active(what: str) -> Active:
+    found = active_step()
     if found is not None:
         return found
-    if len(_running) == 1:  # a thread that the step started: it has no context of its own
-        return _running[0]
     raise UsageError(
         f"`{what}` was called outside a running step",
         hint="call it inside a step function while a pipeline runs; in a unit test, pass the values as arguments",

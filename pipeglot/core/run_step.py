@@ -1,6 +1,6 @@
 """Run one step: the only thing that any backend executes.
 
-`lookup` asks the cache; `execute` loads the inputs, runs the user's function, saves what it returned and commits the
+`reuse` asks the cache; `execute` loads the inputs, runs the user's function, saves what it returned and commits the
 verdict. Both return what the ledger then says, which is all that an engine may pass on.
 """
 
@@ -19,10 +19,12 @@ from pipeglot.core import failures, plain
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Trial, Watch
 from pipeglot.core.context import RunContext, Terminated
-from pipeglot.core.errors import Corrupt, PipeglotError
-from pipeglot.core.ir import Step
+from pipeglot.core.errors import Corrupt, NotFound, PipeglotError, ValueRefused
+from pipeglot.core.ir import ParamRef, Step
 from pipeglot.core.lineage.arguments import Arg, hashes, load
 from pipeglot.core.lineage.cache import cache_key, cacheable, look_up
+from pipeglot.core.lineage.checkpoints import Checkpoints
+from pipeglot.core.lineage.ids import parse_artifact_id
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger, host
 from pipeglot.core.lineage.plan import Plan
@@ -90,20 +92,37 @@ class Runtime:
 
     # --- the cache --------------------------------------------------------------------------------------------------
 
-    def lookup(self, job: Job) -> Verdict | str:
+    def reuse(self, job: Job) -> Verdict | str:
         """Reuse what was computed before: the committed verdict, or the reason why the step has to run."""
         if not self.cache:
             return "the run was started with --no-cache"
-        if not cacheable(job.step):
+        if not self._cacheable(job.step):
             return "the step is never cached"
         key = cache_key(job.step, job.args)
         found = look_up(job.step, key, self.ledger, self.artifacts, _now())
+        if found.stale:
+            self.ledger.forget(key)
         if found.entry is None:
             return found.why
         entry = found.entry
-        saved = self._named_anew(entry.refs, job)
+        try:
+            saved = self._outlined(job.step, self._named_anew(entry.refs, job))
+        except (Corrupt, ValueRefused):
+            self.ledger.forget(key)
+            return "the cached result is damaged"
         observed = self._observed(job, refs=saved, key=key, cached=entry.origin, metrics=entry.metrics)
         return self.ledger.commit(self._verdict(job, "succeeded", observed))
+
+    def _cacheable(self, step: Step) -> bool:
+        """Hooks, as clean-up steps, run for what they do."""
+        return cacheable(step) and step.id not in self.plan.hooks
+
+    def _outlined(self, step: Step, saved: dict[str, Ref]) -> dict[str, Ref]:
+        """With what the shape of this run depends on in the items of its lists: readers have only the records."""
+        looks = self.plan.looks(step.id)
+        if not looks and all(ref.outline is None for ref in saved.values()):
+            return saved
+        return {output: self.artifacts.outlined(ref, looks.get(output)) for output, ref in saved.items()}
 
     def _named_anew(self, saved: dict[str, Ref], job: Job) -> dict[str, Ref]:
         """An opaque value is called after where it comes from, and that is here: not where it was first computed."""
@@ -129,13 +148,28 @@ class Runtime:
                 lambda: self._context(job),
                 self.secrets.of(job.step),
                 watch,
-                lambda result: saved.update(save_outputs(job.step, result, self.artifacts, self._opaque(job))),
+                lambda result: saved.update(self._save(job, result)),
+                self._checkpoints(job),
             )
         except Terminated:
             raise
         except BaseException as error:  # noqa: BLE001  # asyncio's cancellation and pytest's outcomes are no `Exception`
             return self._failed(job, trial, error)
         return self._succeed(job, self._tried(job, trial, refs=saved))
+
+    def _save(self, job: Job, result: Any) -> dict[str, Ref]:
+        return self._outlined(job.step, save_outputs(job.step, result, self.artifacts, self._opaque(job)))
+
+    def _checkpoints(self, job: Job) -> Checkpoints:
+        return Checkpoints(
+            self.ledger,
+            self.artifacts,
+            self.start,
+            job.cell,
+            attempt=job.attempt,
+            key=lambda: cache_key(job.step, job.args),
+            scratch=job.scratch,
+        )
 
     def _failed(self, job: Job, trial: Trial, error: BaseException) -> Verdict | Attempt:
         if isinstance(error, Corrupt) and trial.phase == "input":
@@ -209,11 +243,25 @@ class Runtime:
         for verdict in self.ledger.verdicts(self.start.run):
             if verdict.step in sources and verdict.observed.key:
                 self.ledger.forget(verdict.observed.key)
+        self._distrust_params(step)
+
+    def _distrust_params(self, step: Step) -> None:
+        """The same for the artifacts of other runs that the step takes."""
+        for source in self.plan.origins(step.id):
+            if not isinstance(source, ParamRef) or source.name not in self.start.artifacts:
+                continue
+            try:
+                run, name, index, _ = parse_artifact_id(str(self.start.params[source.name]))
+                verdict = self.ledger.verdict(run, name, index)
+            except (Corrupt, NotFound):  # its run is damaged too, or was removed: nothing is cached by it
+                continue
+            if verdict is not None and verdict.observed.key:
+                self.ledger.forget(verdict.observed.key)
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
     def _succeed(self, job: Job, observed: Observed) -> Verdict:
-        if not cacheable(job.step):
+        if not self._cacheable(job.step):
             return self.ledger.commit(self._verdict(job, "succeeded", observed))
         key = cache_key(job.step, job.args)
         step, index = job.cell
@@ -249,7 +297,10 @@ class Runtime:
             step=step,
             index=index,
             attempt=job.attempt,
-            params={name: decode(self.plan.params[name].type, value) for name, value in self.start.params.items()},
+            params={
+                name: value if name in self.start.artifacts else decode(self.plan.params[name].type, value)
+                for name, value in self.start.params.items()
+            },
             logical_date=dt.datetime.fromisoformat(self.start.logical_date),
             backend=self.start.backend,
             failed=job.failed,

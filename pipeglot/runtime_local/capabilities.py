@@ -17,8 +17,6 @@ _SHARED = Support(
 )
 _HERE = Support(Level.ADVISORY, "it is recorded only, for steps run in this very environment")
 
-_WITH_MAPPED = Support(Level.NOT_YET, "it comes with mapped pipelines (`sub.map`)")
-
 CAPABILITIES: Capabilities = declare(
     {
         Feature.RETRY: _NATIVE,
@@ -39,10 +37,10 @@ CAPABILITIES: Capabilities = declare(
         Feature.POOL: _NATIVE,
         Feature.MAP: _NATIVE,
         Feature.MAP_TOGETHER: _NATIVE,
-        Feature.MAP_NESTED: _WITH_MAPPED,
+        Feature.MAP_NESTED: _NATIVE,
         Feature.MAP_COLLECT: _NATIVE,
         Feature.BRANCH: _NATIVE,
-        Feature.BRANCH_IN_MAP: _WITH_MAPPED,
+        Feature.BRANCH_IN_MAP: _NATIVE,
         Feature.ONE_OF: _NATIVE,
         Feature.LIST: _NATIVE,
         Feature.PARAM_ANY: _NATIVE,

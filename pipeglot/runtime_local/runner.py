@@ -7,12 +7,11 @@ What a step's end makes ready, skipped or finished is derived by `RunState`, as 
 from __future__ import annotations
 
 import datetime as dt
-import heapq
 import itertools
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,12 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Corrupt, StepError, StepTimeout, StoreError, ValueRefused, WorkerDied
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.arguments import NO_REFS
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Attempt, Cancel, End, Failure, Start, Verdict
+from pipeglot.core.lineage.records import Attempt, Cancel, End, Failure, Ref, Start, Verdict
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, this_process, view
 from pipeglot.core.run_step import Job, Runtime
@@ -39,6 +39,7 @@ from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
 from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
 from pipeglot.runtime_local.queue import Ready, ReadyQueue
+from pipeglot.runtime_local.timers import Timer, Timers
 
 CANCEL_GRACE = 30.0
 """Seconds that a cancelled step has between SIGTERM and SIGKILL."""
@@ -73,10 +74,15 @@ class _Busy:
         self.began = time.monotonic()
         self.called_at: float | None = None
         self.timed_out = False
+        self.timers: list[Timer] = []
 
 
 class LocalRun:
-    """One run. `execute` drives it to its end and returns what became of it."""
+    """One run. `execute` drives it to its end and returns what became of it.
+
+    given: the parameters. named: what each parameter that names an artifact was resolved to. created: when the run was
+    asked for, which is its logical date; now, if it was not said.
+    """
 
     def __init__(
         self,
@@ -86,6 +92,9 @@ class LocalRun:
         settings: Settings,
         pool: Pool,
         listener: Listener,
+        *,
+        named: Mapping[str, Ref] = NO_REFS,
+        created: dt.datetime | None = None,
     ) -> None:
         self.plan = Plan(pipeline)
         self.settings = settings
@@ -93,8 +102,8 @@ class LocalRun:
         self.listener = listener
         self.ledger = Ledger(store)
         self.artifacts = Artifacts(store)
-        self.start = self._start(pipeline, given)
-        self.state = RunState(pipeline, self.start.params, self.artifacts, self.plan)
+        self.start = self._start(pipeline, given, named, created or _now())
+        self.state = RunState(pipeline, self.start.params, self.artifacts, self.plan, named=self.start.artifacts)
         self.runtime = Runtime(
             self.start, self.ledger, self.artifacts, settings.secrets, plan=self.plan, cache=settings.cache
         )
@@ -103,7 +112,7 @@ class LocalRun:
         self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
         self.cancelled = 0
         self._busy: dict[Worker, _Busy] = {}
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers = Timers()
         self._delayed: dict[Cell, int] = {}
         self._count = itertools.count()
         self._hello = Hello(
@@ -142,7 +151,7 @@ class LocalRun:
                 self._heard(event.worker, event.message)
             else:
                 self._lost(event)
-        self._fire()
+        self._timers.fire()
         for _ in range(interrupts.take()):
             self._cancel()
         self.listener.tick()
@@ -150,15 +159,7 @@ class LocalRun:
     def _patience(self) -> float:
         if self.state.finished or (self.queue and len(self._busy) < self.limit):
             return 0.0
-        until = self._timers[0][0] - time.monotonic() if self._timers else TICK
-        return max(0.0, min(TICK, until))
-
-    def _fire(self) -> None:
-        while self._timers and self._timers[0][0] <= time.monotonic():
-            heapq.heappop(self._timers)[2]()
-
-    def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), action))
+        return max(0.0, min(TICK, self._timers.until_next()))
 
     def _take_up(self) -> None:
         """Act on what the last verdict made of the run: new entries and newly ready cells."""
@@ -191,10 +192,10 @@ class LocalRun:
         except (Corrupt, ValueRefused) as error:
             self._answer(step, self.runtime.fail_unread(job, error))
             return
-        if step.trigger == "all_done":
+        if step.trigger == "all_done" or step.id in self.plan.hooks:
             job = structs.replace(job, failed=self._has_failed())
         if ready.attempt == 1:
-            found = self.runtime.lookup(job)
+            found = self.runtime.reuse(job)
             if isinstance(found, Verdict):
                 self._answer(step, found)
                 return
@@ -222,6 +223,10 @@ class LocalRun:
         self.listener.running(job.cell, job.attempt)
 
     def _has_failed(self) -> bool:
+        """Whether a step of the run has failed or was cancelled so far; hooks are told the outcome."""
+        outcome = self.state.outcome
+        if outcome != "running":
+            return outcome != "succeeded"
         return bool(self.cancelled) or any(entry.status == "failed" for entry in self.state.entries.values())
 
     # --- hearing from workers ---------------------------------------------------------------------------------------
@@ -232,7 +237,7 @@ class LocalRun:
             return
         if isinstance(message, Calling):
             busy.called_at = time.monotonic()
-            self._after(busy.job.step.timeout or 0.0, lambda: self._time_out(worker, busy))
+            busy.timers.append(self._timers.after(busy.job.step.timeout or 0.0, lambda: self._time_out(worker, busy)))
         elif isinstance(message, Called):
             busy.called_at = None
         elif isinstance(message, Broken):
@@ -242,6 +247,7 @@ class LocalRun:
 
     def _finish(self, worker: Worker, done: Done) -> None:
         busy = self._busy.pop(worker)
+        self._timers.cancel(busy.timers)
         worker.busy = False
         if done.last or worker.ending:
             self.pool.retire(worker)
@@ -258,8 +264,9 @@ class LocalRun:
             self._settle(self.runtime.cancel(structs.replace(job, log=None)))
 
     def _may_run(self, step: Step) -> bool:
-        """Whether steps like this one are still started: once cancelled, clean-up steps; cancelled twice, none."""
-        return self.cancelled == 0 or (self.cancelled == 1 and step.trigger == "all_done")
+        """Whether steps like this one are still started: once cancelled, clean-up steps and hooks; twice, none."""
+        cleans_up = step.trigger == "all_done" or step.id in self.plan.hooks
+        return self.cancelled == 0 or (self.cancelled == 1 and cleans_up)
 
     def _settle(self, verdict: Verdict) -> None:
         self.state.apply(verdict)
@@ -271,7 +278,7 @@ class LocalRun:
         assert failure is not None, "a failed attempt says why"
         delay = failures.delay_before(retry, job.attempt, int.from_bytes(os.urandom(4), "big") / 2**32)
         self._delayed[job.cell] = job.attempt + 1
-        self._after(delay, lambda: self._retry(job.cell, job.attempt + 1))
+        self._timers.after(delay, lambda: self._retry(job.cell, job.attempt + 1))
         self.listener.retrying(job.cell, job.attempt + 1, failure, delay)
 
     def _retry(self, cell: Cell, attempt: int) -> None:
@@ -290,7 +297,7 @@ class LocalRun:
     def _end(self, worker: Worker, busy: _Busy, grace: float) -> None:
         """SIGTERM now, SIGKILL after the grace."""
         self.pool.signal(worker, signal.SIGTERM)
-        self._after(grace, lambda: self._kill(worker, busy))
+        busy.timers.append(self._timers.after(grace, lambda: self._kill(worker, busy)))
 
     def _kill(self, worker: Worker, busy: _Busy) -> None:
         if self._busy.get(worker) is busy:
@@ -301,6 +308,7 @@ class LocalRun:
         busy = self._busy.pop(event.worker, None)
         if busy is None:
             return
+        self._timers.cancel(busy.timers)
         known = {"pid": event.worker.pid, "seconds": time.monotonic() - (busy.called_at or busy.began)}
         if self.cancelled and not busy.timed_out and event.worker.ending:
             self._take(busy.job, self.runtime.cancel(busy.job, why=busy.job.why, **known))
@@ -340,9 +348,10 @@ class LocalRun:
 
     # --- begin and end ----------------------------------------------------------------------------------------------
 
-    def _start(self, pipeline: Pipeline, given: Mapping[str, Any]) -> Start:
+    def _start(
+        self, pipeline: Pipeline, given: Mapping[str, Any], named: Mapping[str, Ref], created: dt.datetime
+    ) -> Start:
         engine_run = os.urandom(16).hex()
-        created = _now().isoformat()
         return self.ledger.start(
             Start(
                 run=keys.run_id(self.settings.stack, pipeline.name, engine_run),
@@ -351,8 +360,9 @@ class LocalRun:
                 backend="local",
                 ir=self.ledger.put_ir(pipeline),
                 params=dict(given),
-                created=created,
-                logical_date=created,
+                artifacts=dict(named),
+                created=created.astimezone(dt.UTC).isoformat(),
+                logical_date=created.isoformat(),
                 engine={"run": engine_run, **this_process()},
             )
         )
@@ -366,7 +376,7 @@ class LocalRun:
                 number=1,
                 status=status,
                 finished=_now().isoformat(),
-                digest=lineage_digest(self.state, self.start.params),
+                digest=lineage_digest(self.state),
             )
         )
         found = view(self.start, self.state)

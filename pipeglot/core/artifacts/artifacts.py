@@ -15,7 +15,7 @@ from pipeglot.core.artifacts.codec import Loading, Saving, codec
 from pipeglot.core.artifacts.saving import save_value, undone
 from pipeglot.core.artifacts.spool import INLINE
 from pipeglot.core.errors import Corrupt, PipeglotError, ValueRefused
-from pipeglot.core.lineage.records import Ref
+from pipeglot.core.lineage.records import Look, Ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +93,25 @@ class Artifacts:
             raise _no_list(_KINDS.get(ref.codec, "value"))
         return self._guarded(job, lambda: self._plain_item(job, position))
 
+    def outlined(self, ref: Ref, look: Look | None) -> Ref:
+        """The reference with what `look` asks about the items of its list, for a run's record. Reads the list.
+
+        Raises `Corrupt`, `StoreError`. A list that travels in its reference needs no outline.
+        """
+        if look is None or ref.length is None or (ref.codec == "json/1" and ref.inline is not UNSET):
+            return structs.replace(ref, outline=None) if ref.outline is not None else ref
+        from pipeglot.core.artifacts.outline import outline
+
+        return structs.replace(ref, outline=outline(ref, look, self._contents))
+
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _contents(self, ref: Ref) -> Any:
+        """The tagged JSON of plain data; the references to the items of any other list."""
+        job = Loading(self._blobs, ref, "value", None)
+        if ref.codec != "items/1":
+            return self._guarded(job, lambda: values.part(self._tree(job), ref.meta))
+        return [items.whole(bare, ref, i) for i, bare in enumerate(self._manifest(job).items)]
 
     def _plain_item(self, job: Loading, position: int) -> Ref:
         """Small items travel in their reference; a large one is a place in the bytes of the list."""
@@ -107,7 +125,7 @@ class Artifacts:
         changes: dict[str, Any] = {"value": plain.digest(value), "length": None if inner is None else len(inner)}
         if len(data) > INLINE:
             at = [*job.ref.meta.get("at", ()), position]
-            return structs.replace(job.ref, **changes, meta={"at": at})
+            return structs.replace(job.ref, **changes, outline=None, meta={"at": at})
         return Ref(blob=hashlib.sha256(data).hexdigest(), size=len(data), codec="json/1", inline=tree, **changes)
 
     def _needed(self, ref: Ref, depth: int) -> Iterator[tuple[str, str, int]]:

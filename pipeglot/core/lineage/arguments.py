@@ -1,14 +1,17 @@
 """Arguments as references: what a source of the IR stands for in one run, before any value is loaded.
 
-An `Arg` is small and travels to workers; its hashes are known without reading a byte of the value.
+An `Arg` is small and travels to workers; its hashes are known without reading a byte of the value. Lengths and operands
+(`Arguments.width`, `Arguments.operand`) come from the records alone: all readers of a run get the same ones, whatever
+became of its blobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, structs
 
 from pipeglot.core import params, plain
 from pipeglot.core.artifacts import Artifacts
@@ -28,7 +31,12 @@ from pipeglot.core.ir import (
 )
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Hashes, Ref, Verdict
+from pipeglot.core.lineage.records import Hashes, Outline, Ref, Verdict
+
+LISTED = 32
+"""A list of more arguments has one hash, made of theirs: else each of n items that take a map's n results lists n."""
+
+NO_REFS: Mapping[str, Ref] = MappingProxyType({})
 
 
 class Given(Struct, frozen=True, tag_field="kind", tag="given"):
@@ -60,6 +68,46 @@ class Whole(Struct, frozen=True, tag_field="kind", tag="whole"):
 Arg: TypeAlias = Given | Saved | Gathered | Whole
 
 
+class _Part:
+    """An item of a stored list, or an item of that, which nobody had to look up yet."""
+
+    __slots__ = ("_ref", "position", "whole")
+
+    def __init__(self, whole: Saved | _Part, position: int) -> None:
+        self.whole = whole
+        self.position = position
+        self._ref: Ref | None = None
+
+    def ref(self, artifacts: Artifacts) -> Ref:
+        """Its reference: this may read the list."""
+        if self._ref is None:
+            whole = self.whole.ref if isinstance(self.whole, Saved) else self.whole.ref(artifacts)
+            self._ref = artifacts.item(whole, self.position)
+        return self._ref
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the list travels in its reference."""
+        whole = self.whole
+        return whole.at_hand if isinstance(whole, _Part) else whole.ref.codec == "json/1" and _is_inline(whole.ref)
+
+    @property
+    def around(self) -> Outline | None:
+        """What the records tell of the list that it is in."""
+        whole = self.whole
+        if isinstance(whole, Saved):
+            return whole.ref.outline
+        outer = whole.around
+        return outer.items[whole.position] if outer is not None and outer.items is not None else None
+
+
+_Known: TypeAlias = Arg | _Part
+
+
+def _is_inline(ref: Ref) -> bool:
+    return ref.inline is not UNSET
+
+
 def hashes(arg: Arg, *, key: bool = False) -> Hashes:
     """The identity of an argument; with `key`, as cache keys want it (of an opaque value, its bytes)."""
     if isinstance(arg, Given):
@@ -67,8 +115,15 @@ def hashes(arg: Arg, *, key: bool = False) -> Hashes:
     if isinstance(arg, Saved):
         return arg.ref.key_hash if key else arg.ref.value
     if isinstance(arg, Gathered):
-        return [hashes(item, key=key) for item in arg.items]
+        found = [hashes(item, key=key) for item in arg.items]
+        return found if _count(found) <= LISTED else plain.digest(["list", found])
     return {name: ref.key_hash if key else ref.value for name, ref in arg.refs.items()}
+
+
+def _count(found: Hashes) -> int:
+    if isinstance(found, str):
+        return 1
+    return sum(map(_count, found.values() if isinstance(found, dict) else found))
 
 
 def refs(arg: Arg) -> Iterator[Ref]:
@@ -82,28 +137,66 @@ def refs(arg: Arg) -> Iterator[Ref]:
         yield from arg.refs.values()
 
 
-def length(arg: Arg, name: str) -> int:
+def _length(arg: _Known, name: str, artifacts: Artifacts) -> int:
     """How many items a map finds in it. Raises `StepError` if it is no list."""
+    found: int | None = None
     if isinstance(arg, Gathered):
-        return len(arg.items)
-    if isinstance(arg, Saved) and arg.ref.length is not None:
-        return arg.ref.length
-    if isinstance(arg, Given):
+        found = len(arg.items)
+    elif isinstance(arg, Saved):
+        found = arg.ref.length
+    elif isinstance(arg, _Part):
+        found = _length_of_part(arg, name, artifacts)
+    elif isinstance(arg, Given):
         value = plain.decode(arg.value)
-        if type(value) in (list, tuple):
-            return len(value)
-    raise StepError(
-        f"`{name}` is no list, so a map cannot step through it",
-        hint="return a `list` or `tuple` from the step that makes it",
-    )
+        found = len(value) if type(value) in (list, tuple) else None
+    if found is None:
+        raise StepError(
+            f"`{name}` is no list, so a map cannot step through it",
+            hint="return a `list` or `tuple` from the step that makes it",
+        )
+    return found
 
 
-def item(arg: Arg, position: int, artifacts: Artifacts) -> Arg:
-    """One item of a list."""
+def _length_of_part(part: _Part, name: str, artifacts: Artifacts) -> int | None:
+    if part.at_hand:
+        return part.ref(artifacts).length
+    around = part.around
+    if around is None or around.lengths is None:
+        raise StepError(
+            f"`{name}` is an item of a list too large for the run's records, so a map cannot tell how long it is",
+            hint="let a step flatten the lists into one, and map over that",
+        )
+    return around.lengths[part.position]
+
+
+def _operand(arg: _Known, artifacts: Artifacts) -> Any:
+    """The value that a condition compares. Raises `StepError` if the records do not have it."""
+    if isinstance(arg, Given):
+        return plain.decode(arg.value) if arg.type is None else params.decode(arg.type, arg.value)
+    ref: Ref | None = None
+    if isinstance(arg, Saved):
+        ref = arg.ref
+    elif isinstance(arg, _Part) and arg.at_hand:
+        ref = arg.ref(artifacts)
+    elif isinstance(arg, _Part):
+        around = arg.around
+        found = around.values[arg.position] if around is not None and around.values is not None else None
+        if found is not None:
+            return plain.decode(found[0])
+    if ref is None or ref.codec != "json/1" or not _is_inline(ref):
+        raise StepError(
+            "the condition looks at a value that is no plain data, or a large one",
+            hint="compare in a step, and return the answer",
+        )
+    return plain.decode(ref.inline)
+
+
+def _item(arg: _Known, position: int) -> _Known:
+    """One item of a list. Reads nothing."""
     if isinstance(arg, Gathered):
         return arg.items[position]
-    if isinstance(arg, Saved):
-        return Saved(artifacts.item(arg.ref, position))
+    if isinstance(arg, Saved | _Part):
+        return _Part(arg, position)
     assert isinstance(arg, Given)
     tree = arg.value["~t"] if type(arg.value) is dict else arg.value
     return Given(tree[position], _item_type(arg.type, position))
@@ -141,6 +234,7 @@ def rebuild(returns: Returns, values: dict[str, Any]) -> Any:
 class Arguments:
     """Resolves the sources of one run into arguments, given the verdicts of the steps before.
 
+    given: the parameters. named: what each parameter that names an artifact was resolved to.
     `succeeded(step, prefix)` tells of a step, or of all its items below `prefix`; `one_of` asks it.
     """
 
@@ -151,14 +245,16 @@ class Arguments:
         artifacts: Artifacts,
         verdict: Callable[[str, Index], Verdict | None],
         succeeded: Callable[[str, Index], bool],
+        named: Mapping[str, Ref] = NO_REFS,
     ) -> None:
         self.plan = plan
         self.given = given
+        self.named = named
         self.artifacts = artifacts
         self._verdict = verdict
         self._succeeded = succeeded
         self._gathered: dict[tuple[str, str | None, Index], Gathered] = {}
-        self._expansions: dict[tuple[str, Index], dict[str, Arg]] = {}
+        self._expansions: dict[tuple[str, Index], dict[str, _Known]] = {}
 
     def of_step(self, step: str, index: Index) -> dict[str, Arg]:
         """The arguments of one execution, by name."""
@@ -168,21 +264,35 @@ class Arguments:
     def width(self, map_id: str, prefix: Index) -> int:
         """How many items a map has. Raises `StepError` for something that is no list, or lists of unlike lengths."""
         lists = self._lists(map_id, prefix)
-        counts = {name: length(arg, name) for name, arg in lists.items()}
+        counts = {name: _length(arg, name, self.artifacts) for name, arg in lists.items()}
         if len(set(counts.values())) > 1:
             shown = ", ".join(f"`{name}` has {count}" for name, count in counts.items())
             raise StepError(f"map `{map_id}` steps through its lists together, but {shown} items")
         return next(iter(counts.values()))
 
+    def operand(self, source: Source, scope: tuple[str, ...], index: Index) -> Any:
+        """The value of a source in a condition. Raises `StepError` if it has none that the records tell."""
+        return _operand(self._known(source, scope, index), self.artifacts)
+
     def resolve(self, source: Source, scope: tuple[str, ...], index: Index) -> Arg:
-        """What a source means to something that stands in `scope`, at `index`."""
+        """What a source means to something that stands in `scope`, at `index`. This may read lists from the store."""
+        found = self._known(source, scope, index)
+        if isinstance(found, _Part):
+            return Saved(found.ref(self.artifacts))
+        if isinstance(found, Saved) and found.ref.outline is not None:
+            return Saved(structs.replace(found.ref, outline=None))  # it is for who derives, not for who loads
+        return found
+
+    def _known(self, source: Source, scope: tuple[str, ...], index: Index) -> _Known:
         if isinstance(source, Constant):
             return Given(source.value, source.type)
         if isinstance(source, ParamRef):
+            if source.name in self.named:
+                return Saved(self.named[source.name])
             return Given(self.given[source.name], self.plan.params[source.name].type)
         if isinstance(source, ItemRef):
             level = scope.index(source.map)
-            return item(self._lists(source.map, index[:level])[source.name], index[level], self.artifacts)
+            return _item(self._lists(source.map, index[:level])[source.name], index[level])
         if isinstance(source, ListOf):
             return Gathered(tuple(self.resolve(one, scope, index) for one in source.items))
         if isinstance(source, OneOf):
@@ -219,11 +329,11 @@ class Arguments:
             self._gathered[key] = found
         return found
 
-    def _lists(self, map_id: str, prefix: Index) -> dict[str, Arg]:
+    def _lists(self, map_id: str, prefix: Index) -> dict[str, _Known]:
         found = self._expansions.get((map_id, prefix))
         if found is None:
             place = self.plan.maps[map_id]
             over = place.node.over  # type: ignore[union-attr]  # `maps` holds maps only
-            found = {name: self.resolve(source, place.scope, prefix) for name, source in over.items()}
+            found = {name: self._known(source, place.scope, prefix) for name, source in over.items()}
             self._expansions[map_id, prefix] = found
         return found

@@ -22,6 +22,7 @@ class Lookup(NamedTuple):
 
     entry: CacheEntry | None
     why: str = ""
+    stale: bool = False
 
 
 def cacheable(step: Step) -> bool:
@@ -45,15 +46,12 @@ def cache_key(step: Step, args: Mapping[str, Arg]) -> str:
 
 
 def look_up(step: Step, key: str, ledger: Ledger, artifacts: Artifacts, now: dt.datetime) -> Lookup:
-    """Find results under a key. A useless entry is deleted, so that the step's new results take its place."""
+    """Find results under a key. One that is `stale` has to be forgotten before new results can take its place."""
     entry = ledger.cache_entry(key)
     if entry is None:
         return Lookup(None, "nothing was computed from these inputs yet")
     why = _useless(step, entry, artifacts, now)
-    if not why:
-        return Lookup(entry)
-    ledger.forget(key)
-    return Lookup(None, why)
+    return Lookup(None, why, stale=True) if why else Lookup(entry)
 
 
 def _useless(step: Step, entry: CacheEntry, artifacts: Artifacts, now: dt.datetime) -> str:

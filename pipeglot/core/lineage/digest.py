@@ -10,16 +10,21 @@ from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.state import Entry, RunState
 
 
-def lineage_digest(state: RunState, given: dict[str, Any]) -> str | None:
-    """`sha256:…` of pipeline, params and every cell; None while the run goes on, or if cells were lost or cancelled."""
+def lineage_digest(state: RunState) -> str | None:
+    """`sha256:…` of pipeline, params and every cell; None while the run goes on, or if cells were lost or cancelled.
+
+    A parameter that names an artifact counts by the value of that. Hooks do not count.
+    """
     if not state.finished or state.status in ("lost", "cancelled"):
         return None
     codes = state.plan.codes
-    cells = sorted(state.entries.items(), key=lambda pair: pair[0])
+    hooks = state.plan.hooks
+    cells = sorted((pair for pair in state.entries.items() if pair[0][0] not in hooks), key=lambda pair: pair[0])
+    given, named = state.arguments.given, state.arguments.named
     portable = {
         "lineage": 1,
         "pipeline": state.plan.pipeline.name,
-        "params": {name: plain.decode(value) for name, value in given.items()},
+        "params": {name: named[name].value if name in named else plain.decode(value) for name, value in given.items()},
         "steps": [_portable(cell, entry, codes) for cell, entry in cells],
     }
     return f"sha256:{hashlib.sha256(plain.canonical(portable)).hexdigest()}"

@@ -2,7 +2,8 @@
 
 journal/<utc>-<run>-<nonce>            runs/R/v/<step>/<index>/<slot>
 ir/<sha>                               runs/R/f/<step>/<index>/<slot>/<attempt>-<nonce>
-cache/<key>                            runs/R/start, runs/R/cancel, runs/R/end/<n>
+cache/<key>                            runs/R/c/<step>/<index>/<n>
+                                       runs/R/start, runs/R/cancel, runs/R/end/<n>
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ def verdict(run: str, step: str, index: Index, slot: int = 1) -> str:
 
 def attempt(run: str, step: str, index: Index, slot: int, number: int, nonce: str) -> str:
     return f"{run_prefix(run)}f/{cell_part(step, index)}/{slot}/{number}-{nonce}"
+
+
+def checkpoint(run: str, step: str, index: Index, number: int) -> str:
+    return f"{run_prefix(run)}c/{cell_part(step, index)}/{number}"
 
 
 def ir(sha: str) -> str:

@@ -23,6 +23,7 @@ from pipeglot.core.lineage.records import (
     Attempt,
     CacheEntry,
     Cancel,
+    CheckpointRecord,
     End,
     Record,
     Start,
@@ -117,7 +118,8 @@ class Ledger:
 
     def runs(self) -> list[str]:
         """All run ids, the latest to arrive last. A crash may have left a marker of a run that never started."""
-        return list(dict.fromkeys(keys.run_of_journal(key)[1] for key in self.store.list(keys.JOURNAL)))
+        found = (_marked(key) for key in self.store.list(keys.JOURNAL))
+        return list(dict.fromkeys(run for run in found if run is not None))
 
     # --- cells ------------------------------------------------------------------------------------------------------
 
@@ -151,6 +153,29 @@ class Ledger:
         prefix = f"{keys.run_prefix(run)}f/{keys.cell_part(step, index)}/"
         found = [record for key in self.store.list(prefix) if (record := self._get(key, Attempt, run))]
         return sorted(found, key=lambda record: (record.slot, record.observed.attempt))
+
+    # --- checkpoints ------------------------------------------------------------------------------------------------
+
+    def save_checkpoint(self, record: CheckpointRecord) -> bool:
+        """False if one of that number is there."""
+        return self.store.put(keys.checkpoint(record.run, record.step, record.index, record.number), pack(record))
+
+    def last_checkpoint(self, run: str, step: str, index: keys.Index) -> int:
+        """The number of the latest; 0 if there is none. They are numbered without a gap, so no listing is needed."""
+        low, high = 0, 1
+        while self.store.size(keys.checkpoint(run, step, index, high)) is not None:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            there = self.store.size(keys.checkpoint(run, step, index, middle)) is not None
+            low, high = (middle, high) if there else (low, middle)
+        return low
+
+    def checkpoint(self, run: str, step: str, index: keys.Index, number: int) -> CheckpointRecord | None:
+        found = self._get(keys.checkpoint(run, step, index, number), CheckpointRecord, run)
+        if found is not None and (found.step, found.index, found.number) != (step, index, number):
+            raise Corrupt(f"`{keys.checkpoint(run, step, index, number)}` is the record of another cell")
+        return found
 
     # --- cache ------------------------------------------------------------------------------------------------------
 
@@ -189,6 +214,14 @@ class Ledger:
         if winner is None:
             raise Corrupt(f"`{key}` was there and is gone: something deletes records of a run that is not over")
         return winner
+
+
+def _marked(key: str) -> str | None:
+    """The run that a marker of the journal is of; None for a stray file, which must not hide all runs."""
+    try:
+        return keys.run_of_journal(key)[1]
+    except Corrupt:
+        return None
 
 
 def nonce() -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 from pipeglot.core.ir import (
     AllOf,
@@ -14,16 +16,24 @@ from pipeglot.core.ir import (
     Condition,
     IsIn,
     IsNone,
+    ItemRef,
     ListOf,
     Map,
     Not,
     OneOf,
     OutputRef,
+    ParamRef,
     Pipeline,
     Source,
     Step,
     Truth,
 )
+from pipeglot.core.lineage.records import Look
+
+Hook = Literal["on_failure", "on_success"]
+Want = Literal["length", "value"]
+Wants = set[tuple[int, Want]]
+"""What is asked of the items of a list: at which depth (1: its own items), and what."""
 
 
 class Need(NamedTuple):
@@ -49,7 +59,10 @@ class Plan:
         self.places: dict[str, Place] = {}
         self.maps: dict[str, Place] = {}
         self.order: dict[str, int] = {}
+        self.hooks: dict[str, Hook] = {}
         self._walk(pipeline.nodes, ())
+        self._add_hooks("on_failure", pipeline.on_failure)
+        self._add_hooks("on_success", pipeline.on_success)
 
     def step(self, step: str) -> Step:
         node = self.places[step].node
@@ -63,18 +76,21 @@ class Plan:
 
     def sources(self, step: str) -> set[str]:
         """The steps that a step takes values from: its own arguments, and the lists of the maps that it stands in."""
-        place = self.places[step]
+        return {one for source in self.origins(step) for need in source_needs(source) for one in need.steps}
+
+    def origins(self, step: str) -> list[Source]:
+        """Where a step takes values from: its own arguments, and the lists of the maps that it stands in."""
         found = [*self.step(step).inputs.values()]
-        for name in place.scope:
+        for name in self.places[step].scope:
             node = self.maps[name].node
             found += node.over.values() if isinstance(node, Map) else ()
-        return {one for source in found for need in source_needs(source) for one in need.steps}
+        return found
 
     def scope(self, step: str) -> tuple[str, ...]:
         return self.places[step].scope
 
     def steps(self) -> Iterator[Step]:
-        """All steps, in the order they were written."""
+        """All steps, in the order they were written; hooks come last."""
         return (place.node for place in self.places.values() if isinstance(place.node, Step))
 
     def shared(self, step: str, scope: tuple[str, ...]) -> int:
@@ -85,6 +101,54 @@ class Plan:
                 break
             count += 1
         return count
+
+    def looks(self, step: str) -> dict[str, Look]:
+        """What the shape of a run depends on in the items of a step's outputs, by output."""
+        return {output: _look(wants) for output, wants in self._wanted[step].items()} if step in self._wanted else {}
+
+    def looks_of_params(self) -> dict[str, Look]:
+        """The same for parameters that name artifacts."""
+        return self.looks("")
+
+    @cached_property
+    def _wanted(self) -> dict[str, dict[str, Wants]]:
+        """By step (parameters stand under no step) and output."""
+        found: dict[str, dict[str, Wants]] = {}
+        for place in (*self.maps.values(), *self.places.values()):
+            if isinstance(place.node, Map):
+                for source in place.node.over.values():
+                    self._want(source, place.scope, 0, "length", found)
+            elif isinstance(place.node, Branch):
+                for source in operands(place.node.when):
+                    self._want(source, place.scope, 0, "value", found)
+        return found
+
+    def _want(
+        self, source: Source, scope: tuple[str, ...], depth: int, want: Want, found: dict[str, dict[str, Wants]]
+    ) -> None:
+        """Note whose items `source` leads to; `depth` counts the items that were stepped into on the way here."""
+        if isinstance(source, ItemRef):
+            place = self.maps[source.map]
+            if isinstance(place.node, Map):
+                self._want(place.node.over[source.name], place.scope, depth + 1, want, found)
+        elif isinstance(source, OneOf):
+            for option in source.options:
+                self._want(option, scope, depth, want, found)
+        elif isinstance(source, ListOf) and depth:
+            for item in source.items:
+                self._want(item, scope, depth - 1, want, found)
+        elif isinstance(source, OutputRef):
+            inner = depth - (len(self.scope(source.step)) - self.shared(source.step, scope))
+            if inner > 0:
+                found.setdefault(source.step, defaultdict(set))[source.output or "output"].add((inner, want))
+        elif isinstance(source, ParamRef) and depth:
+            found.setdefault("", defaultdict(set))[source.name].add((depth, want))
+
+    def _add_hooks(self, kind: Hook, hooks: tuple[Step, ...]) -> None:
+        for step in hooks:
+            self.order[step.id] = len(self.order)
+            self.places[step.id] = Place(step, (), ())
+            self.hooks[step.id] = kind
 
     def _walk(self, nodes: tuple[AnyNode, ...], scope: tuple[str, ...]) -> None:
         for node in nodes:
@@ -145,3 +209,11 @@ def inner_steps(node: AnyNode) -> Iterator[Step]:
     inner = node.body if isinstance(node, Map) else node.then + node.otherwise
     for child in inner:
         yield from inner_steps(child)
+
+
+def _look(wants: Wants) -> Look:
+    look: Look | None = None
+    for depth in range(max(depth for depth, _ in wants), 0, -1):
+        look = Look((depth, "length") in wants, (depth, "value") in wants, look)
+    assert look is not None, "a want is of depth 1 or more"
+    return look

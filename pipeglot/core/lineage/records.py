@@ -6,12 +6,37 @@ refuses (see `ledger`).
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
 Hashes: TypeAlias = str | list[Any] | dict[str, Any]
-"""The identity of an argument: one hash; a list of such, in item order; or, for all outputs of a step, one by name."""
+"""The identity of an argument: one hash; a short list of such, in item order (a long one is one hash of its hashes);
+or, for all outputs of a step, one by name."""
+
+
+class Look(NamedTuple):
+    """What the shape of a run depends on in the items of a list: their lengths (a map steps through each), their
+    values (a condition compares them), and the same of the items' own items."""
+
+    lengths: bool = False
+    values: bool = False
+    items: Look | None = None
+
+
+class Outline(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a record tells of the items of a stored list, so that nobody has to read the list to know a run's shape.
+
+    Each part is in item order, and is there only if a pipeline asks for it (see `Look`).
+
+    lengths: how many items each item has; None for one that is no list.
+    values: the tagged JSON of each plain and small item, wrapped in a list of one; None for others.
+    items: the outline of each item; None for one that is no list.
+    """
+
+    lengths: list[int | None] | None = None
+    values: list[tuple[Any] | None] | None = None
+    items: list[Outline | None] | None = None
 
 
 class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,6 +50,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     week: the ISO week of the blob's key, and of those of its parts; empty for an inline value without parts.
     inline: small bytes: of codec `json/1` the JSON itself, of others base64 text.
     length: how many items a list or tuple has, so that a map can expand without reading it.
+    outline: of a stored list, what the shape of this run depends on in its items.
     needs: of an opaque value, the distributions (and `python`) it was made with, by version.
     meta: what the codec must know beside the bytes, such as a file's suffix.
     """
@@ -36,6 +62,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     week: str = ""
     inline: Any | UnsetType = UNSET
     length: int | None = None
+    outline: Outline | None = None
     opaque: bool = False
     needs: dict[str, str] = {}
     meta: dict[str, Any] = {}
@@ -85,11 +112,11 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why an attempt failed.
 
     `cause` tells whose fault it is: the user's function raised; it ran out of time; its process died; or something of
-    ours (an input that cannot be read, an output that cannot be stored) went wrong. `traceback` begins at the user's
-    code.
+    ours (an input that cannot be read, an output that cannot be stored) went wrong; a branch's condition has no answer,
+    or a map no list to step through. `traceback` begins at the user's code.
     """
 
-    cause: Literal["raised", "timeout", "died", "input", "output", "import", "condition"]
+    cause: Literal["raised", "timeout", "died", "input", "output", "import", "condition", "map"]
     type: str
     message: str
     traceback: str = ""
@@ -148,6 +175,19 @@ class Attempt(Record, frozen=True, kw_only=True, tag="attempt"):
     observed: Observed
 
 
+class CheckpointRecord(Record, frozen=True, kw_only=True, tag="checkpoint"):
+    """What a step has saved of itself by `checkpoint()`: a folder. The record with the highest number counts; `key`
+    tells of which code and inputs it is."""
+
+    step: str
+    index: tuple[int, ...]
+    number: int
+    key: str
+    attempt: int
+    at: str
+    ref: Ref
+
+
 class CacheEntry(Record, frozen=True, kw_only=True, tag="cache"):
     """Results under the key of what they were computed from; `run` and `origin` say by whom, `computed` when (UTC)."""
 
@@ -175,4 +215,4 @@ class End(Record, frozen=True, kw_only=True, tag="end"):
     slots: dict[str, int] = {}
 
 
-AnyRecord: TypeAlias = Start | Verdict | Attempt | CacheEntry | Cancel | End
+AnyRecord: TypeAlias = Start | Verdict | Attempt | CheckpointRecord | CacheEntry | Cancel | End

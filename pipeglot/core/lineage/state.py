@@ -7,20 +7,17 @@ the same ones here, whatever order the verdicts came in. The local runner drives
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from msgspec import UNSET
-
-from pipeglot.core import params, plain
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import StepError
-from pipeglot.core.ir import AnyNode, Branch, Map, Pipeline, Source, Step
-from pipeglot.core.lineage.arguments import Arguments, Given, Saved, load
+from pipeglot.core.ir import AnyNode, Branch, Map, Pipeline, Step
+from pipeglot.core.lineage.arguments import NO_REFS, Arguments
 from pipeglot.core.lineage.conditions import evaluate
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.plan import Need, Place, Plan, inner_steps
-from pipeglot.core.lineage.records import Failure, Verdict
+from pipeglot.core.lineage.records import Failure, Ref, Verdict
 
 Status = Literal["succeeded", "failed", "skipped", "cancelled", "lost"]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
@@ -47,13 +44,22 @@ class _Waiting:
 
 
 class RunState:
-    """Feed it verdicts by `apply`; ask it for `entries`, what is `ready` to run, and the `status`."""
+    """Feed it verdicts by `apply`; ask it for `entries`, what is `ready` to run, and the `status`.
+
+    given: the run's parameters. named: what each parameter that names an artifact was resolved to (`Start.artifacts`).
+    """
 
     def __init__(
-        self, pipeline: Pipeline, given: dict[str, Any], artifacts: Artifacts, plan: Plan | None = None
+        self,
+        pipeline: Pipeline,
+        given: dict[str, Any],
+        artifacts: Artifacts,
+        plan: Plan | None = None,
+        *,
+        named: Mapping[str, Ref] = NO_REFS,
     ) -> None:
         self.plan = plan or Plan(pipeline)
-        self.arguments = Arguments(self.plan, given, artifacts, self._verdict_of, self.succeeded)
+        self.arguments = Arguments(self.plan, given, artifacts, self._verdict_of, self.succeeded, named)
         self.entries: dict[Cell, Entry] = {}
         self.ready: list[Cell] = []
         self.fresh: list[Cell] = []
@@ -65,6 +71,8 @@ class RunState:
         self._waiters: defaultdict[Cell, list[_Waiting]] = defaultdict(list)
         self._unsettled = 0
         self._todo: list[tuple[Place, Index]] = []
+        self._over = False
+        """Whether all but the hooks is settled."""
         self._place_all(pipeline.nodes, ())
         self._drain()
 
@@ -72,14 +80,20 @@ class RunState:
 
     @property
     def finished(self) -> bool:
-        """Whether every cell has a verdict or a derived end."""
-        return self._unsettled == 0
+        """Whether every cell has a verdict or a derived end, those of hooks too."""
+        return self._over and self._unsettled == 0
 
     @property
     def status(self) -> RunStatus:
-        if not self.finished:
+        """What became of the run; what becomes of hooks is no part of it."""
+        return self.outcome if self.finished else "running"
+
+    @property
+    def outcome(self) -> RunStatus:
+        """What the status is to be, as soon as all but the hooks is over: they run by it, and cannot change it."""
+        if not self._over:
             return "running"
-        found = {entry.status for entry in self.entries.values()}
+        found = {entry.status for (step, _), entry in self.entries.items() if step not in self.plan.hooks}
         for status in ("cancelled", "lost", "failed"):
             if status in found:
                 return status
@@ -127,6 +141,16 @@ class RunState:
         while self._todo:
             place, index = self._todo.pop()
             self._act(place, index)
+        if not self._over and not self._unsettled:
+            self._over = True
+            self._begin_hooks()
+
+    def _begin_hooks(self) -> None:
+        """All else is over. Those of `on_success` run if all went well, those of `on_failure` in any other case."""
+        due = "on_success" if self.outcome == "succeeded" else "on_failure"
+        for step, kind in self.plan.hooks.items():
+            self._unsettled += 1
+            self._act_step(self.plan.step(step), (), kind == due)
 
     def _place_all(self, nodes: tuple[AnyNode, ...], index: Index) -> None:
         for node in nodes:
@@ -159,7 +183,7 @@ class RunState:
 
     def _act_step(self, node: Step, index: Index, met: bool) -> None:
         cell = (node.id, index)
-        if not met and node.trigger == "all_success":
+        if not met and (node.trigger == "all_success" or node.id in self.plan.hooks):
             self._settle_cell(cell, Entry("skipped"))
             return
         self.expected.add(cell)
@@ -188,7 +212,7 @@ class RunState:
         """A map over something that is no list: its first step fails, what follows in it is skipped."""
         first, *others = inner_steps(node)
         self._unsettled += 1
-        self._settle_cell((first.id, index), Entry("failed", failure=_failure(error)))
+        self._settle_cell((first.id, index), Entry("failed", failure=_failure(error, "map")))
         for step in others:
             self._unsettled += 1
             self._settle_cell((step.id, index), Entry("skipped"))
@@ -196,9 +220,9 @@ class RunState:
     def _decide(self, node: Branch, place: Place, index: Index) -> None:
         self._unsettled -= 1
         try:
-            answer = evaluate(node.when, lambda source: self._operand(source, place, index))
+            answer = evaluate(node.when, lambda source: self.arguments.operand(source, place.scope, index))
         except StepError as error:
-            self.entries[node.id, index] = Entry("failed", failure=_failure(error))
+            self.entries[node.id, index] = Entry("failed", failure=_failure(error, "condition"))
             self.fresh.append((node.id, index))
             self._skip(node, index)
             return
@@ -206,17 +230,6 @@ class RunState:
         for child in other:
             self._skip(child, index)
         self._place_all(taken, index)
-
-    def _operand(self, source: Source, place: Place, index: Index) -> Any:
-        arg = self.arguments.resolve(source, place.scope, index)
-        if isinstance(arg, Given):
-            return plain.decode(arg.value) if arg.type is None else params.decode(arg.type, arg.value)
-        if not isinstance(arg, Saved) or arg.ref.codec != "json/1" or arg.ref.inline is UNSET:
-            raise StepError(  # the records alone must answer: for all readers alike, whatever became of the blobs
-                "the condition looks at a value that is no plain data, or a large one",
-                hint="compare in a step, and return the answer",
-            )
-        return load(arg, self.arguments.artifacts, name="operand")
 
     def _skip(self, node: AnyNode, index: Index) -> None:
         for step in inner_steps(node):
@@ -256,5 +269,5 @@ class RunState:
         return entry.verdict if entry else None
 
 
-def _failure(error: StepError) -> Failure:
-    return Failure(cause="condition", type=type(error).__name__, message=error.message, hint=error.hint, permanent=True)
+def _failure(error: StepError, cause: Literal["condition", "map"]) -> Failure:
+    return Failure(cause=cause, type=type(error).__name__, message=error.message, hint=error.hint, permanent=True)

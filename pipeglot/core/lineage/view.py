@@ -11,14 +11,20 @@ from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import NotFound
 from pipeglot.core.lineage.digest import lineage_digest
-from pipeglot.core.lineage.keys import Cell, Index
+from pipeglot.core.lineage.ids import artifact_id as artifact_id
+from pipeglot.core.lineage.ids import parse_artifact_id as parse_artifact_id
+from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger, host
+from pipeglot.core.lineage.plan import Hook
 from pipeglot.core.lineage.records import End, Failure, Origin, Ref, Start, Verdict
 from pipeglot.core.lineage.state import Entry, RunState
 
 
 class StepView(Struct, frozen=True, kw_only=True):
-    """One execution of a step, or one skipped step. `outputs` maps names to artifact ids."""
+    """One execution of a step, or one skipped step. `outputs` maps names to artifact ids.
+
+    `hook` tells for which outcome a hook runs; what becomes of one changes nothing of the run.
+    """
 
     id: str
     index: tuple[int, ...]
@@ -33,6 +39,7 @@ class StepView(Struct, frozen=True, kw_only=True):
     opaque: tuple[str, ...] = ()
     log: Ref | None = None
     why: str = ""
+    hook: Hook | None = None
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -51,15 +58,18 @@ class RunView(Struct, frozen=True, kw_only=True):
 
 def view(start: Start, state: RunState, *, open_as: str = "running") -> RunView:
     """Describe a run. Cells that are ready and have no verdict are shown as `open_as`, and so is an unfinished run."""
-    steps = [_step(start.run, cell, entry) for cell, entry in state.ordered()]
-    steps += [StepView(id=step, index=index, status=open_as) for step, index in sorted(state.expected)]
+    hooks = state.plan.hooks
+    steps = [_step(start.run, cell, entry, hooks.get(cell[0])) for cell, entry in state.ordered()]
+    steps += [
+        StepView(id=step, index=index, status=open_as, hook=hooks.get(step)) for step, index in sorted(state.expected)
+    ]
     return RunView(
         run_id=start.run,
         pipeline=start.pipeline,
         stack=start.stack,
         backend=start.backend,
         status=state.status if state.finished else open_as,
-        lineage_digest=lineage_digest(state, start.params),
+        lineage_digest=lineage_digest(state),
         created=start.created,
         params={name: readable(value) for name, value in start.params.items()},
         steps=tuple(steps),
@@ -71,7 +81,7 @@ def read_run(ledger: Ledger, artifacts: Artifacts, run: str) -> tuple[Start, Run
     start = ledger.started(run)
     if start is None:
         raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}`")
-    state = RunState(ledger.ir(start.ir), start.params, artifacts)
+    state = RunState(ledger.ir(start.ir), start.params, artifacts, named=start.artifacts)
     state.apply_all(ledger.verdicts(run))
     return start, state
 
@@ -99,12 +109,13 @@ def this_process() -> dict[str, str]:
 
 def is_alive(engine: dict[str, str]) -> bool:
     """Whether the process that `this_process` described still runs on this machine."""
-    pid = int(engine.get("pid", "0"))
-    if pid <= 0:
-        return True
+    told = engine.get("pid", "")
+    if not (told.isascii() and told.isdecimal()) or int(told) <= 0:
+        return True  # not written by `this_process`: nothing is known
+    pid = int(told)
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
@@ -118,25 +129,6 @@ def _born(pid: int) -> str:
             return f"{boot.read().strip()}:{stat.read().rpartition(')')[2].split()[19]}"
     except (OSError, IndexError):
         return ""
-
-
-def artifact_id(run: str, cell: Cell, output: str) -> str:
-    """`<run>/<step>/<output>`, and in a map `<run>/<step>/<index>/<output>`, as in `k7…/train/3.7/auc`."""
-    step, index = cell
-    return "/".join([run, step, ".".join(map(str, index)), output] if index else [run, step, output])
-
-
-def parse_artifact_id(text: str) -> tuple[str, str, Index, str]:
-    """The run (or a prefix of it), step, index and output of an artifact id. Raises `NotFound` if it is none."""
-    parts = text.split("/")
-    if len(parts) == 3:
-        return parts[0], parts[1], (), parts[2]
-    if len(parts) == 4 and all(number.isdigit() for number in parts[2].split(".")):
-        return parts[0], parts[1], tuple(map(int, parts[2].split("."))), parts[3]
-    raise NotFound(
-        f"`{text[:200]}` is no artifact id",
-        hint="an id is `RUN/STEP/OUTPUT`, or `RUN/STEP/INDEX/OUTPUT` in a map; `pipeglot artifact list` shows them",
-    )
 
 
 def readable(wire: Any) -> Any:
@@ -162,15 +154,15 @@ def _readable(value: Any) -> Any:
     return _readable(value.item()) if hasattr(value, "item") else str(value)
 
 
-def _step(run: str, cell: Cell, entry: Entry) -> StepView:
+def _step(run: str, cell: Cell, entry: Entry, hook: Hook | None) -> StepView:
     step, index = cell
     verdict = entry.verdict
     if verdict is None:
-        return StepView(id=step, index=index, status=entry.status, error=entry.failure)
-    return _executed(run, cell, verdict)
+        return StepView(id=step, index=index, status=entry.status, error=entry.failure, hook=hook)
+    return _executed(run, cell, verdict, hook)
 
 
-def _executed(run: str, cell: Cell, verdict: Verdict) -> StepView:
+def _executed(run: str, cell: Cell, verdict: Verdict, hook: Hook | None) -> StepView:
     seen = verdict.observed
     return StepView(
         id=verdict.step,
@@ -186,4 +178,5 @@ def _executed(run: str, cell: Cell, verdict: Verdict) -> StepView:
         opaque=tuple(name for name, ref in seen.refs.items() if ref.opaque),
         log=seen.log,
         why=seen.why,
+        hook=hook,
     )

@@ -57,9 +57,9 @@ def _outcome(made: Pipeline, artifacts: Artifacts, answer: Answer, seed: int) ->
     reader = RunState(made, {}, artifacts)
     reader.apply_all(rng.sample(verdicts, len(verdicts)))
     assert reader.ordered() == state.ordered()
-    assert lineage_digest(reader, {}) == lineage_digest(state, {})
+    assert lineage_digest(reader) == lineage_digest(state)
     cells = tuple((_name(*cell), entry.status) for cell, entry in state.ordered())
-    return state.status, cells, lineage_digest(state, {})
+    return state.status, cells, lineage_digest(state)
 
 
 def _name(step_id: str, index: Index) -> str:
