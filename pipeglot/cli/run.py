@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pipeglot.cli.output import as_json, results_only
 from pipeglot.cli.parsing import folder_of
-from pipeglot.client.launch import local_settings
-from pipeglot.client.records import open_stack_store
+from pipeglot.client.launch import local_settings, resolve_artifacts
+from pipeglot.client.records import Records, open_stack_store
 from pipeglot.core.errors import ParamError
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.view import RunView
@@ -66,10 +66,12 @@ def _execute(args: argparse.Namespace, target: Target, stack: LocalStack, texts:
     refuse_or_note(loaded, [stack])
     given = resolve(loaded.pipeline.params, {}, texts=texts)
     workspace = target.workspace
+    store = open_stack_store(workspace, stack)
+    given, artifacts = resolve_artifacts(Records(workspace, store), loaded.pipeline, given)
     settings = local_settings(workspace, stack, loaded.sources, cache=not args.no_cache)
     display = make_display(sys.stderr)
     began = time.monotonic()
-    run = LocalRun(loaded.pipeline, given, open_stack_store(workspace, stack), settings, pool, display)
+    run = LocalRun(loaded.pipeline, given, store, settings, pool, display, named=artifacts)
     try:
         view = run.execute()
     finally:

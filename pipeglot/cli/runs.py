@@ -123,7 +123,8 @@ def _folded_row(items: list[StepView]) -> list[str]:
 def _step_row(step: StepView) -> list[str]:
     ran = step.status in ("succeeded", "failed") and not step.cached
     tries = str(step.attempts) if ran and step.attempts else ""
-    return [cell_name(step.id, step.index), step.status, tries, duration(step.seconds) if ran else "", _what(step)]
+    name = f"{step.id} ({step.hook})" if step.hook else cell_name(step.id, step.index)
+    return [name, step.status, tries, duration(step.seconds) if ran else "", _what(step)]
 
 
 def _what(step: StepView) -> str:

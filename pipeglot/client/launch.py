@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from pipeglot.client.records import Records
 from pipeglot.core.errors import Corrupt, NotFound, ParamError
@@ -48,10 +46,9 @@ def resolve_artifacts(records: Records, pipeline: Pipeline, given: Mapping[str, 
     Raises one `ParamError` with all that name no artifact of this store.
     """
     params, found, problems = dict(given), {}, []
-    looks = Plan(pipeline).looks_of_params()
-    for param in pipeline.params:
-        if not names_artifact(param.type) or given[param.name] is None:
-            continue
+    asked = [one for one in pipeline.params if _names_artifact(one.type) and given[one.name] is not None]
+    looks = Plan(pipeline).looks_of_params() if asked else {}
+    for param in asked:
         try:
             artifact = records.reference(given[param.name])
             found[param.name] = records.artifacts.outlined(artifact.ref, looks.get(param.name))
@@ -64,15 +61,8 @@ def resolve_artifacts(records: Records, pipeline: Pipeline, given: Mapping[str, 
     return Resolved(params, found)
 
 
-def names_artifact(kind: ParamType) -> bool:
-    """Whether a parameter of this type names an artifact (or may)."""
-    return isinstance(kind, ArtifactType) or (isinstance(kind, OptionalType) and names_artifact(kind.of))
-
-
-def logical_date(pipeline: Pipeline, created: dt.datetime) -> dt.datetime:
-    """The logical date of a run that somebody asked for: now, in the zone of the schedule (UTC if there is none)."""
-    zone = pipeline.schedule.timezone if pipeline.schedule is not None else "UTC"
-    return created.astimezone(dt.UTC if zone == "UTC" else ZoneInfo(zone))
+def _names_artifact(kind: ParamType) -> bool:
+    return isinstance(kind.of if isinstance(kind, OptionalType) else kind, ArtifactType)
 
 
 def _cores() -> int:

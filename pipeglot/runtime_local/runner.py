@@ -64,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     secrets: dict[str, str] = {}
     sources: dict[str, str] = {}
     cache: bool = True
+    logical_date: str | None = None
 
 
 class _Busy:
@@ -80,8 +81,7 @@ class _Busy:
 class LocalRun:
     """One run. `execute` drives it to its end and returns what became of it.
 
-    given: the parameters. named: what each parameter that names an artifact was resolved to. created: when the run was
-    asked for, which is its logical date; now, if it was not said.
+    given: the parameters. named: what each parameter that names an artifact was resolved to.
     """
 
     def __init__(
@@ -94,7 +94,6 @@ class LocalRun:
         listener: Listener,
         *,
         named: Mapping[str, Ref] = NO_REFS,
-        created: dt.datetime | None = None,
     ) -> None:
         self.plan = Plan(pipeline)
         self.settings = settings
@@ -102,7 +101,7 @@ class LocalRun:
         self.listener = listener
         self.ledger = Ledger(store)
         self.artifacts = Artifacts(store)
-        self.start = self._start(pipeline, given, named, created or _now())
+        self.start = self._start(pipeline, given, named)
         self.state = RunState(pipeline, self.start.params, self.artifacts, self.plan, named=self.start.artifacts)
         self.runtime = Runtime(
             self.start, self.ledger, self.artifacts, settings.secrets, plan=self.plan, cache=settings.cache
@@ -348,10 +347,9 @@ class LocalRun:
 
     # --- begin and end ----------------------------------------------------------------------------------------------
 
-    def _start(
-        self, pipeline: Pipeline, given: Mapping[str, Any], named: Mapping[str, Ref], created: dt.datetime
-    ) -> Start:
+    def _start(self, pipeline: Pipeline, given: Mapping[str, Any], named: Mapping[str, Ref]) -> Start:
         engine_run = os.urandom(16).hex()
+        created = _now().isoformat()
         return self.ledger.start(
             Start(
                 run=keys.run_id(self.settings.stack, pipeline.name, engine_run),
@@ -360,10 +358,10 @@ class LocalRun:
                 backend="local",
                 ir=self.ledger.put_ir(pipeline),
                 params=dict(given),
-                artifacts=dict(named),
-                created=created.astimezone(dt.UTC).isoformat(),
-                logical_date=created.isoformat(),
+                created=created,
+                logical_date=self.settings.logical_date or created,
                 engine={"run": engine_run, **this_process()},
+                artifacts=dict(named),
             )
         )
 

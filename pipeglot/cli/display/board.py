@@ -26,8 +26,11 @@ class Retrying(NamedTuple):
 class Row:
     """A step: how many of its executions are where."""
 
-    def __init__(self, step: str, scope: tuple[str, ...], attempts: int, known: set[Index]) -> None:
+    def __init__(
+        self, step: str, scope: tuple[str, ...], attempts: int, known: set[Index], *, hook: bool = False
+    ) -> None:
         self.step = step
+        self.hook = hook
         self.scope = scope
         self.attempts = attempts
         self.known = known
@@ -51,6 +54,11 @@ class Row:
     @property
     def total(self) -> int:
         return max(len(self.known), self.settled)
+
+    @property
+    def shown(self) -> bool:
+        """A hook is worth a line only once it runs: of two kinds, one never does."""
+        return not self.hook or self.mood not in ("waiting", "skipped")
 
     @property
     def over(self) -> bool:
@@ -91,7 +99,7 @@ class Board:
             scope = plan.scope(step.id)
             known = self._known.setdefault(scope, set())
             attempts = step.retry.attempts if step.retry else 1
-            self.rows[step.id] = Row(step.id, scope, attempts, known)
+            self.rows[step.id] = Row(step.id, scope, attempts, known, hook=step.id in plan.hooks)
 
     def expanded(self, cells: list[Cell]) -> None:
         for step, index in cells:

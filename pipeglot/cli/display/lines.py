@@ -52,6 +52,8 @@ def row_line(row: Row, width: int, now: float, encoding: str | None, *, over: bo
     mood = row.mood
     dim = "dim" if mood in ("waiting", "skipped") else ""
     spans = [Span(f"{glyph(mood, encoding)} ", _COLOURS[mood]), Span(f"{row.step:{width}}", dim)]
+    if row.hook:
+        spans.append(Span("  hook", "dim"))
     details = _folded(row, now) if row.folded else _single(row, mood, now)
     if over and mood == "waiting":
         details = [Span("no items" if row.folded else "not reached", "dim")]

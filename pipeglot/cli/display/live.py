@@ -120,7 +120,7 @@ class Live:
 
     def _lines(self, most: int) -> list[list[Span]]:
         now = self.board.clock()
-        rows = list(self.board.rows.values())
+        rows = [row for row in self.board.rows.values() if row.shown]
         shown, hidden = choose(rows, most)
         width = max((len(row.step) for row in shown), default=0)
         encoding = getattr(self.stream, "encoding", None)

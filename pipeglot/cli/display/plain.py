@@ -53,8 +53,11 @@ class Plain:
 
     def settled(self, cell: Cell, entry: Entry) -> None:
         row = self.board.settle(cell, entry)
+        if not row.shown:
+            return
         if not row.folded:
-            self._count(f"{row.step}: {_single(row, entry)}", important=entry.status == "failed")
+            name = f"hook {row.step}" if row.hook else row.step
+            self._count(f"{name}: {_single(row, entry)}", important=entry.status == "failed")
         elif entry.status == "failed":
             self._item(cell, f"failed ({failure_line(entry.failure)})")
 

@@ -50,17 +50,18 @@ class _Report:
         self.onward = onward
         self.seconds = seconds
         self.stream = stream
-        self.failed = [step for step in view.steps if step.status == "failed"]
+        self.steps = [step for step in view.steps if step.hook is None]
+        self.failed = [step for step in self.steps if step.status == "failed"]
+        self.hooks_failed = [step for step in view.steps if step.hook is not None and step.status == "failed"]
 
     def lines(self) -> Iterator[str]:
         yield from self._pickled()
-        if self.failed:
+        if self.failed or self.hooks_failed:
             yield from self._failures()
+            yield ""
         if self.view.status == "succeeded":
             yield self._summary()
             return
-        if self.failed:
-            yield ""
         yield self._summary()
         yield from self._skipped()
         yield ""
@@ -77,7 +78,7 @@ class _Report:
         return f"{safe_line(self.view.pipeline)} {how} {time}: {counts} (run {run})"
 
     def _counts(self) -> Iterator[str]:
-        steps = self.view.steps
+        steps = self.steps
         skipped = sum(step.status == "skipped" for step in steps)
         yield plural(len(steps) - skipped, "step")
         for count, word in (
@@ -88,6 +89,8 @@ class _Report:
         ):
             if count:
                 yield f"{count} {word}"
+        if self.hooks_failed:
+            yield f"{plural(len(self.hooks_failed), 'hook')} failed"
 
     def _pickled(self) -> Iterator[str]:
         found = [f"{step.id}.{output}" for step in self.view.steps if not step.cached for output in step.opaque]
@@ -101,7 +104,7 @@ class _Report:
 
     def _failures(self) -> Iterator[str]:
         alike: dict[tuple[str, ...], list[StepView]] = {}
-        for step in self.failed:
+        for step in [*self.failed, *self.hooks_failed]:
             alike.setdefault((step.id, *_manner(step.error)), []).append(step)
         groups = list(alike.values())
         for first, *others in groups[:MOST_FAILURES]:
@@ -130,7 +133,7 @@ class _Report:
 
     def _title(self, step: StepView) -> str:
         place = self.plan.places.get(step.id)
-        kind = "condition" if place and isinstance(place.node, Branch) else "step"
+        kind = "condition" if place and isinstance(place.node, Branch) else "hook" if step.hook else "step"
         return f"{kind} {cell_name(step.id, step.index)}"
 
     def _attempts(self, step: StepView) -> str:
@@ -153,7 +156,7 @@ class _Report:
 
     def _skipped(self) -> Iterator[str]:
         blamed = blamed_steps(self.plan, {step.id for step in self.failed})
-        names = dict.fromkeys(step.id for step in self.view.steps if step.status == "skipped" and step.id in blamed)
+        names = dict.fromkeys(step.id for step in self.steps if step.status == "skipped" and step.id in blamed)
         if names:
             yield f"skipped, for they need what failed: {listed(list(names))}"
 

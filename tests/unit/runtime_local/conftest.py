@@ -9,8 +9,9 @@ import pytest
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.ir import AnyNode, CodeRef, Param, Pipeline, Returns, ScalarType, Step
+from pipeglot.core.ir import AnyNode, ArtifactType, CodeRef, Param, Pipeline, Returns, ScalarType, Step
 from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.records import Ref
 from pipeglot.core.lineage.view import RunView, StepView, read_run
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.listener import Listener, Silent
@@ -39,18 +40,34 @@ class Bench:
         self.ledger = Ledger(self.store)
         self.artifacts = Artifacts(self.store)
 
-    def run(self, *nodes: AnyNode, n: int = 0, listener: Listener | None = None, **settings: Any) -> RunView:
+    def run(
+        self,
+        *nodes: AnyNode,
+        n: int = 0,
+        listener: Listener | None = None,
+        named: dict[str, tuple[str, Ref]] | None = None,
+        **settings: Any,
+    ) -> RunView:
+        """`named` gives each artifact parameter its id and its reference."""
+        named = named or {}
         made = Pipeline(
             name="p",
-            params=(Param(name="n", type=ScalarType(name="int")),),
+            params=(
+                Param(name="n", type=ScalarType(name="int")),
+                *(Param(name=name, type=ArtifactType()) for name in named),
+            ),
             nodes=nodes,
+            on_failure=settings.pop("on_failure", ()),
+            on_success=settings.pop("on_success", ()),
             max_parallel=settings.pop("pipeline_limit", None),
         )
+        given = {"n": n, **{name: text for name, (text, _) in named.items()}}
+        refs = {name: ref for name, (_, ref) in named.items()}
         known: dict[str, Any] = {"stack": "local", "root": str(ROOT), "roots": (str(ROOT),), "max_parallel": 2}
         chosen = Settings(work=str(self.folder / "work"), **(known | settings))
         pool = Pool()
         try:
-            return LocalRun(made, {"n": n}, self.store, chosen, pool, listener or Silent()).execute()
+            return LocalRun(made, given, self.store, chosen, pool, listener or Silent(), named=refs).execute()
         finally:
             pool.close()
 

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeglot.core.checkpoints import checkpoint
 from pipeglot.core.context import current_run, log_metrics, secret
 from pipeglot.core.errors import Permanent
 
@@ -315,3 +316,76 @@ def flaky_tidy(folder: str) -> None:
     Path(folder, f"tidy-{attempt}").touch()
     if attempt < 3:
         raise ConnectionError
+
+
+def lists(lengths: list[int], width: int = 0) -> list[list[str]]:
+    """A list of lists; `width` makes each text long."""
+    return [[f"{i}.{j}".ljust(width) for j in range(count)] for i, count in enumerate(lengths)]
+
+
+def arrays(lengths: list[int]) -> list[object]:
+    """Items that are no plain data, one list of arrays each."""
+    import numpy as np
+
+    return [[np.arange(j) for j in range(count)] for count in lengths]
+
+
+def size(x: object) -> int:
+    return len(x)  # type: ignore[arg-type]
+
+
+def strip(x: str) -> str:
+    return x.strip()
+
+
+def scores(n: int) -> list[float]:
+    return [i / n for i in range(n)]
+
+
+def ends_run(folder: str, word: str, n: int) -> None:
+    """A hook: notes what it was told."""
+    here = current_run()
+    print(f"told {word} {n}")
+    Path(folder, f"{word}-{here.attempt}").write_text(f"{here.failed} {here.params['n']}")
+
+
+def ends_badly(folder: str) -> None:
+    Path(folder, str(current_run().attempt)).touch()
+    raise ValueError("nobody to tell")
+
+
+def counts(folder: str, until: int, kill_at: int = -1, leave: bool = False) -> list[object]:
+    """Counts in a checkpoint; dies or fails on the way, once for each count that it reaches for the first time."""
+    with checkpoint() as c:
+        path = c.dir / "count"
+        found = int(path.read_text()) if c.restored else 0
+        begun = found
+        while found < until:
+            found += 1
+            path.write_text(str(found))
+            (c.dir / "large").write_bytes(bytes([found % 256]) * 300_000)
+            c.save()
+            mark = Path(folder, str(found))
+            if not mark.exists():
+                mark.touch()
+                if found == kill_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if found == kill_at + 1:
+                    raise ConnectionError("lost it")
+        return [begun, found, c.restored, current_run().attempt]
+
+
+def odd_checkpoint(kind: str) -> None:
+    with checkpoint() as c:
+        if kind == "link":
+            (c.dir / "out").symlink_to("/etc/hostname")
+        elif kind == "socket":
+            os.mkfifo(c.dir / "pipe")
+        elif kind == "gone":
+            shutil.rmtree(c.dir)
+        elif kind == "nested":
+            with checkpoint():
+                pass
+        if kind != "outside":
+            c.save()
+    c.save()
