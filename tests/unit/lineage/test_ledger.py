@@ -10,6 +10,7 @@ from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.ledger import Ledger, pack, unpack
 from pipeglot.core.lineage.records import CacheEntry, Origin, Start
+from pipeglot.core.lineage.view import is_alive, this_process
 from pipeglot.core.store import open_store
 from tests.unit.lineage.build import RUN, pipeline, step, verdict
 
@@ -154,3 +155,21 @@ def test_step_names_in_keys_are_safe_where_case_is_folded(step_id: str, part: st
 def test_what_is_no_run_id_never_becomes_a_key(run: str) -> None:
     with pytest.raises(Corrupt, match="is no run id"):
         keys.run_prefix(run)
+
+
+def test_a_stray_file_in_the_journal_hides_no_run(ledger: Ledger) -> None:
+    ledger.start(start())
+    for stray in ("journal/README", "journal/a-b-c", "journal/-", "journal/20260101T000000.000000-zzz-1"):
+        ledger.store.put(stray, b"")
+    assert ledger.runs() == [RUN]
+
+
+@pytest.mark.parametrize("pid", ["", "x", "-4", "0", "\u00b2", "1e9"])
+def test_a_process_that_nobody_can_ask_about_is_taken_to_be_alive(pid: str) -> None:
+    assert is_alive({"host": "here", "pid": pid})
+
+
+def test_a_process_is_told_from_all_others() -> None:
+    assert is_alive(this_process())
+    assert not is_alive(this_process() | {"process": "another boot"})
+    assert not is_alive({"pid": str(1 << 80)})
