@@ -75,6 +75,21 @@ def test_a_killed_runner_leaves_no_process_and_a_run_shown_as_lost(
     assert bench.run(work("one")).steps[0].cached
 
 
+def test_a_run_killed_in_a_hook_keeps_what_its_steps_did(bench: Bench, marks: Path) -> None:
+    code = DRIVER.partition("bench.run(")[0] + (
+        "hook = work('child_process', given=marks, returns=NONE)\n"
+        "bench.run(work('one'), on_success=(hook,), on_failure=(work('sad', 'one'),))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(bench.folder), str(marks)], cwd=ROOT)
+    until((marks / "pid").exists)
+    process.kill()
+    process.wait()
+    (run,) = bench.ledger.runs()
+    view = read_view(bench.ledger, bench.artifacts, run)
+    assert (view.status, view.lineage_digest) == ("lost", None)
+    assert bench.states(view) == {"one": "succeeded", "sad": "skipped", "child_process": "lost"}
+
+
 def test_a_second_interrupt_ends_all_at_once(bench: Bench, marks: Path, runner: subprocess.Popen[bytes]) -> None:
     runner.send_signal(signal.SIGINT)
     time.sleep(0.3)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeglot.core.context import Active, log_metrics, running
 from pipeglot.core.ir import Cache, Retry
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.view import read_view
@@ -42,6 +43,24 @@ def message(bench: Bench, step: str, **options: Any) -> str:
     error = bench.step(bench.run(work(step, **options), secrets=SECRET), step).error
     assert error is not None
     return error.message
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"": 1}, "log_metrics: '' is no name for a metric"),
+        ({" ": 1}, "log_metrics: ' ' is no name for a metric"),
+        ({"a\nb": 1}, "log_metrics: 'a\\nb' is no name for a metric"),
+        ({"n": 10**400}, "log_metrics: 'n' is too large for a float"),
+        ({"n": "1"}, "log_metrics: 'n' is '1', which is no number"),
+    ],
+)
+def test_a_metric_is_a_named_number(metrics: dict[str, float], message: str) -> None:
+    active = Active(None, {})  # type: ignore[arg-type]  # metrics are no matter of where the step is
+    with running(active), pytest.raises((TypeError, ValueError)) as found:
+        log_metrics(metrics)
+    assert str(found.value) == message
+    assert active.metrics == {}
 
 
 def test_metrics_may_be_nan(bench: Bench) -> None:

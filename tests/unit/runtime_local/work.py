@@ -389,3 +389,7 @@ def odd_checkpoint(kind: str) -> None:
         if kind != "outside":
             c.save()
     c.save()
+
+
+def told_params() -> dict[str, object]:
+    return dict(current_run().params)
