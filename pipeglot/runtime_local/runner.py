@@ -63,6 +63,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     secrets: dict[str, str] = {}
     sources: dict[str, str] = {}
     cache: bool = True
+    logical_date: str | None = None
 
 
 class _Busy:
@@ -352,7 +353,7 @@ class LocalRun:
                 ir=self.ledger.put_ir(pipeline),
                 params=dict(given),
                 created=created,
-                logical_date=created,
+                logical_date=self.settings.logical_date or created,
                 engine={"run": engine_run, **this_process()},
             )
         )
