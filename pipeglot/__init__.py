@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as type checkers know it; `typing` alone costs more than all else here
 if TYPE_CHECKING:
+    from pipeglot.core.artifact_refs import Artifact as Artifact
+    from pipeglot.core.artifact_refs import artifact as artifact
     from pipeglot.core.authoring.conditions import all_of as all_of
     from pipeglot.core.authoring.conditions import any_of as any_of
     from pipeglot.core.authoring.conditions import is_in as is_in
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from pipeglot.core.authoring.conditions import one_of as one_of
     from pipeglot.core.authoring.conditions import otherwise as otherwise
     from pipeglot.core.authoring.conditions import when as when
+    from pipeglot.core.authoring.logical_date import LogicalDate as LogicalDate
+    from pipeglot.core.authoring.mapping import each as each
+    from pipeglot.core.authoring.mapping import unzip as unzip
     from pipeglot.core.authoring.pipelines import Pipeline as Pipeline
     from pipeglot.core.authoring.pipelines import pipeline as pipeline
     from pipeglot.core.authoring.schedules import Cron as Cron
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
     from pipeglot.core.authoring.settings import Resources as Resources
     from pipeglot.core.authoring.settings import Retry as Retry
     from pipeglot.core.authoring.steps import Step as Step
-    from pipeglot.core.authoring.steps import each as each
     from pipeglot.core.authoring.steps import step as step
     from pipeglot.core.checkpoints import checkpoint as checkpoint
     from pipeglot.core.context import current_run as current_run
@@ -33,11 +37,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "artifact_refs": ("Artifact", "artifact"),
     "authoring.conditions": ("all_of", "any_of", "is_in", "is_none", "not_", "one_of", "otherwise", "when"),
+    "authoring.logical_date": ("LogicalDate",),
+    "authoring.mapping": ("each", "unzip"),
     "authoring.pipelines": ("Pipeline", "pipeline"),
     "authoring.schedules": ("Cron", "Interval"),
     "authoring.settings": ("Cache", "Resources", "Retry"),
-    "authoring.steps": ("Step", "each", "step"),
+    "authoring.steps": ("Step", "step"),
     "checkpoints": ("checkpoint",),
     "context": ("current_run", "log_metrics", "secret"),
     "errors": ("DefinitionError", "Permanent", "PipeglotError"),
@@ -45,10 +52,12 @@ _HOMES = {
 _NAMES = {name: f"pipeglot.core.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Artifact",
     "Cache",
     "Cron",
     "DefinitionError",
     "Interval",
+    "LogicalDate",
     "Permanent",
     "PipeglotError",
     "Pipeline",
@@ -58,6 +67,7 @@ __all__ = [
     "__version__",
     "all_of",
     "any_of",
+    "artifact",
     "checkpoint",
     "current_run",
     "each",
@@ -70,6 +80,7 @@ __all__ = [
     "pipeline",
     "secret",
     "step",
+    "unzip",
     "when",
 ]
 

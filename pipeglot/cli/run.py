@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import os
 import sys
 import time
@@ -60,15 +61,16 @@ def _execute(args: argparse.Namespace, target: Target, stack: LocalStack, texts:
     from pipeglot.cli.checks import refuse_or_note
     from pipeglot.cli.display import make_display
     from pipeglot.cli.display.report import report
-    from pipeglot.core.params import resolve
+    from pipeglot.core.params import moment_in_zone, resolve
 
     loaded = load(target)
     refuse_or_note(loaded, [stack])
-    given = resolve(loaded.pipeline.params, {}, texts=texts)
+    logical_date = moment_in_zone(dt.datetime.now(dt.UTC), loaded.pipeline.schedule)
+    given = resolve(loaded.pipeline.params, {}, texts=texts, logical_date=logical_date)
     workspace = target.workspace
     store = open_stack_store(workspace, stack)
     given, artifacts = resolve_artifacts(Records(workspace, store), loaded.pipeline, given)
-    settings = local_settings(workspace, stack, loaded.sources, cache=not args.no_cache)
+    settings = local_settings(workspace, stack, loaded.sources, cache=not args.no_cache, logical_date=logical_date)
     display = make_display(sys.stderr)
     began = time.monotonic()
     run = LocalRun(loaded.pipeline, given, store, settings, pool, display, named=artifacts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +19,15 @@ from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.workspace import Workspace
 
 
-def local_settings(workspace: Workspace, stack: LocalStack, sources: dict[str, str], *, cache: bool) -> Settings:
-    """What the local runner needs to know of the stack and the project."""
+def local_settings(
+    workspace: Workspace,
+    stack: LocalStack,
+    sources: dict[str, str],
+    *,
+    cache: bool,
+    logical_date: dt.datetime | None = None,
+) -> Settings:
+    """What the local runner needs to know of the stack and the project. Without a `logical_date`, it is the start."""
     return Settings(
         stack=stack.name,
         root=str(workspace.root),
@@ -30,6 +38,7 @@ def local_settings(workspace: Workspace, stack: LocalStack, sources: dict[str, s
         pools=stack.pools,
         secrets=workspace.secrets(stack),
         cache=cache,
+        logical_date=None if logical_date is None else logical_date.isoformat(),
     )
 
 

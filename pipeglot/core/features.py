@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pipeglot.core.errors import Location, Problem
 from pipeglot.core.ir import (
     AnyNode,
+    ArtifactType,
     Branch,
     DictType,
     EnumType,
@@ -59,6 +60,7 @@ class Feature(Enum):
     POOL = "pool"
     MAP = "map"
     MAP_TOGETHER = "map over several lists"
+    MAP_PIPELINE = "mapped pipeline"
     MAP_NESTED = "map in a map"
     MAP_COLLECT = "list of a map's results"
     BRANCH = "branch"
@@ -81,6 +83,9 @@ class Feature(Enum):
     PARAM_DICT = "dict parameter"
     PARAM_DATACLASS = "dataclass parameter"
     PARAM_PYDANTIC = "pydantic parameter"
+    PARAM_ARTIFACT = "artifact parameter"
+    PARAM_LOGICAL_DATE = "logical date parameter"
+    HOOKS = "hooks"
     SCHEDULE_CRON = "cron schedule"
     SCHEDULE_INTERVAL = "interval schedule"
     SCHEDULE_WINDOW = "schedule start and end"
@@ -183,9 +188,13 @@ def _uses(pipeline: Pipeline) -> Iterator[Use]:
     for param in pipeline.params:
         for feature in _type_uses(param.type):
             yield feature, PARAM + param.name
+        if param.logical_date:
+            yield Feature.PARAM_LOGICAL_DATE, PARAM + param.name
     plan = Plan(pipeline)
     for node, depth in _walk(pipeline.nodes, 0):
         yield from _node_uses(node, depth, plan)
+    for hook in (*pipeline.on_failure, *pipeline.on_success):
+        yield from _hook_uses(hook, plan)
 
 
 def _walk(nodes: tuple[AnyNode, ...], depth: int) -> Iterator[tuple[AnyNode, int]]:
@@ -220,6 +229,7 @@ def _schedule(schedule: Schedule) -> dict[Feature, bool]:
 _KINDS: dict[type, Feature] = {
     EnumType: Feature.PARAM_ENUM,
     LiteralType: Feature.PARAM_LITERAL,
+    ArtifactType: Feature.PARAM_ARTIFACT,
     OptionalType: Feature.PARAM_OPTIONAL,
     TupleType: Feature.PARAM_TUPLE,
     DictType: Feature.PARAM_DICT,
@@ -256,7 +266,7 @@ def _type_uses(kind: ParamType) -> Iterator[Feature]:
         case OptionalType() | DictType():
             yield _KINDS[type(kind)]
             yield from _type_uses(kind.of)
-        case EnumType() | LiteralType():
+        case EnumType() | LiteralType() | ArtifactType():
             yield _KINDS[type(kind)]
 
 
@@ -267,7 +277,12 @@ def _node_uses(node: AnyNode, depth: int, plan: Plan) -> Iterator[Use]:
         asked, sources = _step(node), node.inputs.values()
         scope = plan.scope(node.id)
     elif isinstance(node, Map):
-        asked = {Feature.MAP: True, Feature.MAP_TOGETHER: len(node.over) > 1, Feature.MAP_NESTED: depth > 0}
+        asked = {
+            Feature.MAP: True,
+            Feature.MAP_TOGETHER: len(node.over) > 1,
+            Feature.MAP_PIPELINE: _is_pipeline(node.body),
+            Feature.MAP_NESTED: depth > 0,
+        }
         sources, scope = node.over.values(), plan.maps[node.id].scope
     else:
         asked = {Feature.BRANCH: True, Feature.BRANCH_IN_MAP: depth > 0}
@@ -275,6 +290,20 @@ def _node_uses(node: AnyNode, depth: int, plan: Plan) -> Iterator[Use]:
     yield from ((feature, node.id) for feature, used in asked.items() if used)
     for source in sources:
         yield from ((feature, node.id) for feature in _source_uses(source, scope, plan))
+
+
+def _hook_uses(hook: Step, plan: Plan) -> Iterator[Use]:
+    """A hook is a step in all but its place; what it returns is never reused."""
+    yield Feature.HOOKS, hook.id
+    asked = _step(hook) | {Feature.CACHE: False, Feature.CACHE_EXPIRES: False}
+    yield from ((feature, hook.id) for feature, used in asked.items() if used)
+    for source in hook.inputs.values():
+        yield from ((feature, hook.id) for feature in _source_uses(source, (), plan))
+
+
+def _is_pipeline(body: tuple[AnyNode, ...]) -> bool:
+    """Whether the body of a map is more than one step."""
+    return len(body) != 1 or not isinstance(body[0], Step)
 
 
 def _source_uses(source: Source, scope: tuple[str, ...], plan: Plan) -> Iterator[Feature]:

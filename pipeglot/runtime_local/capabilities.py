@@ -37,6 +37,7 @@ CAPABILITIES: Capabilities = declare(
         Feature.POOL: _NATIVE,
         Feature.MAP: _NATIVE,
         Feature.MAP_TOGETHER: _NATIVE,
+        Feature.MAP_PIPELINE: _NATIVE,
         Feature.MAP_NESTED: _NATIVE,
         Feature.MAP_COLLECT: _NATIVE,
         Feature.BRANCH: _NATIVE,
@@ -59,6 +60,9 @@ CAPABILITIES: Capabilities = declare(
         Feature.PARAM_DICT: _NATIVE,
         Feature.PARAM_DATACLASS: _NATIVE,
         Feature.PARAM_PYDANTIC: _NATIVE,
+        Feature.PARAM_ARTIFACT: _NATIVE,
+        Feature.PARAM_LOGICAL_DATE: _NATIVE,
+        Feature.HOOKS: _NATIVE,
         Feature.SCHEDULE_CRON: _BY_HAND,
         Feature.SCHEDULE_INTERVAL: _BY_HAND,
         Feature.SCHEDULE_WINDOW: _BY_HAND,
@@ -95,7 +99,7 @@ def check(
     """Hold a pipeline against this backend and a stack's pools and secrets. `strict` makes every note a problem."""
     needed = needs(pipeline)
     problems = missing(needed, CAPABILITIES, locations, "local")
-    for step in Plan(pipeline).steps():
+    for step in (*Plan(pipeline).steps(), *pipeline.on_failure, *pipeline.on_success):
         problems += _undeclared(step, locations.get(step.id), stack, pools, secrets)
     notes = advisory(needed, CAPABILITIES, locations, "local")
     if strict:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 from enum import Enum
 from typing import Annotated, NamedTuple, TypedDict, TypeVar, assert_type
 
 import pandas as pd
 
 from pipeglot import (
+    Artifact,
     Cache,
     Cron,
     Interval,
+    LogicalDate,
     Permanent,
     Resources,
     Retry,
     Step,
     all_of,
     any_of,
+    artifact,
     current_run,
     each,
     is_in,
@@ -30,6 +34,7 @@ from pipeglot import (
     pipeline,
     secret,
     step,
+    unzip,
     when,
 )
 
@@ -255,5 +260,70 @@ def other_forms(year: int, mode: Mode = Mode.FAST, names: list[str] | None = Non
     return nested.auc
 
 
+# --- mapped pipelines, hooks, and what a run is given -----------------------------------------------------------------
+
+
+class Studied(NamedTuple):
+    trained: Trained
+    rows: int
+
+
+@step
+def total_rows(counts: list[int]) -> int:
+    return sum(counts)
+
+
+@pipeline
+def study(raw: pd.DataFrame, carrier: str, limit: int = 3) -> Studied:
+    trained = train(raw, carrier)
+    return Studied(trained, total_rows([limit]))
+
+
+@pipeline
+def nothing(raw: pd.DataFrame) -> None:
+    validate(raw)
+
+
+@step
+def notify(channel: str, year: int = 0) -> None:
+    print(channel, year)
+
+
+@pipeline(on_failure=notify.partial(channel="#ml"), on_success=[clean_up, notify.partial(channel="#all")])
+def mapped_forms(hours: int, raw: Artifact[pd.DataFrame], day: date = LogicalDate()) -> list[Trained]:
+    assert_type(raw, pd.DataFrame)
+    assert_type(day, date)
+    names = carriers(raw)
+    assert_type(part.map(raw, each(names)), list[Trained])
+    assert_type(part.map(raw, carrier=each(["AA"])), list[Trained])
+    assert_type(part.map(raw=[raw, raw], carrier=["AA", "UA"]), list[Trained])
+    assert_type(part.partial(raw=raw).map(carrier=names), list[Trained])
+    assert_type(study.map(raw, each(names), limit=each([1, 2])), list[Studied])
+    trained, rows = unzip(study.map(raw, each(names)))
+    assert_type(trained, list[Trained])
+    assert_type(rows, list[int])
+    models, aucs = unzip(train.map(raw, each(names)))
+    assert_type(models, list[LogisticRegression])
+    assert_type(aucs, list[float])
+    first_half, _ = unzip(halves.map(each([raw, raw])))
+    assert_type(first_half, list[pd.DataFrame])
+    total_rows.after(nothing.map(each([raw])))(rows)
+    best(trained)
+    return part.map(raw, each(names))
+
+
+@pipeline(on_failure=(notify.partial(channel="#ml"),), on_success=notify.with_options(retry=Retry(2)))
+def optional_forms(channel: str, model: Artifact[LogisticRegression] | None = None) -> None:
+    assert_type(model, LogisticRegression | None)
+    with when(not_(is_none(model))):
+        train(ingest(1), channel)
+
+
+@pipeline
+def annotated(model: Annotated[LogisticRegression, Artifact]) -> str:
+    return register(model)
+
+
+register(artifact("flights/best.model@latest"))
 a_step: Step[[int], int | None] = maybe
 assert_type(train(pd.DataFrame(), "x").auc, float)

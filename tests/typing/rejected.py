@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple, TypedDict, overload
 
 import pipeglot
-from pipeglot import Interval, Resources, Retry, all_of, each, is_in, one_of, otherwise, pipeline, step, when
+from pipeglot import (
+    Artifact,
+    Interval,
+    LogicalDate,
+    Resources,
+    Retry,
+    all_of,
+    each,
+    is_in,
+    one_of,
+    otherwise,
+    pipeline,
+    step,
+    unzip,
+    when,
+)
 
 
 class Table: ...
@@ -125,6 +141,22 @@ def wrong(year: int) -> None:
     train.partial(table=table).map(carrier="AA")  # E: mypy strict basic
     publish(train.map(table, each(carriers(table))))  # E: mypy strict basic
 
+    # map of a pipeline
+    part.map(each(["x"]))  # E: mypy strict basic
+    part.map(each(table))  # E: mypy strict basic
+    part.map(table=3)  # E: mypy strict basic
+    part.map(each([table]), depth=1)  # E: mypy strict basic
+    publish(part.map(each([table])))  # E: mypy strict basic
+    best(part.map(each([table])))  # E: mypy strict basic
+    part.partial(table=table).map(table=3)  # E: mypy strict basic
+
+    # taking apart what a map gives
+    unzip(part.map(each([table])))  # E: mypy strict basic
+    unzip(x)  # E: mypy strict basic
+    _d, _e = unzip(train.map(table, each(["x"])))  # E: mypy strict basic
+    models, _aucs, _places = unzip(train.map(table, each(["x"])))
+    best(models)  # E: mypy strict basic
+
     # results
     x.acu  # E: mypy strict basic
     count(table)["row"]  # E: mypy strict basic
@@ -150,6 +182,24 @@ def wrong(year: int) -> None:
     load.with_options(secrets="TOKEN")  # E: mypy strict basic
 
 
+@pipeline
+def dated(day: datetime = LogicalDate()) -> None:  # E: mypy strict basic
+    publish("x")
+
+
+@pipeline
+def scored(model: Artifact[Model]) -> None:
+    publish(model)  # E: mypy strict basic
+
+
+@pipeline
+def not_scored(model: Artifact[Model] | None) -> None:
+    take([model])  # E: mypy strict basic
+
+
+pipeline(on_failure=3)  # E: mypy strict basic
+pipeline(on_success=part)  # E: mypy strict basic
+pipeline(on_success=["notify"])  # E: mypy strict basic
 Retry()  # E: mypy strict basic
 Retry(3, "10s")  # E: mypy strict basic
 Resources(4)  # E: mypy strict basic

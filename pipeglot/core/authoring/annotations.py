@@ -30,6 +30,11 @@ def members(hint: Any) -> tuple[Any, ...] | None:
     return get_args(hint) if get_origin(hint) in _UNIONS else None
 
 
+def list_of(hint: Any) -> Any:
+    """`list[hint]`; a list of anything where nothing is known of its items."""
+    return list if hint is MISSING else types.GenericAlias(list, (hint,))
+
+
 def type_text(hint: Any) -> str:
     """A type for people: `list[str]`, `DataFrame | None`. Alike on all versions of Python, for it is part of the IR."""
     if hint is MISSING:

@@ -6,11 +6,13 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeglot.core import ir, plain
+from pipeglot.core.artifact_refs import ArtifactRef
 from pipeglot.core.authoring.annotations import MISSING, type_text
 from pipeglot.core.authoring.fits import accepts, fits, list_item
 from pipeglot.core.authoring.functions import Function, function_of
+from pipeglot.core.authoring.logical_date import LogicalDateDefault
 from pipeglot.core.authoring.symbols import CONTAINERS, Poison, SymbolicValue, holds_symbols, is_symbolic
-from pipeglot.core.authoring.values import Each, Value
+from pipeglot.core.authoring.values import Each, Rows, Value
 
 if TYPE_CHECKING:
     from pipeglot.core.authoring.trace import Trace
@@ -171,6 +173,8 @@ def _no_source(slot: Slot, value: object) -> None:
     if type(value) is Each:
         name = slot.function.name if slot.function else "step"
         slot.trace.note("each", f"{slot} is `each(…)`, which belongs in `map`", f"write `{name}.map(…)`")
+    elif type(value) is Rows:
+        value._misuse("argument")
     else:
         slot.trace.note(
             "condition", f"{slot} is a condition, which is no value", "compute it in a step that returns a bool"
@@ -204,6 +208,8 @@ def _constant(slot: Slot, value: object) -> ir.Constant | None:
         message = f"{slot} is the {function.kind} `{function.name}` itself, not its result"
         slot.trace.note("constant", message, f"call it: `{function.name}(…)`")
         return None
+    if _is_a_default(slot, value):
+        return None
     if slot.hint is not MISSING and not accepts(value, slot.hint):
         slot.trace.note("types", f"{slot.declared()}, which `{_short(value)}` is not", "pass a value of that type")
         return None
@@ -215,6 +221,21 @@ def _constant(slot: Slot, value: object) -> ir.Constant | None:
             message = f"{slot} cannot be written into a pipeline: {error.message}"
             slot.trace.note("constant", message, "make a step that returns it, or pass what it is made from")
         return found
+
+
+def _is_a_default(slot: Slot, value: object) -> bool:
+    """What stands for a value of the run, and belongs where its parameters are declared."""
+    if type(value) is LogicalDateDefault:
+        hint = "write `def flow(day: date = LogicalDate())`, and pass `day`"
+        slot.trace.note(
+            "logical-date", f"{slot} is `LogicalDate()`, which is the default of a pipeline's parameter only", hint
+        )
+        return True
+    if type(value) is ArtifactRef:
+        hint = "write `def flow(model: Artifact[Model])`, pass `model`, and name the artifact when you run it"
+        slot.trace.note("artifact", f"{slot} is `{value!r}`, which is the value of a pipeline's parameter only", hint)
+        return True
+    return False
 
 
 def _rich(slot: Slot, value: object) -> ir.Constant | None:

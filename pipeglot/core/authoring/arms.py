@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.sources import FUNCTIONS, enclosing
+from pipeglot.core.authoring.trace import InMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 def explain_arm(trace: Trace, value: Value, where: str) -> tuple[str, str]:
     """Message and hint for a value that is not there outside the arm in which its step stands."""
     arm = next(arm for depth, arm in enumerate(value._arms) if trace.arms[depth : depth + 1] != (arm,))
+    if type(arm) is InMap:
+        return (
+            f"{where} is {value._label()}, which is that of one item of {arm}",
+            "return it from that pipeline: what `.map(…)` gives is the list of all items",
+        )
     message = f"{where} is {value._label()}, which runs only in the {arm}"
     name = _set_in_both()
     if name:

@@ -10,7 +10,7 @@ from pipeglot.core.authoring.arguments import Slot, has_value, source_of, usable
 from pipeglot.core.authoring.fits import class_of, fits
 from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.symbols import Poison, SymbolicValue, is_symbolic
-from pipeglot.core.authoring.trace import Arm, OpenBranch, Trace, required
+from pipeglot.core.authoring.trace import Arm, OpenBranch, Places, Trace, required
 from pipeglot.core.authoring.values import Condition, Value
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Branch:
         self._condition = condition
         self._at = here()
         self._entered = False
-        self._saved: tuple[list[Entry], tuple[Arm, ...]] = trace.block, trace.arms
+        self._saved: tuple[list[Entry], Places] = trace.block, trace.arms
         trace.unentered[id(self)] = (self._name(), self._at)
 
     def __enter__(self) -> None:
@@ -293,15 +293,15 @@ def _union(hints: list[Any]) -> Any:
     return Union[tuple(hints)]  # noqa: UP007  # of a list that is known at run time
 
 
-def _exclusive(one: tuple[Arm, ...], other: tuple[Arm, ...]) -> bool:
+def _exclusive(one: Places, other: Places) -> bool:
     """Whether two places are in different arms of one branch."""
     for ours, theirs in zip(one, other, strict=False):
         if ours != theirs:
-            return ours.branch is theirs.branch
+            return type(ours) is type(theirs) is Arm and ours.branch is theirs.branch
     return False
 
 
-def _meeting(places: Sequence[tuple[Arm, ...]]) -> tuple[Arm, ...]:
+def _meeting(places: Sequence[Places]) -> Places:
     """The arms that all places have in common."""
     found = places[0]
     for place in places[1:]:

@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pipeglot.core.authoring.annotations import MISSING, type_text
+from pipeglot.core.authoring.logical_date import LogicalDateDefault
 from pipeglot.core.authoring.positions import Lines, declare, here
 from pipeglot.core.errors import DefinitionError, Location, Problem
 
@@ -119,6 +120,8 @@ class Function:
         found += self._unbindable()
         if self._hints_error:
             found.append(("annotation", *self._hints_error))
+        if self.kind == "step":
+            found += self._dated()
         return found
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -205,6 +208,15 @@ class Function:
                 f"parameter `{name}` of {self.kind} `{self.name}` is positional-only: arguments are passed by name",
                 "leave out the `/`",
             )
+
+    def _dated(self) -> typing.Iterator[tuple[str, str, str]]:
+        for one in self.parameters.values():
+            if type(one.default) is LogicalDateDefault:
+                yield (
+                    "logical-date",
+                    f"parameter `{one.name}` of step `{self.name}` defaults to `LogicalDate()`, which is for pipelines",
+                    f"write `{one.name}: date = LogicalDate()` in the pipeline, and pass `{one.name}` to the step",
+                )
 
     def _starred(self) -> tuple[str, ...]:
         """The names of `*args` and `**kwargs`, which follow the others."""

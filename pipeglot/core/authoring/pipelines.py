@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol,
 
 from pipeglot.core import ir
 from pipeglot.core.authoring.annotations import MISSING
-from pipeglot.core.authoring.arguments import Slot, bind, source_of
 from pipeglot.core.authoring.failing import explain_failure
 from pipeglot.core.authoring.functions import Function, Parameter
+from pipeglot.core.authoring.hooks import WHEN, Hook, read_hooks, record_hooks
+from pipeglot.core.authoring.logical_date import LogicalDateDefault
+from pipeglot.core.authoring.mapping import Partial, awaiting, map_call
+from pipeglot.core.authoring.nesting import enter, inline, map_over
 from pipeglot.core.authoring.options import checked_name, safe_name
+from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.recording import in_thread
 from pipeglot.core.authoring.settings import Checks
-from pipeglot.core.authoring.symbols import Poison
 from pipeglot.core.authoring.trace import Endless, Trace, current, nodes
 from pipeglot.core.authoring.values import Value
 from pipeglot.core.errors import DefinitionError, Location, ParamError, UsageError
 
 if TYPE_CHECKING:
+    from pipeglot.core.authoring.hooks import Hooks
     from pipeglot.core.authoring.schedules import Schedule
     from pipeglot.core.code import Project
 
@@ -55,6 +59,8 @@ class Pipeline(Generic[P, R_co]):
         self._function = Function(fn, "pipeline")
         fields = _read(self._function.name, options)
         self.name = fields.pop("name", None) or safe_name(self._function.name)
+        self._hooks: dict[str, tuple[Hook, ...]] = {when: fields.pop(when) for when in WHEN}
+        self._at = here() if any(self._hooks.values()) else None
         self._fields = fields
 
     def __reduce__(self) -> str:
@@ -73,10 +79,15 @@ class Pipeline(Generic[P, R_co]):
         function, trace = self._function, Trace(project)
         failure: Exception | None = None
         params: tuple[ir.Param, ...] = ()
+        hooks: dict[str, tuple[ir.Step, ...]] = {}
+        empty = True
         with trace, suppress(Endless):
+            trace.hooks = {when: {hook.step._function for hook in found} for when, found in self._hooks.items()}
             params = tuple(_params(trace, function))
-            if not _enter(trace, function):
+            if enter(trace, function):
                 failure = _run(trace, function)
+            empty = not trace.positions
+            hooks = record_hooks(trace, self, self._at)
             for what, at in trace.unentered.values():
                 hint = f"write `with {what[1:-1]}:`, and call steps in the block"
                 trace.note("branch", f"{what} stands alone", hint, at)
@@ -85,14 +96,14 @@ class Pipeline(Generic[P, R_co]):
         problems = trace.problems()
         if failure is not None:
             problems += explain_failure(trace, failure, function)
-        if not problems and not trace.positions:
+        if not problems and empty:
             problems = trace.empty(function)
         if problems:
             raise DefinitionError(problems) from failure
-        found = self._build(trace, params)
+        found = self._build(trace, params, hooks)
         return Traced(found, {id_: trace.lines.locate(at) for id_, at in trace.positions.items()})
 
-    def _build(self, trace: Trace, params: tuple[ir.Param, ...]) -> ir.Pipeline:
+    def _build(self, trace: Trace, params: tuple[ir.Param, ...], hooks: dict[str, tuple[ir.Step, ...]]) -> ir.Pipeline:
         from pipeglot.core.validate import validate
 
         found = ir.Pipeline(
@@ -101,6 +112,8 @@ class Pipeline(Generic[P, R_co]):
             params=params,
             nodes=nodes(trace.nodes),
             closures=trace.closures,
+            on_failure=hooks["on_failure"],
+            on_success=hooks["on_success"],
             **self._fields,
         )
         problems = validate(found)  # finds nothing, unless a check of ours is missing
@@ -119,38 +132,27 @@ class Pipeline(Generic[P, R_co]):
             )
         if trace.elsewhere():
             return in_thread(trace, self._function)  # type: ignore[return-value]  # poison
-        return self._inline(trace, args, kwargs)  # type: ignore[no-any-return]  # to a checker, the results
+        return inline(trace, self, args, kwargs)  # type: ignore[no-any-return]  # to a checker, the results
 
-    def map(self, *_: Any, **__: Any) -> Any:
-        """Not there yet."""
-        trace = current()
-        message = f"`{self.name}.map`: a pipeline cannot be mapped yet"
-        hint = "map its steps one by one: `step.map(…)`"
-        if trace is None:
-            raise UsageError(message, hint=hint)
-        trace.note("map-pipeline", message, hint)
-        return Poison(trace)
+    @overload
+    def map(self, *args: P.args, **kwargs: P.kwargs) -> list[R_co]: ...
+    @overload
+    def map(self, **lists: list[Any] | tuple[Any, ...]) -> list[R_co]: ...
+    def map(self, *args: Any, **kwargs: Any) -> Any:
+        """All its steps, once for each item: of what is given as `each(xs)`, or else of all the lists given by name.
 
-    def _inline(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        function = self._function
-        if function in trace.functions:
-            chain = " → ".join(f"`{one.name}`" for one in (*trace.functions, function))
-            trace.note(
-                "recursion", f"pipeline `{self.name}` calls itself: {chain}", "a pipeline is finite: loop inside a step"
-            )
-            return Poison(trace)
-        bound = bind(trace, function, args, kwargs)
-        if _enter(trace, function):
-            trace.functions.pop()
-            return Poison(trace)
-        arguments = {name: _argument(trace, function, one, bound) for name, one in function.parameters.items()}
-        outer = trace.prefix
-        trace.prefix = f"{trace.take_id(self.name, function)}."
-        try:
-            return function.fn(**arguments)
-        finally:
-            trace.prefix = outer
-            trace.functions.pop()
+        What it returns is then the list of what it returns for each item; `unzip` takes a list of tuples apart.
+        """
+        return map_call(self, args, kwargs)
+
+    def partial(self, **fixed: Any) -> Partial[R_co]:
+        """Fix arguments, to `.map(…)` over lists for the others."""
+        return awaiting(Partial(self, fixed), self, f"{self.name}.partial(…)")
+
+    def _mapped(self, trace: Trace, bound: dict[str, object], lists: set[str]) -> Any:
+        if trace.elsewhere():
+            return in_thread(trace, self._function)
+        return map_over(trace, self, bound, lists)
 
 
 def _run(trace: Trace, function: Function) -> Exception | None:
@@ -162,34 +164,8 @@ def _run(trace: Trace, function: Function) -> Exception | None:
     return None
 
 
-def _enter(trace: Trace, function: Function) -> bool:
-    """Look at a pipeline function before it runs; whether it is not even worth running."""
-    trace.functions.append(function)
-    if function not in trace.checked:
-        trace.checked.add(function)
-        for code, message, hint in function.mistakes():
-            trace.note(code, message, hint, function.at)
-        from pipeglot.core.authoring.scan import scan
-
-        scan(trace, function)
-    return function.is_unusable
-
-
 def _parameter(trace: Trace, parameter: Parameter) -> Value:
     return Value(trace, ir.ParamRef(name=parameter.name), parameter.hint, name=parameter.name)
-
-
-def _argument(trace: Trace, function: Function, parameter: Parameter, bound: dict[str, object]) -> object:
-    """What a nested pipeline gets. Plain values become symbolic, as parameters are at the top."""
-    given = bound.get(parameter.name, parameter.default)
-    if given is MISSING:
-        return Poison(trace)
-    source = source_of(Slot(trace, parameter.name, parameter.hint, function), given)
-    if source is None:
-        return Poison(trace)
-    if type(given) is Value:
-        return given
-    return Value(trace, source, parameter.hint, name=parameter.name, arms=trace.arms)
 
 
 def _params(trace: Trace, function: Function) -> Any:
@@ -202,10 +178,22 @@ def _params(trace: Trace, function: Function) -> Any:
             kind = params.type_of(Any if one.hint is MISSING else one.hint, owner=owner)
             if one.default is MISSING:
                 yield ir.Param(name=name, type=kind)
+            elif type(one.default) is LogicalDateDefault:
+                yield _logical_date(name, kind, owner)
             else:
                 yield ir.Param(name=name, type=kind, default=params.normalise(kind, one.default, name=name))
         except ParamError as error:
             trace.note("param", error.message, error.hint, function.at)
+
+
+def _logical_date(name: str, kind: ir.ParamType, owner: str) -> ir.Param:
+    """A parameter that is a day. Raises `ParamError` for any other."""
+    if kind == ir.ScalarType(name="date"):
+        return ir.Param(name=name, type=kind, logical_date=True)
+    hint = f"write `{name}: date = LogicalDate()`"
+    if kind == ir.ScalarType(name="datetime"):
+        hint += "; in a step, `current_run().logical_date` has the time too"
+    raise ParamError(f"{owner} defaults to `LogicalDate()`, which is a `date`, and is no `date` itself", hint=hint)
 
 
 # --- the decorator ----------------------------------------------------------------------------------------------------
@@ -215,7 +203,7 @@ def _read(what: str, options: dict[str, Any]) -> dict[str, Any]:
     from pipeglot.core.authoring.schedules import Schedule
 
     checks = Checks(f"pipeline `{what}`")
-    known = ("name", "schedule", "tags", "max_parallel")
+    known = ("name", "schedule", "tags", "max_parallel", *WHEN)
     for name in sorted(options.keys() - set(known)):
         checks.refuse(f"there is no option `{name}`", f"the options are {', '.join(f'`{one}`' for one in known)}")
     schedule = options.get("schedule")
@@ -232,6 +220,7 @@ def _read(what: str, options: dict[str, Any]) -> dict[str, Any]:
         "schedule": schedule and schedule.spec,
         "tags": checks.texts("tags", options.get("tags")),
         "max_parallel": options.get("max_parallel"),
+        **{when: read_hooks(checks, when, options.get(when)) for when in WHEN},
     }
     if fields["max_parallel"] is not None:
         checks.number("max_parallel", fields["max_parallel"], least=1, whole=True)
@@ -254,6 +243,8 @@ def pipeline(
     schedule: Schedule | None = None,
     tags: list[str] | tuple[str, ...] = (),
     max_parallel: int | None = None,
+    on_failure: Hooks | None = None,
+    on_success: Hooks | None = None,
 ) -> PipelineDecorator: ...
 def pipeline(fn: Any = None, /, **options: Any) -> Any:
     """Make a function a pipeline, with or without options: `@pipeline`, `@pipeline(schedule=Cron("0 6 * * *"))`."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from pipeglot.core import ir
-from pipeglot.core.authoring.annotations import MISSING
+from pipeglot.core.authoring.annotations import MISSING, list_of
 from pipeglot.core.authoring.arguments import Slot, in_arm, list_source, source_of
 from pipeglot.core.authoring.functions import function_of
 from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.symbols import Poison, SymbolicValue, is_symbolic
-from pipeglot.core.authoring.values import Each, Producer, Value
+from pipeglot.core.authoring.values import Each, Producer, Rows, Value
 from pipeglot.core.errors import DefinitionError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeglot.core.authoring.functions import Function
+    from pipeglot.core.authoring.positions import Position
     from pipeglot.core.authoring.steps import Step
     from pipeglot.core.authoring.trace import Trace
 
@@ -35,6 +35,9 @@ def record(
     all_done = fields.get("trigger") == "all_done"
     if all_done:
         bound = {name: value for name, value in bound.items() if not _refused_by_all_done(trace, id_, name, value)}
+        if lists and lists <= bound.keys():
+            message = f'step `{id_}` has `trigger="all_done"`, and cannot be mapped: a map that fails has no items'
+            trace.note("all-done", message, "pass it the whole list")
     inputs: dict[str, ir.Source] = {}
     over: dict[str, ir.Source] = {}
     parameters = function.parameters
@@ -55,13 +58,29 @@ def record(
     if lists is None:
         trace.block.append(node)
     else:
-        _check_lengths(trace, id_, over)
+        check_lengths(trace, id_, over)
         trace.block.append(ir.Map(id=id_, over=over, body=(node,)))
     producer = Producer(id_, function, declared, fields.get("trigger", "all_success"), lists is not None)
     hint, outputs = declared.whole, declared if declared.many else None
     if lists is not None:
-        hint, outputs = list if hint is MISSING else GenericAlias(list, (hint,)), None
+        hint, outputs = list_of(hint), None
     return Value(trace, ir.OutputRef(step=id_), hint, arms=trace.arms, declared=outputs, producers=(producer,))
+
+
+def record_hook(trace: Trace, step: Step[Any, Any], bound: dict[str, object], at: Position | None) -> ir.Step:
+    """A step that stands beside the nodes, with constants and parameters for arguments."""
+    function = step._function
+    fields = _template(trace, step) | step._fields
+    id_ = trace.take_id(step.name, function)
+    if at is not None:
+        trace.positions[id_] = at
+    inputs: dict[str, ir.Source] = {}
+    for name, value in bound.items():
+        parameter = function.parameters.get(name)
+        source = source_of(Slot(trace, name, parameter.hint if parameter else MISSING, function), value)
+        if source is not None:
+            inputs[name] = source
+    return ir.Step(id=id_, inputs=inputs, **fields)
 
 
 def _template(trace: Trace, step: Step[Any, Any]) -> dict[str, Any]:
@@ -87,6 +106,14 @@ def _template(trace: Trace, step: Step[Any, Any]) -> dict[str, Any]:
 
 def _refused_by_all_done(trace: Trace, id_: str, name: str, value: object) -> bool:
     """An `all_done` step runs even if what it waits for has failed, so there may be nothing to hand it."""
+    item = next((one for one in _values(value) if type(one._source) is ir.ItemRef), None)
+    if item is not None:
+        trace.note(
+            "all-done",
+            f'step `{id_}` has `trigger="all_done"`, and `{name}` is {item._label()}, which is an item of a map',
+            "call it outside of the mapped pipeline, with parameters and plain values",
+        )
+        return True
     producer = next((one._producers[0] for one in _values(value) if one._producers), None)
     if producer is None:
         return False
@@ -103,6 +130,8 @@ def _values(value: object) -> Iterator[Value]:
         yield value
     elif type(value) is Each:
         yield from _values(value._items)
+    elif type(value) is Rows:
+        yield from _values(tuple(value._lists))
     elif type(value) in (list, tuple):
         for one in value:  # type: ignore[attr-defined]
             yield from _values(one)
@@ -130,6 +159,8 @@ def _waited(trace: Trace, step: Step[Any, Any], result: object, *, all_done: boo
             )
         elif in_arm(trace, result, where):
             yield result._producers[0].id
+    elif type(result) is Rows:
+        yield from _waited(trace, step, list(result._lists), all_done=all_done)
     elif type(result) in (list, tuple):
         for one in result:  # type: ignore[attr-defined]
             yield from _waited(trace, step, one, all_done=all_done)
@@ -148,7 +179,7 @@ def _no_result(result: object) -> tuple[str, str]:
     return f"{label}, which is no result of a step", "pass what a step call gave"
 
 
-def _check_lengths(trace: Trace, id_: str, over: dict[str, ir.Source]) -> None:
+def check_lengths(trace: Trace, id_: str, over: dict[str, ir.Source]) -> None:
     """Lists that are known now must be of one length now."""
     counts = {
         name: len(source.value if type(source) is ir.Constant else source.items)  # type: ignore[union-attr]

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Un
 
 from pipeglot.core.authoring.arguments import bind
 from pipeglot.core.authoring.functions import Function
+from pipeglot.core.authoring.mapping import Partial, awaiting, map_call
 from pipeglot.core.authoring.options import Options, read_options, safe_name
-from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.recording import in_thread, record
 from pipeglot.core.authoring.returns import Declared, declared
-from pipeglot.core.authoring.symbols import Poison, is_symbolic
+from pipeglot.core.authoring.symbols import is_symbolic
 from pipeglot.core.authoring.trace import current, required, stray
-from pipeglot.core.authoring.values import Each
 from pipeglot.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,20 +82,14 @@ class Step(Generic[P, R_co]):
     def map(self, **lists: list[Any] | tuple[Any, ...]) -> list[R_co]: ...
     def map(self, *args: Any, **kwargs: Any) -> Any:
         """Run once for each item: of what is given as `each(xs)`; without an `each`, of all the lists given by name."""
-        trace = required(f"{self.name}.map")
-        trace.uncalled.pop(id(self), None)
-        given = any(type(value) is Each for value in (*args, *kwargs.values()))
-        if not given and (args or not kwargs):
-            hint = f"mark the lists to step through: `{self.name}.map(…, each(xs))`"
-            trace.note("each", f"`{self.name}.map` is given no `each(…)`", hint)
-            return Poison(trace)
-        bound = bind(trace, self._function, args, kwargs)
-        lists = {name for name, value in bound.items() if not given or type(value) is Each}
+        return map_call(self, args, kwargs)
+
+    def _mapped(self, trace: Trace, bound: dict[str, object], lists: set[str]) -> Any:
         return record(trace, self, bound, lists)
 
     def partial(self, **fixed: Any) -> Partial[R_co]:
         """Fix arguments, to `.map(…)` over lists for the others."""
-        return _awaiting(Partial(self, fixed), self, f"{self.name}.partial(…)")
+        return awaiting(Partial(self, fixed), self, f"{self.name}.partial(…)")
 
     # --- variants -----------------------------------------------------------------------------------------------------
 
@@ -105,7 +98,7 @@ class Step(Generic[P, R_co]):
         required(f"{self.name}.after")
         made = self._copy()
         made._after = (*self._after, *results)
-        return _awaiting(made, self, f"{self.name}.after(…)")
+        return awaiting(made, self, f"{self.name}.after(…)")
 
     def with_options(self, **options: Unpack[Options]) -> Step[P, R_co]:
         """This step with other options; what is not named stays."""
@@ -114,7 +107,7 @@ class Step(Generic[P, R_co]):
         made.name = fields.pop("name", None) or self.name
         made._fields = self._fields | fields
         made._given = self._given | dict(options)
-        return _awaiting(made, self, f"{self.name}.with_options(…)")
+        return awaiting(made, self, f"{self.name}.with_options(…)")
 
     def _copy(self) -> Step[P, R_co]:
         made: Step[P, R_co] = object.__new__(type(self))
@@ -130,49 +123,6 @@ class Step(Generic[P, R_co]):
 
     def __repr__(self) -> str:
         return f"<step {self.name}: {self._function.module}.{self._function.qualname}>"
-
-
-def _awaiting(made: T, of: object, what: str) -> T:
-    """Remember that a variant made in a pipeline is there to be called; the one that it comes from has been used."""
-    trace = current()
-    if trace is not None:
-        trace.uncalled.pop(id(of), None)
-        trace.uncalled[id(made)] = (made, what, here())
-    return made
-
-
-class Partial(Generic[R_co]):
-    """A step with some of its arguments, waiting for lists."""
-
-    def __init__(self, step: Step[..., R_co], fixed: dict[str, Any]) -> None:
-        self._step = step
-        self._fixed = fixed
-
-    @overload
-    def map(self: Partial[Coroutine[Any, Any, T]], **lists: list[Any] | tuple[Any, ...]) -> list[T]: ...
-    @overload
-    def map(self, **lists: list[Any] | tuple[Any, ...]) -> list[R_co]: ...
-    def map(self, **lists: Any) -> Any:
-        """Run once for each item of the lists, which are stepped through together."""
-        step = self._step
-        trace = required(f"{step.name}.partial(…).map")
-        trace.uncalled.pop(id(self), None)
-        for name in sorted(self._fixed.keys() & lists.keys()):
-            trace.note(
-                "argument-twice", f"`{step.name}` is given `{name}` twice: in `partial` and in `map`", "leave one out"
-            )
-        if not lists:
-            trace.note(
-                "each", f"`{step.name}.partial(…).map()` is given no list", f"write `{step.name}.partial(…).map(x=xs)`"
-            )
-            return Poison(trace)
-        return record(trace, step, bind(trace, step._function, (), self._fixed | lists), set(lists))
-
-
-def each(xs: list[T] | tuple[T, ...], /) -> T:
-    """In `.map(…)`: run once for each item of `xs`, with that item as the argument."""
-    made: Any = Each(required("each"), xs)
-    return made  # type: ignore[no-any-return]  # to a checker it is an item
 
 
 class Decorator(Protocol):

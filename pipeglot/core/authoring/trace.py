@@ -39,6 +39,15 @@ class Arm(NamedTuple):
         return f"{'`when`' if self.taken else '`otherwise`'} arm of `{self.branch.id}`"
 
 
+class InMap(NamedTuple):
+    """The inside of a mapped pipeline, where each value is that of one item."""
+
+    map: str
+
+    def __str__(self) -> str:
+        return f"mapped pipeline `{self.map}`"
+
+
 class OpenBranch:
     """A branch while its arms are still being written."""
 
@@ -54,6 +63,9 @@ class OpenBranch:
     def node(self) -> ir.Branch:
         return ir.Branch(id=self.id, when=self.condition, then=nodes(self.then), otherwise=nodes(self.otherwise or []))
 
+
+Places = tuple[Arm | InMap, ...]
+"""The arms and mapped pipelines that something stands in, outermost first."""
 
 Mistake = tuple[str, str, str]
 """Code, message and hint of a problem."""
@@ -84,7 +96,7 @@ class Trace:
         self._places: set[tuple[str, Position | Location | None]] = set()
         self.nodes: list[Entry] = []
         self.block = self.nodes
-        self.arms: tuple[Arm, ...] = ()
+        self.arms: Places = ()
         self.prefix = ""
         self.functions: list[Function] = []
         """The pipelines under way, outermost first."""
@@ -100,6 +112,10 @@ class Trace:
         self.uncalled: dict[int, tuple[object, str, Position | None]] = {}
         """Variants of steps, such as `train.after(x)`, that nothing has called so far."""
         self.closures: dict[str, dict[str, str]] = {}
+        self.hooks: dict[str, set[Function]] = {}
+        """The functions of the hooks of the pipeline that is traced, under `on_failure` and `on_success`."""
+        self.place: Position | None = None
+        """Where mistakes are made while no code of the user's is under way."""
         self.over = False
         self._modules: dict[str, str] = {}
         self._owners: dict[str, list[Function]] = {}
@@ -121,7 +137,7 @@ class Trace:
 
     def note(self, code: str, message: str, hint: str = "", at: Position | Location | None = None) -> None:
         """Record a mistake and go on; where it was made is where the user's code stands now, unless told."""
-        at = at or here() or self._meanwhile()
+        at = at or self.place or here() or self._meanwhile()
         if self.over:
             raise DefinitionError([Problem(code, message, self.locate(at), hint)])
         self.noted.setdefault((message, at), Noted(code, message, hint, at))

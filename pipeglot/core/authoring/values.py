@@ -14,14 +14,14 @@ from pipeglot.core.authoring.symbols import Poison, SymbolicValue, unpacked
 if TYPE_CHECKING:
     from pipeglot.core.authoring.functions import Function
     from pipeglot.core.authoring.returns import Declared
-    from pipeglot.core.authoring.trace import Arm, Trace
+    from pipeglot.core.authoring.trace import Places, Trace
 
 
 class Value(SymbolicValue):
     """What a step will return, one of its outputs, a parameter, or whichever of several `one_of` will give."""
 
     __slots__ = ("_arms", "_declared", "_hint", "_name", "_producers", "_source")
-    _arms: tuple[Arm, ...]
+    _arms: Places
     _declared: Declared | None
     _hint: Any
     _name: str
@@ -35,7 +35,7 @@ class Value(SymbolicValue):
         hint: Any = MISSING,
         *,
         name: str = "",
-        arms: tuple[Arm, ...] = (),
+        arms: Places = (),
         declared: Declared | None = None,
         producers: tuple[Producer, ...] = (),
     ) -> None:
@@ -166,4 +166,27 @@ class Each(SymbolicValue):
     def _misuse(self, _use: str, _detail: str = "") -> Poison:
         at = here()
         self._trace.note_use("each", "`each(…)` is no value: it belongs in `map`", "write `step.map(each(…))`", at)
+        return Poison(self._trace)
+
+
+class Rows(SymbolicValue):
+    """What a mapped pipeline gives that returns several results: a list of tuples, known only part by part."""
+
+    __slots__ = ("_id", "_lists")
+    _id: str
+    _lists: Any
+
+    def __init__(self, trace: Trace, id: str, lists: Any) -> None:  # noqa: A002  # as in the IR
+        object.__setattr__(self, "_trace", trace)
+        object.__setattr__(self, "_id", id)
+        object.__setattr__(self, "_lists", lists)
+
+    def _label(self) -> str:
+        return f"the list of what mapped pipeline `{self._id}` returns"
+
+    def _misuse(self, _use: str, _detail: str = "") -> Poison:
+        names = ", ".join(getattr(self._lists, "_fields", None) or "abcdefghijklmnopqrstuvwxyz"[: len(self._lists)])
+        message = f"{self._label()} has {len(self._lists)} results in each item, which are lists of their own"
+        at = here()
+        self._trace.note_use("rows", message, f"take them apart: `{names} = unzip(…)`", at)
         return Poison(self._trace)

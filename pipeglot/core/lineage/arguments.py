@@ -211,6 +211,8 @@ def _item_type(kind: ParamType | None, position: int) -> ParamType | None:
 def load(arg: Arg, artifacts: Artifacts, *, name: str, **where: Any) -> Any:
     """The value itself. `where` goes to `Artifacts.load`."""
     if isinstance(arg, Given):
+        if arg.type is not None and arg.value is not None and params.artifact_type(arg.type) is not None:
+            raise StepError(f"`{name}` is an artifact, and this run has not looked up what it is")
         return plain.decode(arg.value) if arg.type is None else params.decode(arg.type, arg.value)
     if isinstance(arg, Saved):
         return artifacts.load(arg.ref, name=name, **where)

@@ -11,8 +11,10 @@ import typing
 from typing import Any
 
 from pipeglot.core import plain
+from pipeglot.core.artifact_refs import is_marked
 from pipeglot.core.errors import ParamError
 from pipeglot.core.ir import (
+    ArtifactType,
     DictType,
     EnumType,
     FieldType,
@@ -48,7 +50,7 @@ _BARE |= {typing.List: _BARE[list], typing.Dict: _BARE[dict], typing.Tuple: _BAR
 _BARE |= {typing.Sequence: _BARE[list], typing.Mapping: _BARE[dict], typing.MutableMapping: _BARE[dict]}
 _HINT = (
     "a parameter may be bool, int, float, str, date, datetime, timedelta, an Enum, Literal[…], T | None, list[T], "
-    "tuple[…], dict[str, T], a dataclass or a pydantic model of these"
+    "tuple[…], dict[str, T], a dataclass or a pydantic model of these, or Artifact[T]: anything that a step returned"
 )
 _ALSO: dict[Any, str] = {
     frozenset({int, float}): "float takes whole numbers too",
@@ -61,7 +63,9 @@ def type_of(annotation: Any, *, owner: str) -> ParamType:
 
     `owner` says in messages whose annotation it is. Raises `ParamError` for what a parameter cannot be.
     """
-    return _Reader(owner, ()).read(annotation)
+    reader = _Reader(owner, ())
+    artifact = reader.of_artifact(annotation)
+    return reader.read(annotation) if artifact is None else artifact
 
 
 class _Reader:
@@ -88,7 +92,23 @@ class _Reader:
             return self.of_class(annotation)
         raise self.refuse(annotation, "it is a text that names nothing yet" if isinstance(annotation, str) else "")
 
+    def of_artifact(self, annotation: Any) -> ParamType | None:
+        """`Artifact[T]`, and `Artifact[T] | None`: a whole parameter, never a part of one. None if it is neither."""
+        if is_marked(annotation):
+            return ArtifactType(type=_type_text(typing.get_args(annotation)[0]))
+        args = typing.get_args(annotation)
+        if typing.get_origin(annotation) in (typing.Union, types.UnionType) and len(args) == 2 and type(None) in args:
+            of = self.of_artifact(args[args[0] is type(None)])
+            return of and OptionalType(of=of)
+        return None
+
     def of_generic(self, annotation: Any, origin: Any, args: tuple[Any, ...]) -> ParamType:
+        if is_marked(annotation):
+            raise self.refuse(
+                annotation,
+                "an artifact is a whole parameter: `Artifact[T]`, or `Artifact[T] | None`",
+                "name each artifact by a parameter of its own; `Artifact[list[T]]` is one that is a list",
+            )
         if origin is typing.Annotated:
             return self.read(args[0])
         if origin is typing.Literal:
@@ -185,10 +205,20 @@ class _Reader:
             raise self.refuse(cls, f"a worker imports it by name, and that is not what `{cls.__module__}` has there")
         return f"{cls.__module__}:{cls.__qualname__}"
 
-    def refuse(self, annotation: Any, why: str = "") -> ParamError:
-        shown = annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
+    def refuse(self, annotation: Any, why: str = "", hint: str = _HINT) -> ParamError:
+        if is_marked(annotation):
+            shown = f"Artifact[{_type_text(typing.get_args(annotation)[0])}]"
+        else:
+            shown = annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
         reason = f": {why}" if why else ""
-        return ParamError(f"{self.owner} cannot be `{shown.replace('typing.', '')[:200]}`{reason}", hint=_HINT)
+        return ParamError(f"{self.owner} cannot be `{shown.replace('typing.', '')[:200]}`{reason}", hint=hint)
+
+
+def _type_text(held: Any) -> str:
+    """The type of an artifact, for people; of a bare `Artifact` nothing is known."""
+    from pipeglot.core.authoring.annotations import type_text
+
+    return "" if isinstance(held, typing.TypeVar) or held in (Any, object) else type_text(held)
 
 
 def _simple(annotation: Any) -> ParamType | None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from pipeglot.core import plain
 from pipeglot.core.errors import ParamError
 from pipeglot.core.ir import (
+    ArtifactType,
     DictType,
     EnumType,
     ListType,
@@ -68,6 +69,8 @@ def _value(kind: ParamType, text: str, at: str) -> Any:
             return _items(kind, text, at)
         case DictType() | RecordType():
             return _json_value(kind, text, at)
+        case ArtifactType():
+            return text.strip()
 
 
 def _scalar(kind: ScalarType, text: str, at: str) -> Any:

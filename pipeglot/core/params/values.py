@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeglot.core import plain
+from pipeglot.core.artifact_refs import FORMS, ArtifactRef, parse_artifact
 from pipeglot.core.errors import ParamError
 from pipeglot.core.ir import (
+    ArtifactType,
     DictType,
     EnumType,
     ListType,
@@ -194,6 +196,26 @@ def _model(kind: RecordType, value: object, place: Place) -> Any:
     return read_json(objects.dump_model(kind, model, place.path), place)
 
 
+# --- the name of something else ---------------------------------------------------------------------------------------
+
+
+def _artifact(kind: ArtifactType, value: object, place: Place) -> str:
+    """The text that names it. What it stands for is looked up in the store when a run starts."""
+    text = value.text if type(value) is ArtifactRef else value
+    if not isinstance(text, str):
+        raise place.refuse(kind, value, "it is given by its name", f'write `artifact("…")`, with {FORMS}')
+    if parse_artifact(text) is None:
+        raise place.refuse(kind, text, "that names no artifact", f"write {FORMS}")
+    return str.__str__(text)
+
+
+def artifact_type(kind: ParamType) -> ArtifactType | None:
+    """Whether values of this type name an artifact, and of what type; a None of `Artifact[T] | None` names none."""
+    if isinstance(kind, OptionalType):
+        kind = kind.of
+    return kind if isinstance(kind, ArtifactType) else None
+
+
 _READERS: dict[type, Callable[..., Any]] = {
     ScalarType: read_scalar,
     EnumType: _enum,
@@ -203,4 +225,5 @@ _READERS: dict[type, Callable[..., Any]] = {
     TupleType: _tuple,
     DictType: _dict,
     RecordType: _record,
+    ArtifactType: _artifact,
 }

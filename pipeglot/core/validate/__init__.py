@@ -31,7 +31,7 @@ def _check(report: Report, pipeline: Pipeline) -> None:
     report.at_least("pipeline", "max_parallel", pipeline.max_parallel, 1)
     report.labels("pipeline", "tags", pipeline.tags)
     check_params(report, pipeline.params)
-    if check_nodes(report, pipeline.nodes):
+    if check_nodes(report, pipeline.nodes, hooks=(*pipeline.on_failure, *pipeline.on_success)):
         check_references(report, pipeline)
     if pipeline.schedule is not None:
         check_schedule(report, pipeline.schedule)

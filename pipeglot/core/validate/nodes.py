@@ -12,9 +12,15 @@ _DEEPEST = 20
 _AT_TOP = "define it with `def` at the top of a module"
 
 
-def check_nodes(report: Report, nodes: tuple[AnyNode, ...]) -> bool:
+def check_nodes(report: Report, nodes: tuple[AnyNode, ...], *, hooks: tuple[Step, ...] = ()) -> bool:
     """Check every node. False if they are nested too deeply for anything else to be asked of them."""
-    return _Nodes(report).check(nodes, 0)
+    checker = _Nodes(report)
+    fine = checker.check(nodes, 0)
+    for hook in hooks:
+        checker.check_id(hook)
+        _check_step(report, hook)
+        _check_hook(report, hook)
+    return fine
 
 
 def who_is(node: AnyNode) -> str:
@@ -75,6 +81,15 @@ def _check_step(report: Report, step: Step) -> None:
     report.at_least(who, "max_parallel", step.max_parallel, 1)
     _check_requests(report, who, step)
     _check_environment(report, who, step)
+
+
+def _check_hook(report: Report, hook: Step) -> None:
+    """It runs when all else is over, so there is nothing left to come after."""
+    who = who_is(hook)
+    if hook.after:
+        report.add("hook", who, "it is a hook, which runs when all else is over", "leave `after` out")
+    if hook.trigger != "all_success":
+        report.add("hook", who, "it is a hook, which runs when all else is over anyway", "leave `trigger` out")
 
 
 def _check_code(report: Report, who: str, code: CodeRef) -> None:

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from pipeglot.core import params
 from pipeglot.core.errors import ParamError
 from pipeglot.core.ir import (
+    ArtifactType,
     DictType,
     EnumType,
     ListType,
@@ -17,10 +18,14 @@ from pipeglot.core.ir import (
     Param,
     ParamType,
     RecordType,
+    ScalarType,
     TupleType,
 )
 from pipeglot.core.params.describing import ticked
 from pipeglot.core.validate.report import Report, is_class_ref, is_dotted_name
+
+_DATE = ScalarType(name="date")
+_SAY_DATE = "make it `type: {kind: scalar, name: date}`"
 
 
 def check_params(report: Report, declared: tuple[Param, ...]) -> None:
@@ -32,6 +37,12 @@ def check_params(report: Report, declared: tuple[Param, ...]) -> None:
         if param.name in seen:
             report.add("param-name", who, "it is declared twice")
         seen.add(param.name)
+        if param.logical_date and param.type != _DATE:
+            report.add(
+                "param-default", who, f"it is the logical date, which is no `{params.describe(param.type)}`", _SAY_DATE
+            )
+        if param.logical_date and param.default is not UNSET:
+            report.add("param-default", who, "it is the logical date, and has a default too", "leave one of them out")
         if check_type(report, who, param.type) and param.default is not UNSET:
             _check_default(report, who, param)
 
@@ -57,6 +68,8 @@ def _type_problems(kind: ParamType) -> Iterator[str]:
     if (isinstance(kind, EnumType) and not kind.members) or (isinstance(kind, LiteralType) and not kind.values):
         yield f"its type, `{'enum' if isinstance(kind, EnumType) else 'literal'}`, has nothing to choose from"
     for inner in _inner(kind):
+        if isinstance(inner, ArtifactType) and not isinstance(kind, OptionalType):
+            yield f"an artifact is a whole parameter, and no part of a `{params.describe(kind)}`"
         yield from _type_problems(inner)
 
 

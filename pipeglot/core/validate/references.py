@@ -15,6 +15,7 @@ from pipeglot.core.ir import (
     AllOf,
     AnyNode,
     AnyOf,
+    ArtifactType,
     Compare,
     Condition,
     Constant,
@@ -65,6 +66,8 @@ def check_references(report: Report, pipeline: Pipeline) -> None:
     walk = _Walk(report, {param.name: param for param in pipeline.params})
     walk.note_all(pipeline.nodes)
     walk.nodes(pipeline.nodes, ())
+    for hook in (*pipeline.on_failure, *pipeline.on_success):
+        walk.hook(hook)
 
 
 class _Walk:
@@ -110,6 +113,15 @@ class _Walk:
                 self.report.add("all-done", who, told, "give it constants and parameters only, and order it by `after`")
         for before in step.after:
             self.after(before, step, who, scope)
+
+    def hook(self, hook: Step) -> None:
+        who = who_is(hook)
+        for name, source in hook.inputs.items():
+            if _is_static(source):
+                self.source(source, who, (), name)
+            else:
+                told = f"it is a hook, and its input {ticked(name)} is a step's output, which the run may not have"
+                self.report.add("hook", who, told, "give it constants and parameters only")
 
     def after(self, before: str, step: Step, who: str, scope: Scope) -> None:
         if before not in self.earlier:
@@ -192,7 +204,10 @@ class _Walk:
 
     def item(self, ref: ItemRef, who: str, scope: Scope) -> None:
         here = Level(ref.map) in scope
-        if not here:
+        if not ref.map:
+            told = f"it uses the item {ticked(ref.name)}, but stands in no map that steps through one"
+            self.report.add("ref-item", who, told, f"step through it in a map: `over: {{{ref.name}: …}}`")
+        elif not here:
             self.report.add("ref-item", who, f"it uses an item of map {ticked(ref.map)}, but stands outside of it")
         elif ref.name not in self.maps[ref.map].over:
             names = list(self.maps[ref.map].over)
@@ -225,7 +240,7 @@ class _Walk:
         what = ""
         if isinstance(source, ParamRef) and source.name in self.params:
             kind = self.params[source.name].type
-            if not isinstance(kind, ListType | TupleType) and kind != _ANY:
+            if not isinstance(kind, ListType | TupleType | ArtifactType) and kind != _ANY:
                 what = f"parameter {ticked(source.name)}, which is `{params.describe(kind)}`"
         elif isinstance(source, Constant) and not isinstance(source.value, list) and not _is_tuple(source.value):
             what = "a constant that is no list"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import pipeglot
-from pipeglot import Permanent, Retry, Step, all_of, each, one_of, otherwise, pipeline, step, when
+from pipeglot import Permanent, Retry, Step, all_of, each, one_of, otherwise, pipeline, step, unzip, when
 from pipeglot.core.errors import DefinitionError, UsageError
 from tests.unit.authoring.conftest import Flow
 
@@ -111,6 +111,9 @@ def test_in_another_process() -> None:
         (lambda: double.map(n=[1]), "double.map"),
         (lambda: double.partial().map(n=[1]), "double.partial(…).map"),
         (lambda: double.after(1), "double.after"),
+        (lambda: flow_of_one.map(n=[1]), "flow_of_one.map"),
+        (lambda: flow_of_one.partial().map(n=[1]), "flow_of_one.partial(…).map"),
+        (lambda: unzip([(1, 2)]), "unzip"),
         (lambda: when(True), "when"),
         (lambda: otherwise(), "otherwise"),
         (lambda: one_of(1, 2), "one_of"),
@@ -134,8 +137,6 @@ def test_calling_a_pipeline_runs_nothing() -> None:
         "`flow_of_one` is a pipeline: calling it runs nothing\n\n"
         "hint: `pipeglot run FILE.py:flow_of_one`; in another pipeline, a call adds its steps"
     )
-    with pytest.raises(UsageError, match="a pipeline cannot be mapped yet"):
-        flow_of_one.map(n=[1])
 
 
 def test_a_symbolic_value_that_got_out(flow: Flow) -> None:

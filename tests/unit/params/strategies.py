@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeglot.core import params
 from pipeglot.core.ir import (
+    ArtifactType,
     DictType,
     EnumType,
     ListType,
