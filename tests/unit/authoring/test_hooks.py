@@ -65,7 +65,7 @@ def test_ids_are_unique_in_the_whole_pipeline(flow: Flow) -> None:
     found = traced(flow, "on_failure=tidy.with_options(name='load'), on_success=tidy", body="tidy()\n    tidy()")
     assert [node.id for node in found.nodes] == ["tidy", "tidy_2"]
     assert ([hook.id for hook in found.on_failure], [hook.id for hook in found.on_success]) == (["load"], ["tidy_3"])
-    assert list(Plan(found).places) == ["tidy", "tidy_2"]
+    assert list(Plan(found).places) == ["tidy", "tidy_2", "load", "tidy_3"]
 
 
 def test_code_place_and_needs(flow: Flow) -> None:
