@@ -104,6 +104,29 @@ def drive(display: Display, clock: Clock) -> None:
     display.close()
 
 
+HOOKED = ir.Pipeline(
+    name="p", nodes=(step("load"),), on_failure=(step("sad"),), on_success=(step("glad"), step("proud"))
+)
+
+
+def drive_hooks(display: Display, clock: Clock) -> None:
+    """A run that succeeds, with one of its hooks failing."""
+    display.begun(START, Plan(HOOKED))
+    display.expanded([("load", ())])
+    display.running(("load", ()), 1)
+    clock.now += 2
+    display.settled(*done(("load", ())))
+    display.settled(*skipped(("sad", ())))
+    display.expanded([("glad", ()), ("proud", ())])
+    for name in ("glad", "proud"):
+        display.running((name, ()), 1)
+        clock.now += 1
+        display.tick()
+        display.settled(*done((name, ()), "failed" if name == "proud" else "succeeded"))
+    display.ended(VIEW)
+    display.close()
+
+
 # --- plain ------------------------------------------------------------------------------------------------------------
 
 
@@ -116,6 +139,16 @@ def test_plain_lines() -> None:
         "train[2]: failed (ValueError: odd)",
         "best: skipped",
         "train: 2 of 3 succeeded, 1 cached, 1 failed in 5.0 s",
+    ]
+
+
+def test_plain_lines_of_hooks() -> None:
+    clock, stream = Clock(), io.StringIO()
+    drive_hooks(Plain(Board(clock), stream), clock)
+    assert stream.getvalue().splitlines() == [
+        "load: succeeded in 1.5 s",
+        "hook glad: succeeded in 1.5 s",
+        "hook proud: failed: ValueError: odd",
     ]
 
 
@@ -249,6 +282,16 @@ def test_live_lines(terminal: Terminal) -> None:
     text = terminal.getvalue()
     assert "\x1b[?25l" in text
     assert text.rstrip().endswith("\x1b[?25h")
+
+
+def test_live_lines_of_hooks(terminal: Terminal) -> None:
+    clock = Clock()
+    drive_hooks(Live(Board(clock), terminal), clock)
+    assert [line.rstrip() for line in screen(terminal.getvalue()) if line.strip()] == [
+        "✓ load   1.5 s",
+        "✓ glad   hook  1.5 s",
+        "✗ proud  hook  failed after 1.5 s",
+    ]
 
 
 def test_live_lines_in_between(terminal: Terminal) -> None:
