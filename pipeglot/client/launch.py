@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from pipeglot.client.records import Records
 from pipeglot.core.errors import Corrupt, NotFound, ParamError
-from pipeglot.core.ir import ArtifactType, OptionalType, ParamType, Pipeline
+from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Ref
+from pipeglot.core.params import artifact_type
 from pipeglot.runtime_local.folders import remove_folders
 from pipeglot.runtime_local.runner import Settings
 from pipeglot.stacks.models import LocalStack
@@ -55,7 +56,7 @@ def resolve_artifacts(records: Records, pipeline: Pipeline, given: Mapping[str, 
     Raises one `ParamError` with all that name no artifact of this store.
     """
     params, found, problems = dict(given), {}, []
-    asked = [one for one in pipeline.params if _names_artifact(one.type) and given[one.name] is not None]
+    asked = [one for one in pipeline.params if artifact_type(one.type) is not None and given[one.name] is not None]
     looks = Plan(pipeline).looks_of_params() if asked else {}
     for param in asked:
         try:
@@ -68,10 +69,6 @@ def resolve_artifacts(records: Records, pipeline: Pipeline, given: Mapping[str, 
         hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
         raise ParamError("\n".join(problem.message for problem in problems), hint="; ".join(hints))
     return Resolved(params, found)
-
-
-def _names_artifact(kind: ParamType) -> bool:
-    return isinstance(kind.of if isinstance(kind, OptionalType) else kind, ArtifactType)
 
 
 def _cores() -> int:

@@ -326,7 +326,9 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     """A whole pipeline. `closures` maps a step's code digest to the digest of each project object that it covers.
 
     `on_failure` and `on_success` are hooks: steps that take parameters and constants only, run when all else is over,
-    and change nothing of the run's outcome, nor of its lineage digest.
+    and change nothing of the run's outcome, nor of its lineage digest. Those of `on_success` run if the run has
+    succeeded, those of `on_failure` in every other case: it failed, was cancelled (once: a second cancel ends them
+    too) or lost steps.
     """
 
     ir_version: int = msgspec.field(default_factory=lambda: IR_VERSION)  # always written: a factory is never omitted
