@@ -201,6 +201,30 @@ def test_all_readers_derive_the_same_from_any_order_of_records(artifacts: Artifa
     assert {cell[1] for cell in cells if cell[0] == "row"} == {(0, 0), (0, 1), (2, 0), (3, 0)}
 
 
+def test_a_list_too_large_for_the_records_fails_what_needs_its_items(artifacts: Artifacts) -> None:
+    """As when its outline was too large: the list is in the store, but that is not asked."""
+    given = save(artifacts, [[1, 2], [BIG]])
+    inner = mapped("n", item("m"), step("leaf", x=item("n")))
+    state = derive(with_artifact(mapped("m", ParamRef(name="a"), inner, on(item("m")))), artifacts, "R/s/o", given)
+    assert {cell: entry.status for cell, entry in state.ordered()} == {
+        ("leaf", (0,)): "failed",
+        ("leaf", (1,)): "failed",
+        ("if", (0,)): "failed",
+        ("if", (1,)): "failed",
+        ("then", (0,)): "skipped",
+        ("then", (1,)): "skipped",
+    }
+    leaf, condition = state.entries["leaf", (0,)].failure, state.entries["if", (0,)].failure
+    assert leaf is not None
+    assert (leaf.cause, leaf.message, leaf.hint) == (
+        "map",
+        "`x` is an item of a list too large for the run's records, so a map cannot tell how long it is",
+        "let a step flatten the lists into one, and map over that",
+    )
+    assert condition is not None
+    assert condition.cause == "condition"
+
+
 # --- hashes of long lists ---------------------------------------------------------------------------------------------
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 import pytest
 
-from pipeglot.core.artifacts import outline
 from pipeglot.core.ir import AnyNode, Branch, Compare, Map, OneOf
 from pipeglot.core.lineage.view import read_view
 from tests.unit.lineage.build import const, item, mapped, out
@@ -113,19 +111,6 @@ def test_a_condition_on_items_that_are_no_plain_data_fails_for_each(bench: Bench
         "condition",
         "the condition looks at a value that is no plain data, or a large one",
     )
-
-
-def test_a_list_too_large_for_the_records_fails_what_needs_its_items(bench: Bench, monkeypatch: Any) -> None:
-    monkeypatch.setattr(outline, "MAX_OUTLINE", 10)
-    view = bench.run(*nested(work("lists", given={"lengths": [2] * 20, "width": 3000}), STRIP))
-    error = bench.step(view, "leaf", 0).error
-    assert error is not None
-    assert (error.cause, error.message, error.hint) == (
-        "map",
-        "`x` is an item of a list too large for the run's records, so a map cannot tell how long it is",
-        "let a step flatten the lists into one, and map over that",
-    )
-    assert bench.step(view, "row", 0).status == "skipped"
 
 
 def test_a_map_over_items_that_are_no_lists(bench: Bench) -> None:
