@@ -62,7 +62,8 @@ def load(target: Target) -> Loaded:
     if target.module is None:
         from pipeglot.stacks.ir_target import load_ir
 
-        return Loaded(load_ir(target.file, target.text, project), {}, project.sources())
+        pipeline, locations = load_ir(target.file, target.text, project)
+        return Loaded(pipeline, locations, project.sources())
     from pipeglot.stacks.importing import find_pipeline, import_user_module
 
     module = import_user_module(target.module, target.file, target.workspace.root)

@@ -9,6 +9,7 @@ from pipeglot.core import plain
 from pipeglot.core.errors import ParamError
 from pipeglot.core.imports import import_ref
 from pipeglot.core.ir import (
+    ArtifactType,
     DictType,
     EnumType,
     ListType,
@@ -48,7 +49,7 @@ def is_instance(value: object, ref: str) -> bool:
 def build(kind: ParamType, simple: Any, at: str) -> Any:
     """The Python object that a checked simple value stands for. Raises `ParamError` for what a class itself refuses."""
     match kind:
-        case ScalarType() | LiteralType():
+        case ScalarType() | LiteralType() | ArtifactType():
             return simple
         case OptionalType():
             return None if simple is None else build(kind.of, simple, at)

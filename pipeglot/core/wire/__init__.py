@@ -1,14 +1,15 @@
 """The IR as bytes: JSON and YAML that people read, and compact JSON whose sha256 names a pipeline.
 
 Whatever is written is read back equal, and written again it is the same, byte for byte. What is read may be written by
-hand: unknown fields, wrong types and doubled keys are refused, all at once, each with its place.
+hand: unknown fields, wrong types and doubled keys are refused, all at once, each with its place. For people there are
+short forms, which `wire.short` lists with an example.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -43,23 +44,63 @@ def digest(pipeline: Pipeline) -> str:
 
 
 def load(text: str | bytes, *, source: str) -> Pipeline:
-    """Read JSON, if it starts with `{`, or YAML. `source` names it in messages.
+    """Read JSON, if it starts with `{`, or YAML, which may have short forms. `source` names it in messages.
 
     Raises `DefinitionError` with all that is wrong, `NewerFormat` for what only a later pipeglot reads. It does not ask
     whether the pipeline makes sense: that is `validate`.
     """
     tree = None
     try:
-        tree = reading.tree(text, source)
-        _check_version(tree, source)
-        _expand_code(tree.get("nodes"))
+        tree = _tree(text, source)
         return msgspec.convert(tree, Pipeline)
     except msgspec.ValidationError as error:
-        from pipeglot.core.wire import explain
+        from pipeglot.core.wire import explain, short
 
-        raise DefinitionError(explain.problems(tree, str(error), source, reading.lines(text))) from None
+        lines = short.long_lines(reading.tree(text, source), reading.lines(text))
+        raise DefinitionError(explain.problems(tree, str(error), source, lines)) from None
     except RecursionError:
         raise reading.refused("ir-syntax", source, "it is nested too deeply") from None
+
+
+def lines(text: str | bytes, *, source: str) -> dict[tuple[str, str], int]:
+    """Where each part stands, as `("step", "train")` or `("parameter", "year")`, in YAML that `load` has read."""
+    if reading.is_json(text):
+        return {}
+    from pipeglot.core.wire import short
+
+    found = short.long_lines(reading.tree(text, source), reading.lines(text))
+    return dict(_part_lines(_tree(text, source), found))
+
+
+def _part_lines(tree: Any, lines: dict[reading.Path, int]) -> Iterator[tuple[tuple[str, str], int]]:
+    nodes: list[tuple[reading.Path, Any]] = [
+        ((key, place), node)
+        for key in ("nodes", "on_failure", "on_success")
+        for place, node in enumerate(tree.get(key, ()))
+    ]
+    for path, node in nodes:
+        if path in lines:
+            yield (node["kind"], node["id"]), lines[path]
+        inner = [key for key in ("body", "then", "otherwise") if key in node]
+        nodes += [((*path, key, place), one) for key in inner for place, one in enumerate(node[key])]
+    for place, param in enumerate(tree.get("params", ())):
+        if ("params", place) in lines:
+            yield ("parameter", param["name"]), lines["params", place]
+    if ("schedule",) in lines:
+        yield ("schedule", ""), lines[("schedule",)]
+
+
+def _tree(text: str | bytes, source: str) -> Any:
+    """The long form, of a version that is known. Only YAML has short forms: that is what people write."""
+    tree = reading.tree(text, source)
+    if isinstance(tree, dict) and not reading.is_json(text):
+        from pipeglot.core.wire import short
+
+        tree = short.expand({"ir_version": IR_VERSION, **tree})
+    _check_version(tree, source)
+    for key in ("nodes", "on_failure", "on_success"):
+        _expand_code(tree.get(key))
+    return tree
 
 
 def _expand_code(nodes: Any) -> None:
@@ -101,7 +142,7 @@ def _not_writable(pipeline: Pipeline, why: str) -> DefinitionError:
 
 def _check_version(tree: Any, source: str) -> None:
     if not isinstance(tree, dict):
-        raise reading.refused("ir-type", source, "a pipeline is a mapping, with `ir_version`, `name` and `nodes`")
+        raise reading.refused("ir-type", source, "a pipeline is a mapping, with `name` and `nodes`")
     version = tree.get("ir_version")
     if type(version) is not int or version < 1:
         told = "it has no `ir_version`" if version is None else f"`ir_version` cannot be `{json.dumps(version)[:60]}`"

@@ -119,13 +119,39 @@ def _union(kind: schema.UnionType, value: Any, path: Path) -> _Found:
         return
     tags = [one.tag for one in structs]
     if not isinstance(value, dict):
-        yield _wrong_type(f"a mapping whose `kind` is {_listed(tags)}", value, path)
+        code, path, message, hint = _wrong_type(f"a mapping whose `kind` is {_listed(tags)}", value, path)
+        yield code, path, message, _short_form(tags, value) or hint
     elif "kind" not in value:
-        yield "ir-kind", path, f"needs `kind`: {_listed(tags)}", ""
+        yield "ir-kind", path, f"needs `kind`: {_listed(tags)}", _short_form(tags, value)
     elif value["kind"] not in tags:
         yield _not_one_of(value["kind"], tags, (*path, "kind"), "ir-kind")
     else:
         yield from _struct(next(one for one in structs if one.tag == value["kind"]), value, path)
+
+
+_SHORT = {
+    "param": ("param", "step", "item", "one_of", "value"),
+    "compare": ("op", "all_of", "any_of", "not", "is_in", "is_none", "param", "step", "item"),
+    "scalar": ("any", "bool", "int", "float", "str", "date", "datetime", "timedelta", "artifact"),
+}
+"""What is written in YAML where there is no `kind`: a source, a condition, a type."""
+
+_SHORT_HINTS = {
+    "param": "write `{param: NAME}`, `{step: ID}`, `{step: ID, output: NAME}`, `{item: NAME}`, or `{value: …}`",
+    "compare": "write `{left: …, op: <, right: …}`, `{all_of: […]}`, `{any_of: […]}`, `{not: …}`, `{is_in: [x, xs]}`, "
+    "`{is_none: …}`, or a source for its truth",
+    "scalar": "write `int`, `list[str]`, `date | None`, `artifact`, or all of it, as `{kind: enum, …}`",
+}
+
+
+def _short_form(tags: list[Any], value: Any) -> str:
+    """What to write in YAML for one of several kinds; a word that is close to what is there comes first."""
+    kind = next((tag for tag in _SHORT if tag in tags), None)
+    if kind is None:
+        return ""
+    words = list(value) if isinstance(value, dict) else [value]
+    close = next((found for word in words if (found := _close(word, list(_SHORT[kind])))), "")
+    return f"did you mean `{close}`? {_SHORT_HINTS[kind]}" if close else _SHORT_HINTS[kind]
 
 
 def _unknown_field(kind: schema.StructType, key: str, known: list[str], path: Path) -> tuple[str, Path, str, str]:

@@ -54,9 +54,18 @@ class _Wrong(Exception):
         self.hint = hint
 
 
+def is_json(text: str | bytes) -> bool:
+    """Whether `tree` reads it as JSON."""
+    return _starts(_decoded(text))
+
+
+def _starts(text: str) -> bool:
+    return text.removeprefix("\ufeff").lstrip().startswith("{")
+
+
 def _read(text: str | bytes, lines: dict[Path, int] | None) -> Any:
     text = _decoded(text).removeprefix("\ufeff")
-    found = _json(text) if text.lstrip().startswith("{") else _yaml(text, lines)
+    found = _json(text) if _starts(text) else _yaml(text, lines)
     if "\\u" in text or "\\U" in text:
         _check_text(found)
     return found

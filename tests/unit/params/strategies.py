@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pipeglot.core import params
+from pipeglot.core.artifact_refs import artifact
 from pipeglot.core.ir import (
     ArtifactType,
     DictType,
@@ -42,7 +43,9 @@ def _wrapped(inner: st.SearchStrategy[ParamType]) -> st.SearchStrategy[ParamType
     )
 
 
-TYPES: st.SearchStrategy[ParamType] = st.recursive(_LEAVES, _wrapped, max_leaves=4)
+ARTIFACTS = ["run/best/model", "latest/sub.train/3.0/auc", "flights/sub.best.model@latest", "p/s.output:stage=a=b c"]
+_ARTIFACTS = [ArtifactType(), ArtifactType(type="Model"), OptionalType(of=ArtifactType(type="Model"))]
+TYPES: st.SearchStrategy[ParamType] = st.recursive(_LEAVES, _wrapped, max_leaves=4) | st.sampled_from(_ARTIFACTS)
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -94,6 +97,8 @@ def values(kind: ParamType) -> st.SearchStrategy[Any]:
             return st.dictionaries(TEXT, values(kind.of), max_size=3)
         case RecordType():
             return _record(kind)
+        case ArtifactType():
+            return st.sampled_from([*ARTIFACTS, *map(artifact, ARTIFACTS)])
 
 
 def _scalar(name: str) -> st.SearchStrategy[Any]:

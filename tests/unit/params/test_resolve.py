@@ -11,7 +11,7 @@ import pytest
 
 from pipeglot.core import params
 from pipeglot.core.errors import ParamError
-from pipeglot.core.ir import Param
+from pipeglot.core.ir import Param, Schedule
 from tests.unit.params import kinds
 
 
@@ -94,3 +94,33 @@ def test_importing_params_is_cheap() -> None:
         "assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- the logical date -------------------------------------------------------------------------------------------------
+
+DAILY = (Param(name="day", type=params.type_of(dt.date, owner="day"), logical_date=True), param("year", int, default=1))
+LATE = dt.datetime(2024, 1, 31, 23, 30, tzinfo=dt.UTC)
+
+
+def test_the_logical_date_fills_in_what_is_not_given() -> None:
+    assert params.resolve(DAILY, {}, logical_date=LATE) == {"day": {"~d": "2024-01-31"}, "year": 1}
+    assert params.resolve(DAILY, {"day": dt.date(2020, 2, 29)}, logical_date=LATE)["day"] == {"~d": "2020-02-29"}
+    assert params.resolve(DAILY, {}, texts={"day": "2020-02-29"}, logical_date=LATE)["day"] == {"~d": "2020-02-29"}
+
+
+def test_its_day_is_counted_in_the_zone_of_the_schedule() -> None:
+    days = {
+        zone: params.moment_in_zone(LATE, Schedule(cron="0 6 * * *", timezone=zone))
+        for zone in ("UTC", "Asia/Tokyo", "America/New_York")
+    }
+    assert {zone: moment.day for zone, moment in days.items()} == {"UTC": 31, "Asia/Tokyo": 1, "America/New_York": 31}
+    assert set(days.values()) == {LATE}
+    tokyo = dt.timezone(dt.timedelta(hours=9))
+    assert params.moment_in_zone(LATE.astimezone(tokyo), None).date() == dt.date(2024, 1, 31)
+
+
+def test_without_a_logical_date_it_must_be_given() -> None:
+    with pytest.raises(ParamError, match=r"parameter `day` \(date\) is missing"):
+        params.resolve(DAILY, {})
+    with pytest.raises(ValueError, match="a logical date has a UTC offset"):
+        params.resolve(DAILY, {}, logical_date=LATE.replace(tzinfo=None))

@@ -163,7 +163,8 @@ def test_what_cannot_be_a_parameter(annotation: Any, shown: str, why: str) -> No
     assert caught.value.message == f"{owner} cannot be `{shown}`{why}"
     assert caught.value.hint == (
         "a parameter may be bool, int, float, str, date, datetime, timedelta, an Enum, Literal[…], T | None, list[T], "
-        "tuple[…], dict[str, T], a dataclass or a pydantic model of these"
+        "tuple[…], dict[str, T], a dataclass or a pydantic model of these, "
+        "or Artifact[T]: anything that a step returned"
     )
 
 

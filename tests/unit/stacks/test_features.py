@@ -88,6 +88,7 @@ def test_needs_of_maps_and_branches() -> None:
         Feature.AFTER: ["last"],
         Feature.MAP: ["outer", "inner"],
         Feature.MAP_TOGETHER: ["outer"],
+        Feature.MAP_PIPELINE: ["outer"],
         Feature.MAP_NESTED: ["inner"],
         Feature.MAP_COLLECT: ["last"],
         Feature.BRANCH: ["when_1"],
@@ -115,6 +116,8 @@ TYPES: list[tuple[ir.ParamType, set[Feature]]] = [
         {Feature.PARAM_DATACLASS, Feature.PARAM_INT},
     ),
     (ir.RecordType(ref="m:R", style="pydantic"), {Feature.PARAM_PYDANTIC}),
+    (ir.ArtifactType(type="Model"), {Feature.PARAM_ARTIFACT}),
+    (ir.OptionalType(of=ir.ArtifactType()), {Feature.PARAM_OPTIONAL, Feature.PARAM_ARTIFACT}),
 ]
 
 
@@ -122,6 +125,29 @@ TYPES: list[tuple[ir.ParamType, set[Feature]]] = [
 def test_needs_of_parameters(kind: ir.ParamType, expected: set[Feature]) -> None:
     found = needs(pipe(params=(ir.Param(name="x", type=kind),)))
     assert found == {feature: ["param:x"] for feature in Feature if feature in expected}
+
+
+def test_needs_of_the_logical_date() -> None:
+    day = ir.Param(name="day", type=ir.ScalarType(name="date"), logical_date=True)
+    assert needs(pipe(params=(day,))) == {Feature.PARAM_DATE: ["param:day"], Feature.PARAM_LOGICAL_DATE: ["param:day"]}
+
+
+def test_needs_of_hooks() -> None:
+    first = step("first", cache=ir.Cache(expires=5.0), retry=ir.Retry(attempts=2), inputs={"x": ir.ListOf(items=())})
+    found = needs(pipe(step("a"), on_failure=(first,), on_success=(step("second", pool="gpu"),)))
+    assert found == {
+        Feature.RETRY: ["first"],
+        Feature.POOL: ["second"],
+        Feature.LIST: ["first"],
+        Feature.HOOKS: ["first", "second"],
+    }
+
+
+def test_a_map_of_one_step_is_no_mapped_pipeline() -> None:
+    branch = ir.Branch(id="b", when=ir.Truth(value=out("a")), then=(step("yes"),))
+    for body, expected in (((step("x"),), []), ((step("x"), step("y")), ["m"]), ((branch,), ["m"])):
+        found = needs(pipe(step("a"), ir.Map(id="m", over={"i": out("a")}, body=body)))
+        assert found.get(Feature.MAP_PIPELINE, []) == expected
 
 
 def test_needs_of_the_pipeline_itself() -> None:
@@ -185,6 +211,8 @@ def test_what_a_stack_must_declare() -> None:
     assert [problem.code for problem in found.problems] == ["pool", "secret"]
     assert str(found.problems[0]).startswith("f.py:2: `a` runs in pool `gpu`, which stack `s` does not declare")
     assert [note.code for note in found.notes] == ["advisory"]
+    hooked = pipe(step(), on_failure=(step("b", pool="gpu", secrets=("T",)),))
+    assert [one.code for one in check(hooked, {}, stack="s", pools={}, secrets={}).problems] == ["pool", "secret"]
     strict = check(made, where, stack="s", pools={"gpu": 1}, secrets={"T": "env:T"}, strict=True)
     assert not strict.notes
     assert strict.problems[0].hint == "stack `s` says `strict: true`: take the request out, or that line"
