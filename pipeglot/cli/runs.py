@@ -142,6 +142,21 @@ def _plain(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+# --- resume, cancel ---------------------------------------------------------------------------------------------------
+
+
+def do_resume(args: argparse.Namespace) -> int:
+    from pipeglot.cli.resume import resume
+
+    return resume(args)
+
+
+def do_cancel(args: argparse.Namespace) -> int:
+    from pipeglot.cli.cancel import cancel_run
+
+    return cancel_run(args)
+
+
 # --- logs -------------------------------------------------------------------------------------------------------------
 
 

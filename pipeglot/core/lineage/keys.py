@@ -56,6 +56,10 @@ def attempt(run: str, step: str, index: Index, slot: int, number: int, nonce: st
     return f"{run_prefix(run)}f/{cell_part(step, index)}/{slot}/{number}-{nonce}"
 
 
+def cancel(run: str) -> str:
+    return f"{run_prefix(run)}cancel"
+
+
 def ir(sha: str) -> str:
     return f"ir/{_hash(sha)}"
 
