@@ -148,6 +148,9 @@ class Commands:
         words += ["--index", ".".join(map(str, index))] if index else []
         return _quoted([*words, *self._elsewhere, *self._stack])
 
+    def resume(self, run: str) -> str:
+        return _quoted(["pipeglot", "runs", "resume", run, *self._elsewhere, *self._stack])
+
 
 def _run_again(args: argparse.Namespace) -> list[str]:
     """Without `--from` and `--no-cache`: what has finished need not run a second time."""

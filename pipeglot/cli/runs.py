@@ -94,6 +94,8 @@ def do_show(args: argparse.Namespace) -> int:
         ("started", when(view.created)),
         ("stack", f"{view.stack} ({view.backend})"),
         ("params", params or "-"),
+        *([("tags", ", ".join(f"{name}={value}" for name, value in view.tags.items()))] if view.tags else []),
+        *([("resumes", view.resumes)] if view.resumes else []),
         ("lineage", view.lineage_digest or "-"),
     ]
     print_fields(fields)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pipeglot.client.checks import notes_or_refusal
 from pipeglot.client.leftovers import clear_leftovers, work_folder
@@ -87,11 +88,12 @@ def launch(
     listener: Listener,
     tell: Tell,
     pool: Pool | None = None,
+    overrides: Mapping[str, Any] = MappingProxyType({}),
 ) -> Outcome:
     """Run a pipeline to its end. Nothing is printed here: `listener` hears what goes on, `tell` gets the notes.
 
     `pool`: one that was made before user code was imported. Without one, workers come from a new Python, so that they
-    import the code as it stands in the files.
+    import the code as it stands in the files. `overrides`: fields of the settings that the caller knows better.
 
     Raises `UsageError`, `Unsupported`, `ConfigError` before anything is recorded, `StoreError` at any time.
     """
@@ -103,6 +105,7 @@ def launch(
     settings = local_settings(
         workspace, stack, loaded.sources, cache=request.cache, anew=prepared.anew, inline=request.inline
     )
+    settings = structs.replace(settings, **overrides)
     began = time.monotonic()
     chosen = _pool(request, pool)
     try:

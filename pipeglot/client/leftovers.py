@@ -13,6 +13,7 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError, StoreError
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.view import is_alive
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.folders import remove_folders, store_of
 from pipeglot.stacks.workspace import Workspace
@@ -35,25 +36,27 @@ def clear_leftovers(workspace: Workspace) -> list[str]:
 
 
 def _clear(folder: Path) -> str:
-    run = folder.name.rpartition("-")[0]
+    run, store = folder.name.rpartition("-")[0], store_of(folder)
     try:
-        told = _close(run, store_of(folder))
+        told = _close(run, store) if store else ""
     except PipeglotError as error:
         told = f"run `{run[:_SHORT_ID]}` was killed, and cannot be recorded as lost: {error.message}"
         if type(error) is StoreError:  # the store is not there just now: the next start tries again
             return told
-    remove_folders(folder)
-    return told
+    if told is not None:
+        remove_folders(folder)
+    return told or ""
 
 
-def _close(run: str, store: str) -> str:
-    if not store:
-        return ""
+def _close(run: str, store: str) -> str | None:
+    """What is to be told; None if the run goes on, where the numbers of processes are not ours (in a container)."""
     opened = open_store(store)
     ledger = Ledger(opened)
     start = ledger.started(run)
     if start is None or ledger.ended(run) is not None:
         return ""
+    if is_alive(start.engine):
+        return None
     status = close(ledger, Artifacts(opened), run).status
     onward = "" if status == "succeeded" else f"; `pipeglot runs resume {run[:_SHORT_ID]}` goes on with it"
     return f"run `{run[:_SHORT_ID]}` of `{start.pipeline}` was killed: it is now recorded as {status}{onward}"

@@ -15,8 +15,8 @@ MAX_TEXT = 100_000
 """Longer messages and tracebacks are cut in the middle: both ends tell something."""
 
 DEBUGGING = (
-    "`pipeglot run TARGET --inline` runs all steps in the terminal's own process,"
-    " and `pipeglot replay RUN STEP --pdb` runs this one again under the debugger"
+    "run all steps in the terminal's own process: `pipeglot run TARGET --inline`;"
+    " or this one again, under the debugger: `pipeglot replay RUN STEP --pdb`"
 )
 """How to come to a debugger's prompt in a step."""
 

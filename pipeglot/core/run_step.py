@@ -119,6 +119,8 @@ class Runtime:
             return why
         key = cache_key(job.step, job.args)
         found = look_up(job.step, key, self.ledger, self.artifacts, _now(), tidy=tidy)
+        if found.stale and tidy:
+            self.ledger.forget(key)
         if found.entry is None:
             return found.why
         entry = found.entry

@@ -10,11 +10,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Watch
 from pipeglot.core.context import Terminated
-from pipeglot.core.errors import Permanent, PipeglotError
+from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.run_step import Job, Runtime
@@ -192,7 +191,9 @@ def _warn_debuggers() -> None:
 
 
 def _no_terminal(*_: Any, **__: Any) -> NoReturn:
-    raise Permanent("`breakpoint()` finds no terminal: steps run in processes of their own", hint=failures.DEBUGGING)
+    from bdb import BdbQuit
+
+    raise BdbQuit("`breakpoint()` finds no terminal: steps run in processes of their own")
 
 
 def _stream(number: int, mode: str) -> Any:

@@ -22,6 +22,7 @@ class Lookup(NamedTuple):
 
     entry: CacheEntry | None
     why: str = ""
+    stale: bool = False
 
 
 def cacheable(step: Step) -> bool:
@@ -47,19 +48,15 @@ def cache_key(step: Step, args: Mapping[str, Arg]) -> str:
 def look_up(
     step: Step, key: str, ledger: Ledger, artifacts: Artifacts, now: dt.datetime, *, tidy: bool = True
 ) -> Lookup:
-    """Find results under a key. A useless entry is deleted, so that the step's new results take its place.
+    """Find results under a key. One that is `stale` has to be forgotten before new results can take its place.
 
-    Without `tidy` nothing is: for one who only wants to know.
+    Without `tidy`, not even a damaged one is deleted: for who only wants to know.
     """
     entry = ledger.cache_entry(key, tidy=tidy)
     if entry is None:
         return Lookup(None, "nothing was computed from these inputs yet")
     why = _useless(step, entry, artifacts, now)
-    if not why:
-        return Lookup(entry)
-    if tidy:
-        ledger.forget(key)
-    return Lookup(None, why)
+    return Lookup(None, why, stale=True) if why else Lookup(entry)
 
 
 def _useless(step: Step, entry: CacheEntry, artifacts: Artifacts, now: dt.datetime) -> str:

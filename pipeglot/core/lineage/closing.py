@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import NotFound
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger, host
 from pipeglot.core.lineage.records import End, Observed, Portable, Start, Verdict
 from pipeglot.core.lineage.state import RunState
+from pipeglot.core.lineage.view import read_run
 
 
 def close(ledger: Ledger, artifacts: Artifacts, run: str) -> End:
@@ -23,11 +23,7 @@ def close(ledger: Ledger, artifacts: Artifacts, run: str) -> End:
     ended = ledger.ended(run)
     if ended is not None:
         return ended
-    start = ledger.started(run)
-    if start is None:
-        raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}`")
-    state = RunState(ledger.ir(start.ir), start.params, artifacts)
-    state.apply_all(ledger.verdicts(run))
+    start, state = read_run(ledger, artifacts, run)
     _fill(ledger, start, state)
     status = state.status
     assert status != "running", "every cell has a verdict"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import Corrupt, NotFound
+from pipeglot.core.errors import Corrupt
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.arguments import Arg
 from pipeglot.core.lineage.cache import cache_key, unusable
@@ -13,6 +13,7 @@ from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Verdict
 from pipeglot.core.lineage.state import RunState
+from pipeglot.core.lineage.view import read_run
 
 
 class Resumed:
@@ -52,12 +53,7 @@ class Resumed:
 
 def read_resumed(ledger: Ledger, artifacts: Artifacts, run: str) -> Resumed:
     """Read the run that is to be resumed. Raises `NotFound`."""
-    start = ledger.started(run)
-    if start is None:
-        raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}` to resume")
-    state = RunState(ledger.ir(start.ir), start.params, artifacts)
-    state.apply_all(ledger.verdicts(run))
-    return Resumed(run, state, artifacts)
+    return Resumed(run, read_run(ledger, artifacts, run)[1], artifacts)
 
 
 def _damaged(state: RunState) -> set[str]:

@@ -46,6 +46,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     lineage_digest: str | None
     created: str
     params: dict[str, Any]
+    tags: dict[str, str] = {}
+    resumes: str | None = None
     steps: tuple[StepView, ...]
 
 
@@ -62,6 +64,8 @@ def view(start: Start, state: RunState, *, open_as: str = "running") -> RunView:
         lineage_digest=lineage_digest(state, start.params),
         created=start.created,
         params={name: readable(value) for name, value in start.params.items()},
+        tags=start.tags,
+        resumes=start.resumes,
         steps=tuple(steps),
     )
 
@@ -94,14 +98,14 @@ def status_of(start: Start, end: End | None) -> str:
 
 def this_process() -> dict[str, str]:
     """What tells this process from all others, later ones of the same number included."""
-    return {"host": host(), "pid": str(os.getpid()), "process": _born(os.getpid())}
+    return {"host": host(), "pid": str(os.getpid()), "process": _born(os.getpid()), "space": _space()}
 
 
 def is_alive(engine: dict[str, str]) -> bool:
     """Whether the process that `this_process` described still runs on this machine."""
     pid = int(engine.get("pid", "0"))
-    if pid <= 0:
-        return True
+    if pid <= 0 or engine.get("space", "") not in ("", _space()):
+        return True  # in another container, numbers of processes mean other ones: nothing is known
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -109,6 +113,14 @@ def is_alive(engine: dict[str, str]) -> bool:
     except PermissionError:
         return True
     return _born(pid) == engine.get("process", "")
+
+
+def _space() -> str:
+    """Linux: the space that the numbers of processes are of."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def _born(pid: int) -> str:
