@@ -13,9 +13,10 @@ from pipeglot.core.ir import AnyNode, CodeRef, Param, Pipeline, Returns, ScalarT
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.view import RunView, StepView, read_run
 from pipeglot.core.store import open_store
+from pipeglot.runtime_local.inline import InlinePool
 from pipeglot.runtime_local.listener import Listener, Silent
 from pipeglot.runtime_local.pool import Pool
-from pipeglot.runtime_local.runner import LocalRun, Settings
+from pipeglot.runtime_local.runner import LocalRun, Origins, Settings
 from tests.unit.lineage.build import const
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,15 @@ class Bench:
         self.ledger = Ledger(self.store)
         self.artifacts = Artifacts(self.store)
 
-    def run(self, *nodes: AnyNode, n: int = 0, listener: Listener | None = None, **settings: Any) -> RunView:
+    def run(
+        self,
+        *nodes: AnyNode,
+        n: int = 0,
+        listener: Listener | None = None,
+        origins: Origins = Origins(),  # noqa: B008  # it is frozen
+        inline: bool = False,
+        **settings: Any,
+    ) -> RunView:
         made = Pipeline(
             name="p",
             params=(Param(name="n", type=ScalarType(name="int")),),
@@ -48,9 +57,9 @@ class Bench:
         )
         known: dict[str, Any] = {"stack": "local", "root": str(ROOT), "roots": (str(ROOT),), "max_parallel": 2}
         chosen = Settings(work=str(self.folder / "work"), **(known | settings))
-        pool = Pool()
+        pool = InlinePool() if inline else Pool()
         try:
-            return LocalRun(made, {"n": n}, self.store, chosen, pool, listener or Silent()).execute()
+            return LocalRun(made, {"n": n}, self.store, chosen, pool, listener or Silent(), origins).execute()
         finally:
             pool.close()
 

@@ -315,3 +315,22 @@ def flaky_tidy(folder: str) -> None:
     Path(folder, f"tidy-{attempt}").touch()
     if attempt < 3:
         raise ConnectionError
+
+
+def quits_the_debugger() -> None:
+    import bdb
+
+    raise_in(bdb.__dict__)
+
+
+def raise_in(namespace: dict[str, object]) -> None:
+    """Raise as the debugger itself does when it is left by `q`."""
+    exec(compile("def leave(): raise BdbQuit\nleave()", "bdb.py", "exec"), {**namespace})
+
+
+def leaves_a_thread() -> None:
+    threading.Thread(target=time.sleep, args=(0.5,)).start()
+
+
+def asks() -> None:
+    input("? ")
