@@ -65,9 +65,8 @@ def carried(start: Start, pipeline: Pipeline, store: Store) -> tuple[dict[str, A
             given[param.name] = start.params[param.name]
         else:
             given[param.name] = _converted(old, param, start)
-            notes.append(
-                f"parameter `{param.name}` was {describe(old.type)} in that run, and is {describe(param.type)} now"
-            )
+            types = f"had type {describe(old.type)} in that run, and has type {describe(param.type)} now"
+            notes.append(f"parameter `{param.name}` {types}")
     gone = [f"`{name}`" for name in start.params if name not in given]
     if gone:
         notes.append(f"the pipeline has no parameter {', '.join(gone)} any more")
@@ -79,6 +78,6 @@ def _converted(old: Param, new: Param, start: Start) -> Any:
         return normalise(new.type, params.decode(old.type, start.params[old.name]), name=new.name)
     except ParamError as error:
         raise ParamError(
-            f"parameter `{new.name}` was {describe(old.type)} in run `{start.run[:SHORT_ID]}`: {error.message}",
+            f"{error.message} (it had type {describe(old.type)} in run `{start.run[:SHORT_ID]}`)",
             hint="run the pipeline anew: `pipeglot run TARGET -p …`",
         ) from None

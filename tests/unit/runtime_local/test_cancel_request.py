@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeglot.core.errors import StoreError
+from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Cancel, Start
 from pipeglot.runtime_local import runner
@@ -68,7 +69,7 @@ def test_a_store_that_does_not_answer_does_not_end_the_run(
         asked.append(1)
         raise StoreError("no answer")
 
-    monkeypatch.setattr(runner.Ledger, "is_cancelled", size)
+    monkeypatch.setattr(Ledger, "is_cancelled", size)
     view = bench.run(work("who", given={"folder": str(marks), "seconds": 0.3}))
     assert view.status == "succeeded"
     assert asked

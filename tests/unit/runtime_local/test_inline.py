@@ -66,15 +66,15 @@ def test_a_step_that_leaves_a_thread_behind(bench: Bench) -> None:
 
 
 class Interrupts(Silent):
-    """Sends signals to this process soon after a step begins."""
+    """Sends a signal to this process soon after a step begins."""
 
-    def __init__(self, step: str, numbers: tuple[signal.Signals, ...]) -> None:
+    def __init__(self, step: str, number: signal.Signals) -> None:
         self.step = step
-        self.numbers = numbers
+        self.number = number
 
     def running(self, cell: Any, attempt: int) -> None:
         if cell[0] == self.step:
-            signal.signal(signal.SIGALRM, lambda *_: [os.kill(os.getpid(), number) for number in self.numbers])
+            signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(self.number))
             signal.setitimer(signal.ITIMER_REAL, 0.3)
 
 
@@ -86,7 +86,7 @@ def test_a_signal_cancels(bench: Bench, marks: Path, number: signal.Signals) -> 
         work("tidy", given={"folder": str(marks)}, returns=NONE, trigger="all_done", after=("leaves_a_mark",)),
         inline=True,
         max_parallel=1,
-        listener=Interrupts("leaves_a_mark", (number,)),
+        listener=Interrupts("leaves_a_mark", number),
     )
     assert bench.states(view) == {"leaves_a_mark": "cancelled", "never": "skipped", "tidy": "succeeded"}
     assert view.status == "cancelled"
@@ -101,7 +101,7 @@ def test_a_clean_up_step_goes_on_after_the_first_signal(bench: Bench, marks: Pat
         work("never", "one", after=("who",)),
         inline=True,
         max_parallel=1,
-        listener=Interrupts("who", (signal.SIGINT,)),
+        listener=Interrupts("who", signal.SIGINT),
     )
     assert bench.states(view) == {"who": "succeeded", "never": "cancelled"}
 
