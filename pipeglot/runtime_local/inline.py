@@ -106,8 +106,8 @@ class _Watch:
     def called(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if self._quit_debugger():
-            self._tell(signal.SIGINT)
+        if self._before and self._quit_debugger():
+            self._tell(next(iter(self._before)))  # Ctrl-C, unless whoever started us has it ignored (`&` in a script)
         self._before = {}
         if self._terminated:
             raise Terminated

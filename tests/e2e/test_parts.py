@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from typing import Any
 
@@ -212,7 +213,7 @@ def debugged(project: Project) -> Project:
     return project
 
 
-def inline(project: Project, typed: str, *words: str) -> subprocess.CompletedProcess[str]:
+def inline(project: Project, typed: str, *words: str, sigint: Any = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         project.command("run", "debugged.py", "--inline", *words),
         cwd=project.root,
@@ -221,6 +222,7 @@ def inline(project: Project, typed: str, *words: str) -> subprocess.CompletedPro
         capture_output=True,
         text=True,
         timeout=60,
+        preexec_fn=(lambda: signal.signal(signal.SIGINT, sigint)) if sigint is not None else None,
         check=False,
     )
 
@@ -243,8 +245,9 @@ def test_under_json_the_prompt_is_on_stderr(debugged: Project) -> None:
     assert "(Pdb) " in done.stderr
 
 
-def test_leaving_the_debugger_cancels_the_run(debugged: Project) -> None:
-    done = inline(debugged, "q\n")
+@pytest.mark.parametrize("sigint", [signal.SIG_DFL, signal.SIG_IGN])
+def test_leaving_the_debugger_cancels_the_run(debugged: Project, sigint: signal.Handlers) -> None:
+    done = inline(debugged, "q\n", sigint=sigint)
     assert done.returncode == 130
     assert done.stdout.count("before") == 1
     assert "debugged was cancelled after " in done.stderr
