@@ -27,24 +27,59 @@ _STACK = _argument("--stack", metavar="NAME", help="the stack to use, in place o
 _FOLDER = _argument("-C", dest="folder", metavar="DIR", help="work as if started in DIR")
 _JSON = _argument("--json", action="store_true", help="print JSON")
 
+_PARAM = _argument(
+    "-p",
+    "--param",
+    dest="params",
+    metavar="KEY=VALUE",
+    action="append",
+    default=[],
+    help="a parameter of the pipeline; may be given several times",
+)
+_FROM = _argument(
+    "--from",
+    dest="from_",
+    metavar="STEP",
+    action="append",
+    default=[],
+    help="run STEP and all that depends on it, whatever the cache has; may be given several times",
+)
+_UNTIL = _argument(
+    "--until",
+    metavar="STEP",
+    action="append",
+    default=[],
+    help="run STEP and what it needs, and nothing else; may be given several times",
+)
+_NO_CACHE = _argument("--no-cache", action="store_true", help="run every step, whatever was computed before")
+_INLINE = _argument(
+    "--inline", action="store_true", help="run all steps in this process, one by one, for `breakpoint()` and debuggers"
+)
+_RUN_JSON = _argument("--json", action="store_true", help="print the run as one JSON object on stdout")
+
 ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     "init": (_argument("dir", metavar="DIR", nargs="?", default=".", help="the folder; this one if left out"),),
     "run": (
         _TARGET,
+        _PARAM,
+        _STACK,
+        _NO_CACHE,
+        _FROM,
+        _UNTIL,
         _argument(
-            "-p",
-            "--param",
-            dest="params",
-            metavar="KEY=VALUE",
+            "--tag",
+            dest="tags",
+            metavar="K=V",
             action="append",
             default=[],
-            help="a parameter of the pipeline; may be given several times",
+            help="a label to find the run by; may be given several times",
         ),
-        _STACK,
-        _argument("--no-cache", action="store_true", help="run every step, whatever was computed before"),
-        _argument("--json", action="store_true", help="print the run as one JSON object on stdout"),
+        _INLINE,
+        _argument("--no-wait", action="store_true", help="return once the run has begun (not on a local stack)"),
+        _RUN_JSON,
         _FOLDER,
     ),
+    "plan": (_TARGET, _PARAM, _STACK, _NO_CACHE, _FROM, _UNTIL, _FOLDER, _JSON),
     "check": (
         _TARGET,
         _STACK,
@@ -82,6 +117,31 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _INDEX,
         _STACK,
         _FOLDER,
+    ),
+    "runs resume": (
+        _RUN,
+        _argument(
+            "target",
+            metavar="TARGET",
+            nargs="?",
+            help="the pipeline, if it is not any more where the run was started from",
+        ),
+        _INLINE,
+        _STACK,
+        _RUN_JSON,
+        _FOLDER,
+    ),
+    "runs cancel": (
+        _RUN,
+        _argument("--no-wait", action="store_true", help="ask it to stop, and do not wait until it has"),
+        _argument(
+            "--force",
+            action="store_true",
+            help="close it without asking: its process is gone, and so is the machine that could tell",
+        ),
+        _STACK,
+        _FOLDER,
+        _JSON,
     ),
     "artifact list": (
         _argument("run", metavar="RUN", nargs="?", default="latest", help="a run; the latest if left out"),

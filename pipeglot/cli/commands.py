@@ -8,6 +8,7 @@ from __future__ import annotations
 COMMANDS = {
     "init": "make a project: pipeglot.yaml with a local stack, and a first pipeline",
     "run": "run a pipeline",
+    "plan": "say which steps would run, which are cached, and why, without running any",
     "check": "say what is wrong with a pipeline, without running it",
     "compile": "write a pipeline as its orchestrator reads it, or as IR",
     "stack list": "the stacks of this project",
@@ -16,6 +17,8 @@ COMMANDS = {
     "runs list": "the runs in the store, the latest first",
     "runs show": "one run, step by step",
     "runs logs": "what the steps of a run printed",
+    "runs resume": "go on with a run that failed, was cancelled or was killed",
+    "runs cancel": "stop a run, or close one whose process is gone",
     "artifact list": "what the steps of a run returned",
     "artifact show": "one artifact: what it is and where it came from",
     "artifact get": "the value of an artifact, on the screen or as a file",

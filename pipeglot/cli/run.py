@@ -3,40 +3,96 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import os
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from pipeglot.cli.output import as_json, results_only
 from pipeglot.cli.parsing import folder_of
-from pipeglot.client.launch import local_settings, resolve_artifacts
-from pipeglot.client.records import Records, open_stack_store
-from pipeglot.core.errors import ParamError
+from pipeglot.client.launch import Outcome, Request, launch, target_text
+from pipeglot.core.errors import ParamError, Problem, Unsupported, UsageError
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.view import RunView
 from pipeglot.runtime_local.pool import Pool
-from pipeglot.runtime_local.runner import LocalRun
-from pipeglot.stacks.models import LocalStack
-from pipeglot.stacks.target import Target, load, locate
+from pipeglot.stacks.target import Loaded, Target, load, locate
 from pipeglot.stacks.workspace import Workspace, workspace_at
 
 
 def do_run(args: argparse.Namespace) -> int:
-    """The order matters: the pool forks the process that makes workers, so it comes before any code of the user's."""
-    texts = parse_params(args.params)
+    request = Request(
+        stack=args.stack,
+        texts=parse_params(args.params),
+        cache=not args.no_cache,
+        tags=parse_tags(args.tags),
+        anew=tuple(args.from_),
+        until=tuple(args.until),
+        inline=args.inline,
+    )
     target = locate(args.target, folder_of(args))
     stack = target.workspace.stack(args.stack)
-    pool = Pool()
-    try:
-        with results_only():
-            view = _execute(args, target, stack, texts, pool)
-    finally:
-        pool.close()
-    if args.json:
+    if args.no_wait:
+        _refuse_not_to_wait(stack.name)
+    return run_target(target, request, Commands(args, target.workspace), json=args.json)
+
+
+def run_target(target: Target, request: Request, onward: Commands, *, json: bool) -> int:
+    """The order matters: the pool forks the process that makes workers, so it comes before any code of the user's."""
+    attached = request.inline and not json
+    with _pool(request) as pool, nullcontext() if attached else results_only():
+        view = _execute(target, load(target), request, pool, onward).view
+    if json:
         sys.stdout.buffer.write(as_json(view))
+    return exit_code(view)
+
+
+def exit_code(view: RunView) -> int:
     return {"succeeded": 0, "cancelled": 130}.get(view.status, 1)
+
+
+@contextmanager
+def _pool(request: Request) -> Iterator[Pool | None]:
+    pool = None if request.inline else Pool()
+    try:
+        yield pool
+    finally:
+        if pool is not None:
+            pool.close()
+
+
+def _execute(target: Target, loaded: Loaded, request: Request, pool: Pool | None, onward: Commands) -> Outcome:
+    from msgspec import structs
+
+    from pipeglot.cli.display import make_display
+    from pipeglot.cli.display.report import report
+
+    request = structs.replace(request, target=target_text(target, loaded.pipeline))
+    display = make_display(sys.stderr, plain=request.inline)
+    try:
+        outcome = launch(target.workspace, loaded, request, listener=display, tell=_note, pool=pool)
+    finally:
+        display.close()
+    report(outcome.view, outcome.plan, outcome.artifacts, onward, outcome.seconds, sys.stderr)
+    return outcome
+
+
+def _note(told: Problem | str) -> None:
+    from pipeglot.cli.errors import note
+
+    sys.stderr.write(note(told))
+
+
+def _refuse_not_to_wait(stack: str) -> None:
+    """A process in the background that nobody sees would be one more thing to look after, and shells do it well."""
+    message = (
+        f"`--no-wait`: stack `{stack}` runs pipelines in this very process, so there is nobody to go on without it"
+    )
+    hint = "let the shell do it: `nohup pipeglot run … &`; `pipeglot runs list` and `runs cancel` work as ever"
+    raise Unsupported([Problem("no-wait", message, None, hint)])
+
+
+# --- what is given as text --------------------------------------------------------------------------------------------
 
 
 def parse_params(given: list[str]) -> dict[str, str]:
@@ -57,38 +113,28 @@ def parse_params(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _execute(args: argparse.Namespace, target: Target, stack: LocalStack, texts: dict[str, str], pool: Pool) -> RunView:
-    from pipeglot.cli.checks import refuse_or_note
-    from pipeglot.cli.display import make_display
-    from pipeglot.cli.display.report import report
-    from pipeglot.core.params import moment_in_zone, resolve
-
-    loaded = load(target)
-    refuse_or_note(loaded, [stack])
-    logical_date = moment_in_zone(dt.datetime.now(dt.UTC), loaded.pipeline.schedule)
-    given = resolve(loaded.pipeline.params, {}, texts=texts, logical_date=logical_date)
-    workspace = target.workspace
-    store = open_stack_store(workspace, stack)
-    given, artifacts = resolve_artifacts(Records(workspace, store), loaded.pipeline, given)
-    settings = local_settings(workspace, stack, loaded.sources, cache=not args.no_cache, logical_date=logical_date)
-    display = make_display(sys.stderr)
-    began = time.monotonic()
-    run = LocalRun(loaded.pipeline, given, store, settings, pool, display, named=artifacts)
-    try:
-        view = run.execute()
-    finally:
-        display.close()
-    report(view, run.plan, run.artifacts, Commands(args, workspace), time.monotonic() - began, sys.stderr)
-    return view
+def parse_tags(given: list[str]) -> dict[str, str]:
+    """`K=V` texts by name. Raises `UsageError`."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(
+                f"`--tag {text}`: there is no `=` after a name", hint="write `--tag K=V`, as `--tag team=risk`"
+            )
+        if name in found:
+            raise UsageError(
+                f"tag `{name}` is given twice: `{found[name]}` and `{value}`", hint="a tag has one value: give it once"
+            )
+        found[name] = value
+    return found
 
 
 class Commands:
     """The command lines to go on with, as they are to be typed here."""
 
-    def __init__(self, args: argparse.Namespace, workspace: Workspace) -> None:
-        self._again = ["pipeglot", "run", args.target]
-        for text in args.params:
-            self._again += ["-p", text]
+    def __init__(self, args: argparse.Namespace, workspace: Workspace, again: list[str] | None = None) -> None:
+        self._again = ["pipeglot", *(_run_again(args) if again is None else again)]
         self._project = ["-C", args.folder] if args.folder is not None else []
         self._stack = ["--stack", args.stack] if args.stack is not None else []
         here = args.folder is None and workspace_at(Path.cwd()).root.samefile(workspace.root)
@@ -101,6 +147,17 @@ class Commands:
         words = ["pipeglot", "runs", "logs", run, step]
         words += ["--index", ".".join(map(str, index))] if index else []
         return _quoted([*words, *self._elsewhere, *self._stack])
+
+    def resume(self, run: str) -> str:
+        return _quoted(["pipeglot", "runs", "resume", run, *self._elsewhere, *self._stack])
+
+
+def _run_again(args: argparse.Namespace) -> list[str]:
+    """Without `--from` and `--no-cache`: what has finished need not run a second time."""
+    words = ["run", args.target]
+    for flag, values in (("-p", args.params), ("--until", args.until), ("--tag", args.tags)):
+        words += [word for value in values for word in (flag, value)]
+    return [*words, "--inline"] if args.inline else words
 
 
 def _quoted(words: list[str]) -> str:

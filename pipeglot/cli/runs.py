@@ -94,6 +94,8 @@ def do_show(args: argparse.Namespace) -> int:
         ("started", when(view.created)),
         ("stack", f"{view.stack} ({view.backend})"),
         ("params", params or "-"),
+        *([("tags", ", ".join(f"{name}={value}" for name, value in view.tags.items()))] if view.tags else []),
+        *([("resumes", view.resumes)] if view.resumes else []),
         ("lineage", view.lineage_digest or "-"),
     ]
     print_fields(fields)
@@ -141,6 +143,21 @@ def _plain(value: object) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False)
+
+
+# --- resume, cancel ---------------------------------------------------------------------------------------------------
+
+
+def do_resume(args: argparse.Namespace) -> int:
+    from pipeglot.cli.resume import resume
+
+    return resume(args)
+
+
+def do_cancel(args: argparse.Namespace) -> int:
+    from pipeglot.cli.cancel import cancel_run
+
+    return cancel_run(args)
 
 
 # --- logs -------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,12 @@ from pipeglot.core.lineage.records import Failure
 MAX_TEXT = 100_000
 """Longer messages and tracebacks are cut in the middle: both ends tell something."""
 
+DEBUGGING = (
+    "run all steps in the terminal's own process: `pipeglot run TARGET --inline`;"
+    " or this one again, under the debugger: `pipeglot replay RUN STEP --pdb`"
+)
+"""How to come to a debugger's prompt in a step."""
+
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -23,13 +29,14 @@ def raised(error: BaseException, *, kind: str, clean: Callable[[str], str] = str
     `clean` takes secrets out of a text; it sees the whole of it, before what is too long is cut.
     """
     ours = isinstance(error, PipeglotError) and not isinstance(error, Permanent)
+    hopeless = isinstance(error, Permanent) or _wants_terminal(error)
     return Failure(
         cause=kind,  # type: ignore[arg-type]  # a literal at each call
         type=type(error).__qualname__,
         message=_cut(clean(_guarded(_message, error))),
         hint=_cut(clean(_guarded(_hint, error))),
         traceback="" if ours and kind != "raised" else _cut(clean(_guarded(_traceback, error))),
-        permanent=isinstance(error, Permanent) or (kind != "raised" and not isinstance(error, StoreError)),
+        permanent=hopeless or (kind != "raised" and not isinstance(error, StoreError)),
     )
 
 
@@ -74,7 +81,14 @@ def _message(error: BaseException) -> str:
 
 
 def _hint(error: BaseException) -> str:
+    if _wants_terminal(error):
+        return DEBUGGING
     return str(getattr(error, "hint", "")) if isinstance(error, PipeglotError) else ""
+
+
+def _wants_terminal(error: BaseException) -> bool:
+    """A debugger that finds no input quits; so does `input()`."""
+    return type(error).__name__ == "BdbQuit" or (type(error) is EOFError and str(error) == "EOF when reading a line")
 
 
 def _traceback(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from pipeglot.core.lineage.records import (
     Start,
     Verdict,
 )
+from pipeglot.core.lineage.resuming import Resumed
 from pipeglot.core.outputs import save_outputs
 from pipeglot.core.params import decode
 from pipeglot.core.secret_values import Secrets
@@ -70,7 +71,10 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class Runtime:
-    """Runs the steps of one run in this process. `secrets` maps names to `env:NAME` or `file:PATH`."""
+    """Runs the steps of one run in this process. `secrets` maps names to `env:NAME` or `file:PATH`.
+
+    `cache` False: every step is computed anew; `anew`: these are. `resumed`: the run whose results are taken first.
+    """
 
     def __init__(
         self,
@@ -81,12 +85,16 @@ class Runtime:
         *,
         plan: Plan,
         cache: bool = True,
+        anew: Collection[str] = (),
+        resumed: Resumed | None = None,
     ) -> None:
         self.start = start
         self.plan = plan
         self.ledger = ledger
         self.artifacts = artifacts
         self.cache = cache
+        self.anew = frozenset(anew)
+        self.resumed = resumed
         self.secrets = Secrets(secrets)
         self._distrusted: set[str] = set()
 
@@ -94,13 +102,26 @@ class Runtime:
 
     def reuse(self, job: Job) -> Verdict | str:
         """Reuse what was computed before: the committed verdict, or the reason why the step has to run."""
-        if not self.cache:
-            return "the run was started with --no-cache"
-        if not self._cacheable(job.step):
-            return "the step is never cached"
+        found = self.reusable(job)
+        return found if isinstance(found, str) else self.ledger.commit(found)
+
+    def reusable(self, job: Job, *, tidy: bool = True) -> Verdict | str:
+        """The same without committing it. Without `tidy`, nothing at all is changed in the store."""
+        if self.resumed is None:
+            return self._cached(job, tidy=tidy)
+        old = self.resumed.take(job.step, job.cell, job.args)
+        if isinstance(old, Verdict):
+            return self._taken_over(job, old, self.resumed.run)
+        found = self._cached(job, tidy=tidy)
+        return f"{found}; {old}" if isinstance(found, str) else found
+
+    def _cached(self, job: Job, *, tidy: bool) -> Verdict | str:
+        why = self.why_anew(job.step)
+        if why:
+            return why
         key = cache_key(job.step, job.args)
-        found = look_up(job.step, key, self.ledger, self.artifacts, _now())
-        if found.stale:
+        found = look_up(job.step, key, self.ledger, self.artifacts, _now(), tidy=tidy)
+        if found.stale and tidy:
             self.ledger.forget(key)
         if found.entry is None:
             return found.why
@@ -108,10 +129,32 @@ class Runtime:
         try:
             saved = self._outlined(job.step, self._named_anew(entry.refs, job))
         except (Corrupt, ValueRefused):
-            self.ledger.forget(key)
+            if tidy:
+                self.ledger.forget(key)
             return "the cached result is damaged"
         observed = self._observed(job, refs=saved, key=key, cached=entry.origin, metrics=entry.metrics)
-        return self.ledger.commit(self._verdict(job, "succeeded", observed))
+        return self._verdict(job, "succeeded", observed)
+
+    def why_anew(self, step: Step) -> str:
+        """Why the cache is not even asked about a step; empty if it is."""
+        if not self.cache:
+            return "the run was started with --no-cache"
+        if step.id in self.anew:
+            return "the run was told to run it anew, with --from"
+        return "" if self._cacheable(step) else "the step is never cached"
+
+    def _taken_over(self, job: Job, old: Verdict, run: str) -> Verdict:
+        """A verdict of this run's own, with the results that the run which it resumes had."""
+        seen = old.observed
+        observed = self._observed(
+            job,
+            refs=self._outlined(job.step, self._named_anew(seen.refs, job)),
+            key=seen.key,
+            cached=seen.cached or Origin(run=run, step=old.step, index=old.index),
+            metrics=seen.metrics,
+            why=f"taken from run {run}, which this one resumes",
+        )
+        return self._verdict(job, "succeeded", observed)
 
     def _cacheable(self, step: Step) -> bool:
         """Hooks, as clean-up steps, run for what they do."""
@@ -276,7 +319,7 @@ class Runtime:
         )
         verdict = self.ledger.commit(self._verdict(job, "succeeded", structs.replace(observed, key=key)))
         if verdict.observed.refs == entry.refs:
-            if not self.cache:  # what was computed on demand is what later runs are to find
+            if not self.cache or job.step.id in self.anew:  # what was computed on demand is what later runs are to find
                 self.ledger.forget(key)
             self.ledger.remember(entry)
         return verdict

@@ -8,16 +8,29 @@ from pathlib import Path
 
 _PREFIX = "pipeglot-"
 _LINK = "temp"
+_STORE = "store"
 
 
-def make_folders(folder: Path) -> Path:
-    """Make both; returns the one for temporary files. Its path is short: sockets in it may have 108 bytes of path."""
+def make_folders(folder: Path, store: str) -> Path:
+    """Make both; returns the one for temporary files. Its path is short: sockets in it may have 108 bytes of path.
+
+    `store` is the URI of the run's store, for whoever finds the folder when the run's process is gone.
+    """
     system = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # it is made with mode 0700, and must not be there
     temp = Path(system, f"{_PREFIX}{os.urandom(8).hex()}").absolute()
     folder.mkdir(parents=True, mode=0o700)
     (folder / _LINK).symlink_to(temp)  # so that whoever finds this folder after a crash finds the other one
     temp.mkdir(mode=0o700)
+    (folder / _STORE).write_text(store, encoding="utf-8")
     return temp
+
+
+def store_of(folder: Path) -> str:
+    """The URI of the store of the run whose folder this is; empty if its process did not get that far."""
+    try:
+        return (folder / _STORE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def remove_folders(folder: Path) -> None:

@@ -27,6 +27,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     folder: str
     temp: str
     cache: bool
+    anew: tuple[str, ...] = ()
 
 
 class Run(Struct, frozen=True, tag="run"):

@@ -18,7 +18,7 @@ from pipeglot.runtime_local.messages import FromWorker, Hello, Run, receive_repo
 class Worker:
     """A worker process. `busy` from when it is given work until it has answered or ended."""
 
-    def __init__(self, pid: int, sock: socket.socket) -> None:
+    def __init__(self, pid: int, sock: socket.socket | None) -> None:
         self.pid = pid
         self.sock: socket.socket | None = sock
         self.busy = False
@@ -40,11 +40,15 @@ class Ended(NamedTuple):
 
 
 class Pool:
-    """Worker processes, forked by a zygote. Make it before importing user code: then the zygote costs a fork only."""
+    """Worker processes, forked by a zygote. Make it before importing user code: then the zygote costs a fork only.
 
-    def __init__(self) -> None:
+    Where user code is imported already, ask for a `fresh` one: a new Python. A fork would have the modules as they are
+    here, which may be older than the files that the digests are taken of.
+    """
+
+    def __init__(self, *, fresh: bool = False) -> None:
         self._control, other = socket.socketpair()
-        self._child = _start_zygote(self._control, other)
+        self._child = _start_zygote(self._control, other, fresh=fresh)
         other.close()
         self.workers: dict[int, Worker] = {}
         self._early: list[Report | Ended] = []
@@ -74,7 +78,7 @@ class Pool:
         self._early.clear()
         by_fd = {worker.sock.fileno(): worker for worker in self.workers.values() if worker.sock}
         watched = [*by_fd, self._control.fileno(), wake]
-        for fd in _readable(watched, 0 if found else seconds):
+        for fd in readable(watched, 0 if found else seconds):
             if fd in by_fd:
                 found += self._report(by_fd[fd])
             elif fd == self._control.fileno():
@@ -134,7 +138,7 @@ class Pool:
         if worker is None:
             return []
         found: list[Report | Ended] = []
-        while worker.sock and _readable([worker.sock.fileno()], 0):
+        while worker.sock and readable([worker.sock.fileno()], 0):
             found += self._report(worker)
         _close(worker)
         return [*found, Ended(worker, status)]
@@ -160,9 +164,9 @@ class Pool:
         return zygote.EVENT.unpack(data)
 
 
-def _start_zygote(ours: socket.socket, theirs: socket.socket) -> int:
+def _start_zygote(ours: socket.socket, theirs: socket.socket, *, fresh: bool) -> int:
     """Start the process that makes workers; returns its pid."""
-    if _may_fork():
+    if not fresh and _may_fork():
         zygote.preload()
         pid = os.fork()
         if pid == 0:
@@ -196,7 +200,7 @@ def _may_fork() -> bool:
         return False
 
 
-def _readable(fds: list[int], seconds: float | None) -> list[int]:
+def readable(fds: list[int], seconds: float | None) -> list[int]:
     """Those that can be read now, after waiting at most that long. Unlike `select`, it takes numbers above 1023."""
     poller = select.poll()
     for fd in fds:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
@@ -23,12 +23,12 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Corrupt, StepError, StepTimeout, StoreError, ValueRefused, WorkerDied
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
-from pipeglot.core.lineage.arguments import NO_REFS
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Attempt, Cancel, End, Failure, Ref, Start, Verdict
+from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Failure, Ref, Start, Verdict
+from pipeglot.core.lineage.resuming import read_resumed
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, this_process, view
 from pipeglot.core.run_step import Job, Runtime
@@ -41,6 +41,9 @@ from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
 from pipeglot.runtime_local.queue import Ready, ReadyQueue
 from pipeglot.runtime_local.timers import Timer, Timers
 
+if TYPE_CHECKING:
+    from pipeglot.runtime_local.inline import InlinePool
+
 CANCEL_GRACE = 30.0
 """Seconds that a cancelled step has between SIGTERM and SIGKILL."""
 
@@ -48,6 +51,9 @@ TIMEOUT_GRACE = 2.0
 """The same for a step that ran out of time."""
 
 TICK = 0.1
+CANCEL_POLL = 1.0
+"""Seconds between two looks for a request to cancel in the ledger."""
+
 LOOKUPS_A_TURN = 64
 """How many cells are answered from the cache before the loop looks at its workers again."""
 
@@ -64,7 +70,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     secrets: dict[str, str] = {}
     sources: dict[str, str] = {}
     cache: bool = True
-    logical_date: str | None = None
+    anew: tuple[str, ...] = ()
+
+
+class Origins(Struct, frozen=True, kw_only=True):
+    """What a run's first record tells of its beginning, beside the pipeline and its parameters.
+
+    logical_date: of the run that this one resumes; empty means now. resumes: the id of that run.
+    """
+
+    tags: dict[str, str] = {}
+    asked: Asked | None = None
+    resumes: str | None = None
+    logical_date: str = ""
+    artifacts: dict[str, Ref] = {}
 
 
 class _Busy:
@@ -90,10 +109,9 @@ class LocalRun:
         given: Mapping[str, Any],
         store: Store,
         settings: Settings,
-        pool: Pool,
+        pool: Pool | InlinePool,
         listener: Listener,
-        *,
-        named: Mapping[str, Ref] = NO_REFS,
+        origins: Origins = Origins(),  # noqa: B008  # it is frozen
     ) -> None:
         self.plan = Plan(pipeline)
         self.settings = settings
@@ -101,10 +119,18 @@ class LocalRun:
         self.listener = listener
         self.ledger = Ledger(store)
         self.artifacts = Artifacts(store)
-        self.start = self._start(pipeline, given, named)
+        resumed = read_resumed(self.ledger, self.artifacts, origins.resumes) if origins.resumes else None
+        self.start = self._start(pipeline, given, origins)
         self.state = RunState(pipeline, self.start.params, self.artifacts, self.plan, named=self.start.artifacts)
         self.runtime = Runtime(
-            self.start, self.ledger, self.artifacts, settings.secrets, plan=self.plan, cache=settings.cache
+            self.start,
+            self.ledger,
+            self.artifacts,
+            settings.secrets,
+            plan=self.plan,
+            cache=settings.cache,
+            anew=settings.anew,
+            resumed=resumed,
         )
         self.queue = ReadyQueue(self.plan, settings.pools)
         self.folder = Path(settings.work) / f"{self.start.run}-{os.getpid()}"
@@ -125,15 +151,18 @@ class LocalRun:
             secrets=settings.secrets,
             folder=str(self.folder),
             cache=settings.cache,
+            anew=settings.anew,
             temp="",
         )
 
     def execute(self) -> RunView:
         """Run to the end. Raises `StoreError` if the store no longer takes records: then nothing more is claimed."""
-        self._hello = structs.replace(self._hello, temp=str(make_folders(self.folder)))
+        temp = make_folders(self.folder, self.ledger.store.uri)
+        self._hello = structs.replace(self._hello, temp=str(temp))
         try:
             with Interrupts() as interrupts:
                 self.listener.begun(self.start, self.plan)
+                self._timers.after(CANCEL_POLL, self._look_for_cancel)
                 self._take_up()
                 while not self.state.finished:
                     self._turn(interrupts)
@@ -152,7 +181,7 @@ class LocalRun:
                 self._lost(event)
         self._timers.fire()
         for _ in range(interrupts.take()):
-            self._cancel()
+            self._cancel("signal")
         self.listener.tick()
 
     def _patience(self) -> float:
@@ -317,11 +346,23 @@ class LocalRun:
 
     # --- cancelling -------------------------------------------------------------------------------------------------
 
-    def _cancel(self) -> None:
+    def _look_for_cancel(self) -> None:
+        """`pipeglot runs cancel` leaves its request in the ledger, from whatever machine."""
+        if self.cancelled:
+            return
+        self._timers.after(CANCEL_POLL, self._look_for_cancel)
+        try:
+            asked = self.ledger.is_cancelled(self.start.run)
+        except StoreError:  # a store that is gone for good is told by the next record that it does not take
+            return
+        if asked:
+            self._cancel("request")
+
+    def _cancel(self, by: str) -> None:
         """The first time: ask running steps to end, and start only clean-up steps. The second time: make all end."""
         self.cancelled = min(self.cancelled + 1, 2)
         if self.cancelled == 1:
-            self.ledger.cancel(Cancel(run=self.start.run, at=_now().isoformat(), by="signal"))
+            self.ledger.cancel(Cancel(run=self.start.run, at=_now().isoformat(), by=by))
             self.listener.cancelling(CANCEL_GRACE)
         for worker, busy in list(self._busy.items()):
             if self.cancelled == 2:
@@ -347,7 +388,7 @@ class LocalRun:
 
     # --- begin and end ----------------------------------------------------------------------------------------------
 
-    def _start(self, pipeline: Pipeline, given: Mapping[str, Any], named: Mapping[str, Ref]) -> Start:
+    def _start(self, pipeline: Pipeline, given: Mapping[str, Any], origins: Origins) -> Start:
         engine_run = os.urandom(16).hex()
         created = _now().isoformat()
         return self.ledger.start(
@@ -359,9 +400,12 @@ class LocalRun:
                 ir=self.ledger.put_ir(pipeline),
                 params=dict(given),
                 created=created,
-                logical_date=self.settings.logical_date or created,
+                logical_date=origins.logical_date or created,
+                resumes=origins.resumes,
+                artifacts=origins.artifacts,
+                tags=origins.tags,
+                asked=origins.asked,
                 engine={"run": engine_run, **this_process()},
-                artifacts=dict(named),
             )
         )
 

@@ -8,9 +8,10 @@ import socket
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.calling import Watch
 from pipeglot.core.context import Terminated
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage.ledger import Ledger
@@ -82,7 +83,8 @@ def _serve(sock: socket.socket) -> None:
     os.chdir(hello.root)
     use_roots(hello.roots, hello.sources)
     _open_streams()
-    worker = _Worker(sock, hello)
+    _warn_debuggers()
+    worker = StepRunner(hello, Reporter(sock))
     while isinstance(order := receive_order(sock), Run):
         done = worker.run(order)
         send(sock, done)
@@ -90,14 +92,29 @@ def _serve(sock: socket.socket) -> None:
             return
 
 
-class _Worker:
-    def __init__(self, sock: socket.socket, hello: Hello) -> None:
+class Armed(Watch, Protocol):
+    """A watch that is told of each attempt before."""
+
+    def arm(self, *, timed: bool) -> None: ...
+
+
+class StepRunner:
+    """Runs what a runner orders, in this process. Without `keep_logs` what steps print is not caught."""
+
+    def __init__(self, hello: Hello, watch: Armed, *, keep_logs: bool = True) -> None:
         store = open_store(hello.store, trusted=hello.trusted)
         self.plan = Plan(hello.pipeline)
         self.runtime = Runtime(
-            hello.start, Ledger(store), Artifacts(store), hello.secrets, plan=self.plan, cache=hello.cache
+            hello.start,
+            Ledger(store),
+            Artifacts(store),
+            hello.secrets,
+            plan=self.plan,
+            cache=hello.cache,
+            anew=hello.anew,
         )
-        self.reporter = Reporter(sock)
+        self.watch = watch
+        self.keep_logs = keep_logs
         self.scratch = Path(hello.folder, f"in-{os.getpid()}")
         self.temp = Path(hello.temp, str(os.getpid()))
         self.streams = (sys.stdin, sys.stdout, sys.stderr)
@@ -109,7 +126,7 @@ class _Worker:
             args=order.args,
             attempt=order.attempt,
             failed=order.failed,
-            log=Path(order.log),
+            log=Path(order.log) if self.keep_logs else None,
             scratch=self.scratch,
             temp=self.temp,
             why=order.why,
@@ -118,9 +135,9 @@ class _Worker:
         for folder in (self.scratch, self.temp):
             if not os.path.isdir(folder):  # the first step, or one that has removed it
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.reporter.arm(timed=job.step.timeout is not None)
+        self.watch.arm(timed=job.step.timeout is not None)
         try:
-            return Done(self.runtime.execute(job, self.reporter), last=_has_traces())
+            return Done(self.runtime.execute(job, self.watch), last=_has_traces())
         except PipeglotError as error:
             return Broken(error.message, error.hint)
         except Exception as error:  # noqa: BLE001  # ours: it must be seen, and this process has no screen
@@ -165,6 +182,18 @@ def _open_streams() -> None:
     sys.stdin = _stream(0, "r")
     sys.stdout = _stream(1, "w")
     sys.stderr = _stream(2, "w")
+
+
+def _warn_debuggers() -> None:
+    """`breakpoint()` finds no terminal here. Whoever has set up a debugger of another kind is left alone."""
+    if "PYTHONBREAKPOINT" not in os.environ:
+        sys.breakpointhook = _no_terminal
+
+
+def _no_terminal(*_: Any, **__: Any) -> NoReturn:
+    from bdb import BdbQuit
+
+    raise BdbQuit("`breakpoint()` finds no terminal: steps run in processes of their own")
 
 
 def _stream(number: int, mode: str) -> Any:

@@ -40,7 +40,7 @@ def serve(control: socket.socket) -> NoReturn:
     os.setpgid(0, 0)  # Ctrl-C in the terminal is for the runner, which decides what it means
     _detach_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # ignored, but kept for a worker that is just being made: see `obey`
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     wake, wake_write = os.pipe()
     os.set_blocking(wake, False)
@@ -77,13 +77,16 @@ class _Zygote:
             self.quitting = True
         if not message or self.quitting:
             return False
+        _hold(signal.SIG_BLOCK)  # a worker that is told to end before it can hear of it hears of it then
         try:
             pid = os.fork()
         except OSError as error:
+            _hold(signal.SIG_UNBLOCK)
             os.close(fds[0])
             return self._tell(b"E", error.errno or 0, 0)
         if pid == 0:
             self._become_worker(fds[0])
+        _hold(signal.SIG_UNBLOCK)
         os.close(fds[0])
         with suppress(PermissionError, ProcessLookupError):  # the child was faster, or is over
             os.setpgid(pid, pid)
@@ -133,6 +136,7 @@ class _Zygote:
             os.close(end)
         for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        _hold(signal.SIG_UNBLOCK)
         from pipeglot.runtime_local.worker import main
 
         main(socket.socket(fileno=fd))
@@ -143,6 +147,10 @@ class _Zygote:
         except OSError:
             return False
         return True
+
+
+def _hold(how: int) -> None:
+    signal.pthread_sigmask(how, {signal.SIGTERM})
 
 
 def _detach_streams() -> None:

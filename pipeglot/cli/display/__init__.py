@@ -10,9 +10,12 @@ from pipeglot.cli.display.guard import Guard
 from pipeglot.cli.text import is_terminal
 
 
-def make_display(stream: IO[str]) -> Guard:
-    """The display for a stream: live on a terminal that a person looks at, plain anywhere else."""
-    if is_terminal(stream) and not os.environ.get("CI"):
+def make_display(stream: IO[str], *, plain: bool = False) -> Guard:
+    """The display for a stream: live on a terminal that a person looks at, plain anywhere else.
+
+    `plain` asks for it in any case: the terminal is for the steps as well.
+    """
+    if not plain and is_terminal(stream) and not os.environ.get("CI"):
         from pipeglot.cli.display.live import Live
 
         return Guard(Live(Board(), stream))

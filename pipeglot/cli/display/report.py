@@ -29,6 +29,8 @@ class Onward(Protocol):
 
     def logs(self, run: str, step: str, index: Index) -> str: ...
 
+    def resume(self, run: str) -> str: ...
+
 
 def report(view: RunView, plan: Plan, artifacts: Artifacts, onward: Onward, seconds: float, stream: IO[str]) -> None:
     """Print the end of a run. A closed stream is not the run's fault."""
@@ -168,8 +170,20 @@ class _Report:
             if step is not None:
                 yield f"  {self.onward.logs(self.view.run_id[:SHORT_ID], step.id, step.index)}"
                 yield paint("      all that it printed, earlier attempts too", "dim", self.stream)
+        uncached = self._uncached()
+        if uncached:
+            yield f"  {self.onward.resume(self.view.run_id[:SHORT_ID])}"
+            yield paint(
+                f"      go on with this very run: {listed(uncached)} would run again otherwise", "dim", self.stream
+            )
         yield f"  {safe(self.onward.again())}"
         yield paint(f"      {again}", "dim", self.stream)
+
+    def _uncached(self) -> list[str]:
+        """The steps that succeeded, and that another run would run again."""
+        steps = {step.id: step for step in self.plan.steps() if step.trigger == "all_success"}
+        done = dict.fromkeys(step.id for step in self.view.steps if step.status == "succeeded")
+        return [step for step in done if step in steps and not steps[step].cache.enabled]
 
     def _runs(self, verb: str) -> str:
         return f"pipeglot runs {verb} {self.view.run_id[:SHORT_ID]}"

@@ -45,9 +45,14 @@ def cache_key(step: Step, args: Mapping[str, Arg]) -> str:
     )
 
 
-def look_up(step: Step, key: str, ledger: Ledger, artifacts: Artifacts, now: dt.datetime) -> Lookup:
-    """Find results under a key. One that is `stale` has to be forgotten before new results can take its place."""
-    entry = ledger.cache_entry(key)
+def look_up(
+    step: Step, key: str, ledger: Ledger, artifacts: Artifacts, now: dt.datetime, *, tidy: bool = True
+) -> Lookup:
+    """Find results under a key. One that is `stale` has to be forgotten before new results can take its place.
+
+    Without `tidy`, not even a damaged one is deleted: for who only wants to know.
+    """
+    entry = ledger.cache_entry(key, tidy=tidy)
     if entry is None:
         return Lookup(None, "nothing was computed from these inputs yet")
     why = _useless(step, entry, artifacts, now)
@@ -58,9 +63,14 @@ def _useless(step: Step, entry: CacheEntry, artifacts: Artifacts, now: dt.dateti
     age = (now - dt.datetime.fromisoformat(entry.computed)).total_seconds()
     if step.cache.expires is not None and age > step.cache.expires:
         return f"the cached result expired: it is {age:.0f} s old"
-    if set(entry.refs) != {output.name for output in step.returns.outputs}:
+    return unusable(step, entry.refs, artifacts)
+
+
+def unusable(step: Step, refs: Mapping[str, Ref], artifacts: Artifacts) -> str:
+    """Why saved results cannot be this step's, or be read here; empty if they can."""
+    if set(refs) != {output.name for output in step.returns.outputs}:
         return "the cached result has other outputs"
-    for name, ref in entry.refs.items():
+    for name, ref in refs.items():
         if why := _foreign(ref):
             return why
         if not artifacts.exists(ref):

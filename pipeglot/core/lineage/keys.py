@@ -61,6 +61,10 @@ def checkpoint(run: str, step: str, index: Index, number: int) -> str:
     return f"{run_prefix(run)}c/{cell_part(step, index)}/{number}"
 
 
+def cancel(run: str) -> str:
+    return f"{run_prefix(run)}cancel"
+
+
 def ir(sha: str) -> str:
     return f"ir/{_hash(sha)}"
 

@@ -107,8 +107,13 @@ class Ledger:
     def started(self, run: str) -> Start | None:
         return self._get(f"{keys.run_prefix(run)}start", Start, run)
 
-    def cancel(self, record: Cancel) -> None:
-        self._put_first(f"{keys.run_prefix(record.run)}cancel", record)
+    def cancel(self, record: Cancel) -> Cancel:
+        """Ask a run to stop. Returns the request that counts: this one, or an earlier one."""
+        return self._put_first(keys.cancel(record.run), record)
+
+    def is_cancelled(self, run: str) -> bool:
+        """Whether somebody asked the run to stop. Cheap: a runner asks again and again."""
+        return self.store.size(keys.cancel(run)) is not None
 
     def end(self, record: End) -> End:
         return self._put_first(f"{keys.run_prefix(record.run)}end/{record.number}", record)
@@ -179,12 +184,16 @@ class Ledger:
 
     # --- cache ------------------------------------------------------------------------------------------------------
 
-    def cache_entry(self, key: str) -> CacheEntry | None:
-        """What was computed under this key. A damaged entry is no entry, and is deleted; a later pipeglot's is left."""
+    def cache_entry(self, key: str, *, tidy: bool = True) -> CacheEntry | None:
+        """What was computed under this key. A damaged entry is no entry, and is deleted; a later pipeglot's is left.
+
+        Without `tidy` nothing is deleted.
+        """
         try:
             found = self._get(keys.cache(key), CacheEntry, None)
         except Corrupt:
-            self.forget(key)
+            if tidy:
+                self.forget(key)
             return None
         except NewerFormat:
             return None

@@ -79,6 +79,19 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     run: str
 
 
+class Asked(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a person asked for a run, so that it can be asked for again when it is resumed.
+
+    target: as seen from the project's root; empty if the pipeline came from Python. cache: False for `--no-cache`.
+    anew, until: the steps of `--from` and `--until`.
+    """
+
+    target: str = ""
+    cache: bool = True
+    anew: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
+
+
 class Start(Record, frozen=True, kw_only=True, tag="start"):
     """What a run is: decided once, by whoever puts it first.
 
@@ -97,6 +110,7 @@ class Start(Record, frozen=True, kw_only=True, tag="start"):
     resumes: str | None = None
     artifacts: dict[str, Ref] = {}
     tags: dict[str, str] = {}
+    asked: Asked | None = None
     engine: dict[str, str] = {}
 
 

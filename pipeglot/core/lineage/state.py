@@ -7,7 +7,7 @@ the same ones here, whatever order the verdicts came in. The local runner drives
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
@@ -106,6 +106,15 @@ class RunState:
     def ordered(self) -> list[tuple[Cell, Entry]]:
         """All entries, in the order of the pipeline and of the items."""
         return sorted(self.entries.items(), key=lambda pair: (self.plan.order[pair[0][0]], pair[0][1]))
+
+    def waiting(self) -> Iterator[tuple[AnyNode, Index, set[str]]]:
+        """The nodes that cannot be acted on yet, at which index, and the steps that they wait for."""
+        found: dict[int, tuple[_Waiting, set[str]]] = {}
+        for (step, _), waiters in self._waiters.items():
+            for one in waiters:
+                found.setdefault(id(one), (one, set()))[1].add(step)
+        for waiting, steps in found.values():
+            yield waiting.place.node, waiting.index, steps
 
     def take_ready(self) -> list[Cell]:
         """The cells that became ready since the last call."""

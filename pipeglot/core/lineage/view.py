@@ -53,6 +53,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     lineage_digest: str | None
     created: str
     params: dict[str, Any]
+    tags: dict[str, str] = {}
+    resumes: str | None = None
     steps: tuple[StepView, ...]
 
 
@@ -72,6 +74,8 @@ def view(start: Start, state: RunState, *, open_as: str = "running") -> RunView:
         lineage_digest=lineage_digest(state),
         created=start.created,
         params={name: readable(value) for name, value in start.params.items()},
+        tags=start.tags,
+        resumes=start.resumes,
         steps=tuple(steps),
     )
 
@@ -104,7 +108,7 @@ def status_of(start: Start, end: End | None) -> str:
 
 def this_process() -> dict[str, str]:
     """What tells this process from all others, later ones of the same number included."""
-    return {"host": host(), "pid": str(os.getpid()), "process": _born(os.getpid())}
+    return {"host": host(), "pid": str(os.getpid()), "process": _born(os.getpid()), "space": _space()}
 
 
 def is_alive(engine: dict[str, str]) -> bool:
@@ -112,6 +116,8 @@ def is_alive(engine: dict[str, str]) -> bool:
     told = engine.get("pid", "")
     if not (told.isascii() and told.isdecimal()) or int(told) <= 0:
         return True  # not written by `this_process`: nothing is known
+    if engine.get("space", "") not in ("", _space()):
+        return True  # in another container, numbers of processes mean other ones: nothing is known
     pid = int(told)
     try:
         os.kill(pid, 0)
@@ -120,6 +126,14 @@ def is_alive(engine: dict[str, str]) -> bool:
     except PermissionError:
         return True
     return _born(pid) == engine.get("process", "")
+
+
+def _space() -> str:
+    """Linux: the space that the numbers of processes are of."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def _born(pid: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts
@@ -14,9 +15,10 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Ref
 from pipeglot.core.lineage.view import RunView, StepView, read_run
 from pipeglot.core.store import open_store
+from pipeglot.runtime_local.inline import InlinePool
 from pipeglot.runtime_local.listener import Listener, Silent
 from pipeglot.runtime_local.pool import Pool
-from pipeglot.runtime_local.runner import LocalRun, Settings
+from pipeglot.runtime_local.runner import LocalRun, Origins, Settings
 from tests.unit.lineage.build import const
 
 ROOT = Path(__file__).parents[3]
@@ -46,6 +48,8 @@ class Bench:
         n: int = 0,
         listener: Listener | None = None,
         named: dict[str, tuple[str, Ref]] | None = None,
+        origins: Origins = Origins(),  # noqa: B008  # it is frozen
+        inline: bool = False,
         **settings: Any,
     ) -> RunView:
         """`named` gives each artifact parameter its id and its reference."""
@@ -65,9 +69,10 @@ class Bench:
         refs = {name: ref for name, (_, ref) in named.items()}
         known: dict[str, Any] = {"stack": "local", "root": str(ROOT), "roots": (str(ROOT),), "max_parallel": 2}
         chosen = Settings(work=str(self.folder / "work"), **(known | settings))
-        pool = Pool()
+        pool = InlinePool() if inline else Pool()
         try:
-            return LocalRun(made, given, self.store, chosen, pool, listener or Silent(), named=refs).execute()
+            origins = structs.replace(origins, artifacts={**origins.artifacts, **refs})
+            return LocalRun(made, given, self.store, chosen, pool, listener or Silent(), origins).execute()
         finally:
             pool.close()
 

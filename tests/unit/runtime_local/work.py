@@ -393,3 +393,22 @@ def odd_checkpoint(kind: str) -> None:
 
 def told_params() -> dict[str, object]:
     return dict(current_run().params)
+
+
+def quits_the_debugger() -> None:
+    import bdb
+
+    raise_in(bdb.__dict__)
+
+
+def raise_in(namespace: dict[str, object]) -> None:
+    """Raise as the debugger itself does when it is left by `q`."""
+    exec(compile("def leave(): raise BdbQuit\nleave()", "bdb.py", "exec"), {**namespace})
+
+
+def leaves_a_thread() -> None:
+    threading.Thread(target=time.sleep, args=(0.5,)).start()
+
+
+def asks() -> None:
+    input("? ")

@@ -1,0 +1,47 @@
+"""`pipeglot runs cancel`: stop a run, wait until it has, and close one whose process is gone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pipeglot.cli.opening import open_records
+from pipeglot.cli.output import print_json
+from pipeglot.client.cancel import PATIENCE, Cancellation, cancel
+
+SHORT_ID = 10
+
+
+def cancel_run(args: argparse.Namespace) -> int:
+    """Exit code 1 if the run was to be waited for and did not answer."""
+    records = open_records(args)
+    found = cancel(records, records.run_id(args.run), wait=not args.no_wait, force=args.force, waiting=_waiting)
+    if args.json:
+        print_json(found)
+    else:
+        print(_told(found))
+    if found.outcome != "asked" or args.no_wait:
+        return 0
+    run = found.run_id[:SHORT_ID]
+    hint = f"if `{found.host}` or its process is gone, close the run: `pipeglot runs cancel {run} --force`"
+    sys.stderr.write(f"it has not answered for {PATIENCE:.0f} s\n\nhint: {hint}\n")
+    return 1
+
+
+def _waiting(host: str) -> None:
+    print(f"asked to stop; waiting for its steps on {host} to end (Ctrl-C stops waiting only)", file=sys.stderr)
+
+
+def _told(found: Cancellation) -> str:
+    run = f"run {found.run_id[:SHORT_ID]} of {found.pipeline}"
+    match found.outcome:
+        case "over":
+            return f"{run} is over already: {found.status}"
+        case "closed":
+            return f"{run} had no process any more: it is now recorded as {found.status}"
+        case "asked":
+            return f"{run} is asked to stop"
+        case "stopped" if found.status == "cancelled":
+            return f"{run} is cancelled"
+        case _:
+            return f"{run} had {found.status} before it could be cancelled"

@@ -1,0 +1,56 @@
+"""`pipeglot runs resume`: go on with a run that did not succeed, as a new run that takes over what it had finished."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pipeglot.cli.opening import open_records
+from pipeglot.cli.output import print_json
+from pipeglot.cli.run import Commands, run_target
+from pipeglot.cli.text import cell_name
+from pipeglot.client.launch import Request
+from pipeglot.client.records import Found, Records
+from pipeglot.client.resume import SHORT_ID, is_resumable, target_of
+from pipeglot.core.lineage.records import Asked
+from pipeglot.stacks.target import locate
+
+
+def resume(args: argparse.Namespace) -> int:
+    records = open_records(args)
+    found = records.run(args.run)
+    run = found.start.run[:SHORT_ID]
+    if not is_resumable(records, found):
+        print(f"run {run} of {found.start.pipeline} succeeded: there is nothing left to do", file=sys.stderr)
+        if args.json:
+            print_json(found.view)
+        return 0
+    target = locate(target_of(found.start, args.target), records.workspace.root)
+    asked = found.start.asked or Asked()
+    request = Request(
+        stack=args.stack or _stack(records, found),
+        cache=asked.cache,
+        anew=asked.anew,
+        until=asked.until,
+        inline=args.inline,
+        resumes=found.start,
+    )
+    print(_told(found), file=sys.stderr)
+    again = ["runs", "resume", "latest", *([args.target] if args.target else [])]
+    return run_target(target, request, Commands(args, target.workspace, again), json=args.json)
+
+
+def _stack(records: Records, found: Found) -> str | None:
+    """That of the run, if it is still there with the same store; else the active one, where the run was found."""
+    stack = records.workspace.config.stacks.get(found.start.stack)
+    active = records.workspace.stack()
+    same = stack is not None and records.workspace.store_uri(stack) == records.workspace.store_uri(active)
+    return found.start.stack if same else None
+
+
+def _told(found: Found) -> str:
+    view = found.view
+    failed = [cell_name(step.id, step.index) for step in view.steps if step.status == "failed"]
+    how = {"failed": "failed", "cancelled": "was cancelled", "lost": "was lost"}[view.status]
+    at = f" at {failed[0]}{f' and {len(failed) - 1} more' if len(failed) > 1 else ''}" if failed else ""
+    return f"resuming run {view.run_id[:SHORT_ID]} of {view.pipeline}, which {how}{at}"

@@ -1,0 +1,82 @@
+"""Going on with a run that did not succeed: which one may be, from what target, with which parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeglot.client.records import Found, Records
+from pipeglot.core import params
+from pipeglot.core.errors import ParamError, UsageError
+from pipeglot.core.ir import Param, Pipeline
+from pipeglot.core.lineage.closing import close
+from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.records import Start
+from pipeglot.core.params.describing import describe
+from pipeglot.core.params.values import normalise
+
+SHORT_ID = 10
+
+
+def is_resumable(records: Records, found: Found) -> bool:
+    """Whether there is anything left to do. A run whose process is gone is closed; raises `UsageError` if one runs."""
+    run, status = found.start.run, found.view.status
+    if status == "running":
+        host = found.start.engine.get("host", "another machine")
+        raise UsageError(
+            f"run `{run[:SHORT_ID]}` is still running, on `{host}`",
+            hint=f"wait for it, or stop it: `pipeglot runs cancel {run[:SHORT_ID]}`",
+        )
+    if status == "lost":
+        close(records.ledger, records.artifacts, run)
+    return status != "succeeded"
+
+
+def target_of(start: Start, given: str | None) -> str:
+    """What to load: as said now, else as it was recorded. Raises `UsageError`."""
+    recorded = start.asked.target if start.asked else ""
+    if given or recorded:
+        return given or recorded
+    raise UsageError(
+        f"run `{start.run[:SHORT_ID]}` does not say which file its pipeline `{start.pipeline}` is in",
+        hint=f"say it: `pipeglot runs resume {start.run[:SHORT_ID]} TARGET`",
+    )
+
+
+def carried(start: Start, pipeline: Pipeline, ledger: Ledger) -> tuple[dict[str, Any], list[str]]:
+    """The parameters of an earlier run for the pipeline as it is now, and what has changed.
+
+    Raises `UsageError` for another pipeline, `ParamError` if a value does not fit any more.
+    """
+    if pipeline.name != start.pipeline:
+        raise UsageError(
+            f"run `{start.run[:SHORT_ID]}` is of pipeline `{start.pipeline}`, and this is `{pipeline.name}`",
+            hint="name the file and the pipeline that it was run from",
+        )
+    before = {param.name: param for param in ledger.ir(start.ir).params}
+    given: dict[str, Any] = {}
+    notes: list[str] = []
+    for param in pipeline.params:
+        old = before.get(param.name)
+        if old is None:
+            given |= params.resolve([param], {})
+            notes.append(f"parameter `{param.name}` is new since that run: its default is taken")
+        elif old.type == param.type:
+            given[param.name] = start.params[param.name]
+        else:
+            given[param.name] = _converted(old, param, start)
+            types = f"had type {describe(old.type)} in that run, and has type {describe(param.type)} now"
+            notes.append(f"parameter `{param.name}` {types}")
+    gone = [f"`{name}`" for name in start.params if name not in given]
+    if gone:
+        notes.append(f"the pipeline has no parameter {', '.join(gone)} any more")
+    return given, notes
+
+
+def _converted(old: Param, new: Param, start: Start) -> Any:
+    try:
+        return normalise(new.type, params.decode(old.type, start.params[old.name]), name=new.name)
+    except ParamError as error:
+        raise ParamError(
+            f"{error.message} (it had type {describe(old.type)} in run `{start.run[:SHORT_ID]}`)",
+            hint="run the pipeline anew: `pipeglot run TARGET -p …`",
+        ) from None
