@@ -142,6 +142,15 @@ def _plain(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+# --- diff -------------------------------------------------------------------------------------------------------------
+
+
+def do_diff(args: argparse.Namespace) -> int:
+    from pipeglot.cli.diffing import diff
+
+    return diff(args)
+
+
 # --- logs -------------------------------------------------------------------------------------------------------------
 
 
