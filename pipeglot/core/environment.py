@@ -73,3 +73,15 @@ def _installed(folder: str) -> dict[str, tuple[str, str]]:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def version_here(name: str) -> str | None:
+    """The version of a package that `packages` has named, as it is installed here; nothing is imported."""
+    for folder in sys.path:
+        known = _installed(folder).get(_normal(name)) if folder.endswith(("site-packages", "dist-packages")) else None
+        if known is not None:
+            return known[1]
+    from importlib import metadata
+
+    names = metadata.packages_distributions().get(name, ())
+    return metadata.version(names[0]) if names else None

@@ -1,4 +1,4 @@
-"""A store over another one: it reads both, and writes to the upper only. What is done in it leaves the lower as it is."""
+"""A store over another one: reads see both, writes go to the upper only, so the lower stays as it is."""
 
 from __future__ import annotations
 
