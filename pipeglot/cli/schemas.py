@@ -1,0 +1,10 @@
+"""What each command prints with `--json`, as the type that it is made from: `module:name`, imported by who asks."""
+
+from __future__ import annotations
+
+SCHEMAS: dict[str, str] = {
+    "runs diff": "pipeglot.client.diff.model:RunDiff",
+    "replay": "pipeglot.client.replay:Replayed",
+    "bundle": "pipeglot.core.bundle.archive:BundleView",
+    "matrix": "pipeglot.client.matrix:Matrix",
+}
