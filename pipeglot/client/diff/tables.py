@@ -145,7 +145,9 @@ def _differing(one: Column, other: Column, tolerance: Tolerance) -> Differing:
 
 def _column(name: str, types: tuple[str, str], cells: int, found: Differing, one: Column, other: Column) -> ColumnDiff:
     came, went = int((one.missing & ~other.missing).sum()), int((other.missing & ~one.missing).sum())
-    told = [f"{count} {what}" for count, what in ((came, "were missing"), (went, "are missing now")) if count]
+    told = [
+        f"{what} {count:,}" for count, what in ((came, "missing only before:"), (went, "missing only now:")) if count
+    ]
     return ColumnDiff(
         name=name,
         before=types[0],

@@ -88,13 +88,12 @@ def _link(root: str, path: str, paths: list[str]) -> Iterator[Candidate | LeftOu
     real = os.path.realpath(os.path.join(root, path))
     if not os.path.exists(real):
         yield LeftOut(path, "it is a link to nothing")
+    elif _inside(os.path.join(root, path), real):
+        yield LeftOut(path, "it is a link to a folder that it lies in")
     elif not _inside(real, root):
         yield LeftOut(path, "it is a link out of the project")
     elif os.path.isdir(real):
         below = f"{os.path.relpath(real, root)}/"
-        if f"{path}/".startswith(below):
-            yield LeftOut(path, "it is a link to a folder that it lies in")
-            return
         for other in paths:
             if other.startswith(below) and not os.path.islink(os.path.join(root, other)):
                 yield from (
