@@ -95,22 +95,29 @@ class _Told(NamedTuple):
 
 
 def _step(step: StepDiff) -> Iterator[str]:
-    states = {cell.state: None for cell in step.cells if cell.state is not None}
-    mapped = step.before > 1 or step.after > 1 or any(cell.index for cell in step.cells)
+    whole = step.cells[0].state if len(step.cells) == 1 and not step.cells[0].index else None
+    mapped = whole is None and (step.before > 1 or step.after > 1 or any(cell.index for cell in step.cells))
     title = paint(step.step, "bold", sys.stdout)
-    if step.before != step.after:
+    if whole is not None:
+        title += f"  {_whole(step, whole)}"
+    elif step.before != step.after:
         title += f"  {plural(step.before, 'item')} → {step.after}"
     elif mapped:
         title += f"  {len(step.cells)} of {step.before} items differ"
-    elif len(states) == 1:
-        title += f"  {_state(next(iter(states)))}"
     yield title
     yield from (f"  {change.path}: {change_text(change)}" for change in step.settings)
-    if mapped or step.before != step.after:
+    if whole is None:
         yield from _items("", [_Told(cell.index, [_state(cell.state)]) for cell in step.cells if cell.state])
     yield from _grouped("input ", [(cell.index, one) for cell in step.cells for one in cell.inputs])
     yield from _grouped("", [(cell.index, one) for cell in step.cells for one in cell.outputs])
     yield from _metrics(step.cells)
+
+
+def _whole(step: StepDiff, state: StateDiff) -> str:
+    """What became of a step as a whole, or that one of the runs does not have it."""
+    if not step.before or not step.after:
+        return f"only in {'A' if step.before else 'B'}: {state.before if step.before else state.after}"
+    return _state(state)
 
 
 def _state(state: StateDiff) -> str:
@@ -154,15 +161,18 @@ def _items(name: str, told: list[_Told]) -> Iterator[str]:
         return
     if name:
         yield f"  {name}"
+    indent = "    " if name else "  "
     shown = 0
     longest = max(len(lines) for lines in alike)
     most = _LONG_ITEMS if longest > 2 else _ITEMS
     for lines, places in list(alike.items())[:most]:
         shown += len(places)
-        yield f"    {_place(places[0])}{lines[0]}" + (f" (and {len(places) - 1} more alike)" if len(places) > 1 else "")
-        yield from (f"      {line}" for line in lines[1:])
+        yield f"{indent}{_place(places[0])}{lines[0]}" + (
+            f" (and {len(places) - 1} more alike)" if len(places) > 1 else ""
+        )
+        yield from (f"{indent}  {line}" for line in lines[1:])
     if len(told) > shown:
-        yield f"    … and {plural(len(told) - shown, 'more item')}"
+        yield f"{indent}… and {plural(len(told) - shown, 'more item')}"
 
 
 def _place(index: tuple[int, ...]) -> str:

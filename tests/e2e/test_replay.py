@@ -14,7 +14,7 @@ from pipeglot.client.replay import Replayed
 from tests.e2e.conftest import Project
 from tests.e2e.test_terminal import Terminal
 
-FLOW = '''\
+FLOW = """\
 import os
 import tempfile
 from pathlib import Path
@@ -80,7 +80,7 @@ def flow(total: int = 100) -> None:
     array(total)
     with when(length < 0):
         never()
-'''
+"""
 HELPER = """\
 def divide(a: int, b: int) -> float:
     return a / b
@@ -131,9 +131,7 @@ def test_an_edited_helper_is_named_and_what_it_changes_is_shown(made: Project) -
     assert mended[1:3] == ["not as it was then:", "  code: changed `helper:divide`"]
     assert mended[-1] == "in that run it failed, and here it does not"
     other = made("replay", "latest", "ratio", "--index", "0").out.splitlines()
-    assert other[-2:] == ["not what it gave then:", "  output: 25.0 → 20.0 (-5, -20 %)"] or other[-1].startswith(
-        "  output: 25 → 20"
-    )
+    assert other[-2:] == ["not what it gave then:", "  output: 25 → 20 (-5, -20 %)"]
     made.replace("helper.py", "return a / (b + 1)", 'raise KeyError("other")')
     failed = made("replay", "latest", "ratio", "--index", "1", code=1).out.splitlines()
     assert failed[-1] == "failed, another failure than then: ZeroDivisionError: division by zero"
@@ -239,7 +237,8 @@ def test_an_input_that_is_gone(made: Project) -> None:
 def test_a_pickle_from_a_store_that_is_not_trusted(project: Project) -> None:
     project.write(
         "flow.py",
-        "from pipeglot import pipeline, step\n\nclass Thing:\n    pass\n\n@step\ndef make() -> Thing:\n    return Thing()\n\n"
+        "from pipeglot import pipeline, step\n\nclass Thing:\n    pass\n\n"
+        "@step\ndef make() -> Thing:\n    return Thing()\n\n"
         "@step\ndef use(thing: Thing) -> int:\n    return 1\n\n@pipeline\ndef flow() -> None:\n    use(make())\n",
     )
     project("run", "flow.py")

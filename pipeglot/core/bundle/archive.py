@@ -233,7 +233,10 @@ def _missing(root: str, needed: Collection[str], content: dict[str, bytes], left
         aliases = {path, os.path.relpath(os.path.abspath(file), root)}
         if aliases & content.keys():
             continue
-        why = next((reasons[one] for one in aliases if one in reasons), "git ignores it, or it is not in the project")
+        why = next(
+            (reasons[one] for one in aliases if one in reasons),
+            "git ignores it, or it lies where tools leave things behind",
+        )
         problems.append(
             Problem("bundle", f"the pipeline uses `{path}`, which would not travel: {why}", hint="move or rename it")
         )

@@ -1,4 +1,4 @@
-"""Saved values: equal hashes are not read, files by name and size, pickles by class, and what cannot be read is told."""
+"""Saved values: equal hashes are not read, pickles are told by class, and what cannot be read is told."""
 
 from __future__ import annotations
 

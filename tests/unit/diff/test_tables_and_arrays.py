@@ -71,7 +71,7 @@ def test_rows_without_labels_are_matched_by_position() -> None:
     ("before", "after"),
     [
         (pd.Series([1, None], dtype="Int64"), pd.Series([1, 2], dtype="Int64")),
-        (pd.Series(pd.to_datetime(["2024-01-01", None])), pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"]))),
+        (pd.Series(pd.to_datetime(["2024-01-01", "NaT"])), pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"]))),
         (
             pd.Series(pd.to_datetime(["2024-01-01", "2024-01-01"], utc=True)),
             pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"], utc=True)),
