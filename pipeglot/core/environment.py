@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import sys
 from collections.abc import Iterable
 from types import CodeType
 
 _names: dict[str, frozenset[str]] = {}
 """The names that each project module's code looks up or imports, by module."""
-
-_DIST = re.compile(r"([A-Za-z0-9._]+)-([^-]+)\.(?:dist|egg)-info")
 
 
 def note_names(module: str, code: CodeType) -> None:
@@ -28,8 +25,9 @@ def packages(modules: Iterable[str]) -> dict[str, str]:
     """The installed packages that these project modules name and this process has imported, by version."""
     named = frozenset[str]().union(*(_names.get(module, ()) for module in modules))
     found: dict[str, str] = {}
-    for name in sorted(named & sys.modules.keys() - sys.stdlib_module_names - {"pipeglot"}):
-        told = _package(name)
+    for name in sorted(named):
+        known = name in sys.modules and name not in sys.stdlib_module_names and name != "pipeglot"
+        told = _package(name) if known else None
         if told is not None:
             found[told[0]] = told[1]
     return found
@@ -67,12 +65,12 @@ def _installed(folder: str) -> dict[str, tuple[str, str]]:
         names = os.listdir(folder)
     except OSError:
         return {}
-    found = (match for name in names if (match := _DIST.fullmatch(name)))
-    return {_normal(match[1]): (match[1].replace("_", "-"), match[2]) for match in found}
+    parts = (name.removesuffix(".dist-info").partition("-") for name in names if name.endswith(".dist-info"))
+    return {_normal(name): (name.replace("_", "-"), version) for name, _, version in parts}
 
 
 def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return name.replace("_", "-").replace(".", "-").lower()
 
 
 def version_here(name: str) -> str | None:

@@ -247,9 +247,8 @@ def problems(root: Path, *include: str, needed: list[str] | None = None) -> list
 def test_code_that_the_pipeline_needs_and_git_ignores(repository: Path) -> None:
     write(repository, {".gitignore": "made.py", "made.py": ""})
     told = problems(repository, needed=[str(repository / "made.py"), str(repository / "flow.py")])
-    assert told == [
-        "the pipeline uses `made.py`, which would not travel: git ignores it, or it lies where tools leave things behind"
-    ]
+    why = "git ignores it, or it lies where tools leave things behind"
+    assert told == [f"the pipeline uses `made.py`, which would not travel: {why}"]
 
 
 def test_names_that_differ_in_case(root: Path) -> None:
