@@ -28,7 +28,7 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test lint types format lock bench build clean
+.PHONY: help demo test lint types format lock bench matrix build clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
@@ -37,6 +37,7 @@ help:
 	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
 	@echo 'make lock    pin the dependencies anew (UPGRADE=1: to the newest)'
 	@echo 'make bench   benchmarks'
+	@echo 'make matrix  write docs/support-matrix.md anew'
 	@echo 'make build   wheel and sdist into dist/'
 	@echo 'make clean   remove everything that make made'
 
@@ -113,6 +114,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+matrix: $(READY)
+	@mkdir -p docs; $(BIN)/pipeglot matrix --markdown > docs/support-matrix.md
 
 build: $(READY)
 	$(BIN)/python -m build --no-isolation

@@ -19,10 +19,14 @@ COMMANDS = {
     "runs logs": "what the steps of a run printed",
     "runs resume": "go on with a run that failed, was cancelled or was killed",
     "runs cancel": "stop a run, or close one whose process is gone",
+    "runs diff": "what differs between two runs, value by value",
+    "replay": "run one step of a recorded run again here, with the inputs it had",
     "artifact list": "what the steps of a run returned",
     "artifact show": "one artifact: what it is and where it came from",
     "artifact get": "the value of an artifact, on the screen or as a file",
     "cache explain": "why a step ran or was reused: what changed, and against which run",
+    "bundle": "the project's code as the archive that travels to where it runs",
+    "matrix": "what each backend supports",
 }
 
 GROUPS = {

@@ -160,6 +160,15 @@ def do_cancel(args: argparse.Namespace) -> int:
     return cancel_run(args)
 
 
+# --- diff -------------------------------------------------------------------------------------------------------------
+
+
+def do_diff(args: argparse.Namespace) -> int:
+    from pipeglot.cli.diffing import diff
+
+    return diff(args)
+
+
 # --- logs -------------------------------------------------------------------------------------------------------------
 
 

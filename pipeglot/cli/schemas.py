@@ -1,4 +1,4 @@
-"""The type of what each command prints with `--json`, read when somebody asks: `module:name`, by command."""
+"""What each command prints with `--json`, as the type that it is made from: `module:name`, imported by who asks."""
 
 from __future__ import annotations
 
@@ -7,4 +7,8 @@ SCHEMAS: dict[str, str] = {
     "run": "pipeglot.core.lineage.view:RunView",
     "runs cancel": "pipeglot.client.cancel:Cancellation",
     "runs resume": "pipeglot.core.lineage.view:RunView",
+    "runs diff": "pipeglot.client.diff.model:RunDiff",
+    "replay": "pipeglot.client.replay:Replayed",
+    "bundle": "pipeglot.core.bundle.archive:BundleView",
+    "matrix": "pipeglot.client.matrix:Matrix",
 }

@@ -9,11 +9,11 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from pipeglot.client.records import Found, Records
+from pipeglot.client.steps import declared_changes, member_changes, origin
 from pipeglot.core.errors import PipeglotError
-from pipeglot.core.ir import OutputRef, ParamRef, Source, Step
+from pipeglot.core.ir import Step
 from pipeglot.core.lineage.arguments import Arg, Given, Saved, hashes
 from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.plan import source_needs
 from pipeglot.core.lineage.records import Origin, Verdict
 from pipeglot.core.lineage.view import read_run, readable
 
@@ -22,8 +22,6 @@ MOST_RUNS = 50
 
 _SHOWN = 16
 """Hex digits of a hash that tell it from others."""
-
-Members = dict[str, str]
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -106,15 +104,8 @@ def _changes(before: Found, after: Found, cell: Cell) -> Iterator[Change]:
     old, new = before.state.plan.step(cell[0]), after.state.plan.step(cell[0])
     yield from _code(before, after, old, new)
     yield from _inputs(before, after, cell, new)
-    yield from _declared("version", old.cache.version, new.cache.version)
-    yield from _declared("env", old.env, new.env)
-    yield from _declared("packages", old.packages, new.packages)
-    yield from _declared("secrets", sorted(old.secrets), sorted(new.secrets))
-
-
-def _declared(part: str, before: Any, after: Any) -> Iterator[Change]:
-    if before != after:
-        yield Change(part=part, before=before, after=after)
+    for part, was, now in declared_changes(old, new):
+        yield Change(part=part, before=was, after=now)
 
 
 def _code(before: Found, after: Found, old: Step, new: Step) -> Iterator[Change]:
@@ -122,16 +113,7 @@ def _code(before: Found, after: Found, old: Step, new: Step) -> Iterator[Change]
         return
     was = before.state.plan.pipeline.closures.get(old.code.digest, {})
     now = after.state.plan.pipeline.closures.get(new.code.digest, {})
-    yield Change(part="code", name=str(new.code), detail=_members(was, now) or f"it was `{old.code}`")
-
-
-def _members(before: Members, after: Members) -> str:
-    """The functions, classes and constants that make the difference."""
-    changed = [name for name in after if name in before and before[name] != after[name]]
-    added = [name for name in after if name not in before]
-    removed = [name for name in before if name not in after]
-    told = (("changed", changed), ("added", added), ("removed", removed))
-    return "; ".join(f"{word} {', '.join(f'`{name}`' for name in names)}" for word, names in told if names)
+    yield Change(part="code", name=str(new.code), detail=str(member_changes(was, now)) or f"it was `{old.code}`")
 
 
 def _inputs(before: Found, after: Found, cell: Cell, step: Step) -> Iterator[Change]:
@@ -146,21 +128,10 @@ def _inputs(before: Found, after: Found, cell: Cell, step: Step) -> Iterator[Cha
             yield Change(
                 part="input",
                 name=name,
-                detail=_origin(step.inputs[name]),
+                detail=origin(step.inputs[name]),
                 before=shown[0] if both else _hash(was[name]),
                 after=shown[1] if both else _hash(now[name]),
             )
-
-
-def _origin(source: Source) -> str:
-    """Where an input comes from, in words."""
-    if isinstance(source, ParamRef):
-        return f"parameter `{source.name}`"
-    if isinstance(source, OutputRef):
-        output = f", output `{source.output}`" if source.output else ""
-        return f"from step `{source.step}`{output}"
-    steps = dict.fromkeys(step for need in source_needs(source) for step in need.steps)
-    return f"from {', '.join(f'`{step}`' for step in steps)}" if steps else ""
 
 
 def _small(arg: Arg) -> Any:

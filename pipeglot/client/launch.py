@@ -109,11 +109,9 @@ def launch(
     )
     settings = structs.replace(settings, **overrides)
     began = time.monotonic()
-    chosen = _pool(request, pool)
+    chosen, origins = _pool(request, pool), _origins(request, prepared)
     try:
-        run = LocalRun(
-            prepared.pipeline, prepared.given, store, settings, chosen, listener, _origins(request, prepared)
-        )
+        run = LocalRun(prepared.pipeline, prepared.given, store, settings, chosen, listener, origins)
         view = run.execute()
     finally:
         chosen.close()

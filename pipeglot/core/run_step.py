@@ -19,6 +19,7 @@ from pipeglot.core import failures, plain
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Trial, Watch
 from pipeglot.core.context import RunContext, Terminated
+from pipeglot.core.environment import packages
 from pipeglot.core.errors import Corrupt, NotFound, PipeglotError, ValueRefused
 from pipeglot.core.ir import ParamRef, Step
 from pipeglot.core.lineage.arguments import Arg, hashes, load
@@ -97,6 +98,7 @@ class Runtime:
         self.resumed = resumed
         self.secrets = Secrets(secrets)
         self._distrusted: set[str] = set()
+        self._used: dict[str, dict[str, str]] = {}
 
     # --- the cache --------------------------------------------------------------------------------------------------
 
@@ -186,19 +188,23 @@ class Runtime:
         saved: dict[str, Ref] = {}
         trial = Trial(job.step, job.log, job.temp)
         try:
-            trial.run(
-                lambda: {name: self._load(arg, name, job) for name, arg in job.args.items()},
-                lambda: self._context(job),
-                self.secrets.of(job.step),
-                watch,
-                lambda result: saved.update(self._save(job, result)),
-                self._checkpoints(job),
-            )
+            self.attempt(job, trial, watch, saved)
         except Terminated:
             raise
         except BaseException as error:  # noqa: BLE001  # asyncio's cancellation and pytest's outcomes are no `Exception`
             return self._failed(job, trial, error)
         return self._succeed(job, self._tried(job, trial, refs=saved))
+
+    def attempt(self, job: Job, trial: Trial, watch: Watch, saved: dict[str, Ref]) -> None:
+        """Call the function and save its outputs into `saved`; nothing is recorded. Raises whatever goes wrong."""
+        trial.run(
+            lambda: {name: self._load(arg, name, job) for name, arg in job.args.items()},
+            lambda: self._context(job),
+            self.secrets.of(job.step),
+            watch,
+            lambda result: saved.update(self._save(job, result)),
+            self._checkpoints(job),
+        )
 
     def _save(self, job: Job, result: Any) -> dict[str, Ref]:
         return self._outlined(job.step, save_outputs(job.step, result, self.artifacts, self._opaque(job)))
@@ -222,7 +228,15 @@ class Runtime:
 
     def _tried(self, job: Job, trial: Trial, **known: Any) -> Observed:
         metrics = {name: plain.encode(value) for name, value in trial.metrics.items()}
-        return self._observed(job, seconds=trial.seconds, metrics=metrics, why=job.why, log=self.save_log(job), **known)
+        known |= {"metrics": metrics, "why": job.why, "log": self.save_log(job), "packages": self._packages(job.step)}
+        return self._observed(job, seconds=trial.seconds, **known)
+
+    def _packages(self, step: Step) -> dict[str, str]:
+        """The packages that the step's code uses; looked up once, for its items have the same."""
+        found = self._used.get(step.id)
+        if found is None:
+            found = self._used[step.id] = packages(code_modules(step, self.plan))
+        return found
 
     def _fail(self, job: Job, observed: Observed, mro: tuple[str, ...]) -> Verdict | Attempt:
         """Record a failed attempt: as the verdict if it was the last, else as one that will be tried again."""
@@ -368,6 +382,12 @@ class Runtime:
             python=PYTHON,
         )
         return structs.replace(observed, **known)
+
+
+def code_modules(step: Step, plan: Plan) -> set[str]:
+    """The project's modules that a step's code stands in."""
+    members = plan.pipeline.closures.get(step.code.digest, {})
+    return {step.code.module, *(name.partition(":")[0] for name in members)}
 
 
 def _now() -> dt.datetime:

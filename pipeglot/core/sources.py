@@ -15,6 +15,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFi
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from pipeglot.core.environment import note_names
 from pipeglot.core.errors import TargetError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class _Loader(SourceFileLoader):
                 f"`{os.path.basename(path)}` was changed while the run went on", hint="run again, with the new code"
             )
         code: CodeType = self.source_to_code(source, path)
+        note_names(fullname, code)
         return code
 
 

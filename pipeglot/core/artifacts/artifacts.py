@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,11 +17,13 @@ from pipeglot.core.artifacts.saving import save_value, undone
 from pipeglot.core.artifacts.spool import INLINE
 from pipeglot.core.errors import Corrupt, PipeglotError, ValueRefused
 from pipeglot.core.lineage.records import Look, Ref
+from pipeglot.core.store.failures import store_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pipeglot.core.artifacts.folders import Entry
     from pipeglot.core.store.base import Store
 
 T = TypeVar("T")
@@ -103,6 +106,26 @@ class Artifacts:
         from pipeglot.core.artifacts.outline import outline
 
         return structs.replace(ref, outline=outline(ref, look, self._contents))
+
+    def head(self, ref: Ref, count: int) -> bytes:
+        """The first of the stored bytes, verified, whatever they mean. Raises `Corrupt`, `StoreError`."""
+        job = Loading(self._blobs, ref, "value", None)
+        small = job.small()
+        if small is not None:
+            return small[:count]
+        fd, path = job.open()
+        try:
+            with os.fdopen(fd, "rb") as file:
+                return file.read(count)
+        except OSError as error:
+            raise store_error(error, "read", str(path)) from error
+
+    def listing(self, ref: Ref) -> list[Entry]:
+        """What a stored folder holds; of its files, nothing is read. Raises `Corrupt`, `StoreError`."""
+        from pipeglot.core.artifacts import folders
+
+        job = Loading(self._blobs, ref, "value", None)
+        return self._guarded(job, lambda: folders.listing(job))
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

@@ -150,6 +150,11 @@ def parts(job: Loading) -> Iterator[tuple[str, int]]:
     return iter(large if pack.inline is not None else {*large, (pack.sha, pack.size)})
 
 
+def listing(job: Loading) -> list[Entry]:
+    """All that is in it, by path."""
+    return _read(job)[0]
+
+
 def _read(job: Loading) -> tuple[list[Entry], Pack]:
     """No name may lead out of the folder: each is new, and stands directly in a folder that was named before."""
     listing = plain.decode(json.loads(job.read()))

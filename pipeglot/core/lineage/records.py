@@ -149,7 +149,8 @@ class Portable(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part that only tells: never hashed. `started` is UTC in ISO 8601; `seconds` are the user's function's own;
     `why` tells why the cache had nothing to offer, `cached` whose results were taken; `metrics` are in the form of
-    `core.plain`, for JSON has no NaN. `attempt` is 0 for a cell that was cancelled before it ran.
+    `core.plain`, for JSON has no NaN. `attempt` is 0 for a cell that was cancelled before it ran. `packages` are those
+    that the project's code uses, by version.
     """
 
     backend: str
@@ -167,6 +168,7 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     log: Ref | None = None
     failure: Failure | None = None
     engine: dict[str, str] = {}
+    packages: dict[str, str] = {}
 
 
 class Verdict(Record, frozen=True, kw_only=True, tag="verdict"):

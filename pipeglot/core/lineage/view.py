@@ -147,25 +147,26 @@ def _born(pid: int) -> str:
 
 def readable(wire: Any) -> Any:
     """Tagged plain data as simple JSON for people: dates as ISO text, tuples and sets as lists."""
-    return _readable(plain.decode(wire))
+    return readable_value(plain.decode(wire))
 
 
-def _readable(value: Any) -> Any:
+def readable_value(value: Any) -> Any:
+    """Plain data as simple JSON for people."""
     if value is None or type(value) in (bool, int, str):
         return value
     if type(value) is float:
         return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
     if isinstance(value, dict):
-        return {key if type(key) is str else str(key): _readable(item) for key, item in value.items()}
+        return {key if type(key) is str else str(key): readable_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_readable(item) for item in value]
+        return [readable_value(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_readable(item) for item in value), key=str)
+        return sorted((readable_value(item) for item in value), key=str)
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
-    return _readable(value.item()) if hasattr(value, "item") else str(value)
+    return readable_value(value.item()) if hasattr(value, "item") else str(value)
 
 
 def _step(run: str, cell: Cell, entry: Entry, hook: Hook | None) -> StepView:

@@ -1,0 +1,67 @@
+"""`pipeglot bundle`: the archive in which a project's code travels: what is in it, its digest, or the file itself."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeglot.cli.output import print_fields, print_json, print_table, results_only
+from pipeglot.cli.parsing import folder_of
+from pipeglot.cli.text import plural, size
+from pipeglot.core.bundle.archive import Bundle, make_bundle
+from pipeglot.core.errors import NotFound, UsageError
+from pipeglot.stacks.target import load, locate
+
+_OTHERS = "it is no Python file, and `include:` does not name it"
+
+
+def do_bundle(args: argparse.Namespace) -> int:
+    _refuse(args)
+    target = locate(args.target, folder_of(args))
+    workspace = target.workspace
+    with results_only():
+        loaded = load(target)
+        needed = [file for file in loaded.sources if Path(file).is_relative_to(workspace.root)]
+        bundle = make_bundle(workspace.root, workspace.config.include, needed)
+    out = _write(bundle, args)
+    if args.json:
+        print_json(bundle.view(str(out) if out else None))
+    elif args.list:
+        _print_list(bundle, verbose=args.verbose)
+    else:
+        fields = [("digest", bundle.digest), ("size", size(len(bundle.data))), ("files", str(len(bundle.files)))]
+        print_fields([*fields, ("written", str(out))] if out else fields)
+    return 0
+
+
+def _refuse(args: argparse.Namespace) -> None:
+    if args.push:
+        raise UsageError(
+            "`--push` comes with the first backend that fetches a bundle: the local one runs the files where they are",
+            hint="`--list` shows what will travel, `--out FILE` writes the archive",
+        )
+    if args.verbose and not args.list:
+        raise UsageError("`--verbose` is of the list", hint="say `--list -v`")
+
+
+def _write(bundle: Bundle, args: argparse.Namespace) -> Path | None:
+    if args.out is None:
+        return None
+    out = folder_of(args) / str(args.out)
+    if out.is_dir():
+        raise UsageError(f"`{out}` is a folder", hint=f"name a file in it: `--out {args.out}/bundle.tar`")
+    if not out.parent.is_dir():
+        raise NotFound(f"there is no folder `{out.parent}`", hint="make it first")
+    bundle.write(out)
+    return out
+
+
+def _print_list(bundle: Bundle, *, verbose: bool) -> None:
+    print_table(["FILE", "SIZE"], [[file.path, size(file.size)] for file in bundle.files])
+    print(f"\n{plural(len(bundle.files), 'file')}, {size(len(bundle.data))} as an archive\n{bundle.digest}")
+    told = [one for one in bundle.left_out if verbose or one.why != _OTHERS]
+    if told:
+        print()
+        print_table(["LEFT OUT", "WHY"], [[one.path, one.why] for one in told])
+    elif bundle.left_out:
+        print(f"\n{plural(len(bundle.left_out), 'file')} left out, which are no Python: `-v` shows them")

@@ -1,0 +1,288 @@
+"""Run one step of a recorded run again, in this process, with the inputs that it had; nothing is recorded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from msgspec import Struct, structs
+
+from pipeglot.client.diff.model import Change, CodeDiff, NamedDiff, Tolerance
+from pipeglot.client.diff.values import Comparer
+from pipeglot.client.records import Found, Records
+from pipeglot.client.steps import member_changes
+from pipeglot.core import failures
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.calling import Trial, Watch
+from pipeglot.core.code import Project
+from pipeglot.core.environment import version_here
+from pipeglot.core.errors import Corrupt, DefinitionError, NotFound, PipeglotError, TargetError, UsageError
+from pipeglot.core.ir import Step
+from pipeglot.core.lineage.arguments import Arg, hashes, refs
+from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.records import Failure, Observed, Ref, Verdict
+from pipeglot.core.lineage.view import readable
+from pipeglot.core.run_step import PYTHON, Job, Runtime
+from pipeglot.core.sources import use_roots
+from pipeglot.core.store import open_store
+from pipeglot.core.store.overlay import Overlay
+from pipeglot.stacks.models import LocalStack
+
+_BAD = frozenset({"failed", "cancelled", "lost"})
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """What the ledger says of the execution. Of a cached one, `python` and `packages` are of who computed it."""
+
+    status: str
+    attempt: int
+    started: str
+    host: str
+    python: str
+    packages: dict[str, str]
+    failure: Failure | None
+
+
+class Replayed(Struct, frozen=True, kw_only=True):
+    """What `replay --json` prints: what is not as it was, and what came of it.
+
+    `outputs` are those that differ from the recorded ones. `same_failure` is None unless both failed.
+    """
+
+    run_id: str
+    step: str
+    index: tuple[int, ...]
+    recorded: Recorded
+    environment: tuple[Change, ...]
+    code: CodeDiff | None
+    status: str
+    seconds: float
+    metrics: dict[str, Any]
+    failure: Failure | None
+    same_failure: bool | None
+    compared: tuple[str, ...]
+    outputs: tuple[NamedDiff, ...]
+    files: str | None
+
+
+class Outcome(NamedTuple):
+    """How the execution ended: with its outputs, or with what was raised."""
+
+    seconds: float
+    metrics: dict[str, float]
+    refs: dict[str, Ref]
+    error: BaseException | None
+    failure: Failure | None
+
+
+class Replay:
+    """One execution of a recorded run, ready to be run again. `close` removes what it has put on this machine."""
+
+    def __init__(self, records: Records, stack: LocalStack, found: Found, cell: Cell) -> None:
+        """Raises `UsageError` for an execution without inputs, `TargetError` for code that is not here, `Corrupt`."""
+        self.records = records
+        self.found = found
+        self.cell = cell
+        self.recorded_step = _step(found, cell)
+        self.args, self.verdict = _arguments(found, cell)
+        self.recorded = _recorded(records, found, self.verdict)
+        closure = _closure(records, self.recorded_step)
+        self.members = closure.members
+        code = structs.replace(self.recorded_step.code, digest=closure.digest)
+        self.step = structs.replace(self.recorded_step, code=code)
+        self.folder = Path(tempfile.mkdtemp(prefix="pipeglot-replay-"))
+        self._overlay = Overlay(records.ledger.store, open_store(self.folder / "store", trusted=True))
+        secrets = records.workspace.secrets(stack)
+        self._runtime = Runtime(
+            found.start, Ledger(self._overlay), Artifacts(self._overlay), secrets, plan=found.state.plan, cache=False
+        )
+
+    @property
+    def files(self) -> Path | None:
+        """Where the files that it takes are put; None if it takes none. Those in lists of values show when it runs."""
+        codecs = {ref.codec.partition("/")[0] for arg in self.args.values() for ref in refs(arg)}
+        inputs = self.folder / "inputs"
+        return inputs if codecs & {"file", "dir"} or (inputs.is_dir() and any(inputs.iterdir())) else None
+
+    # --- what is not as it was ----------------------------------------------------------------------------------------
+
+    def environment(self) -> Iterator[Change]:
+        """Python and packages whose version is another one here."""
+        then = self.recorded
+        if then.python and then.python != PYTHON:
+            yield Change(path="python", before=then.python, after=PYTHON)
+        for name, version in then.packages.items():
+            here = version_here(name)
+            if here != version:
+                yield Change(path=name, before=version, after=here, note="" if here else "it is not installed here")
+
+    def code(self) -> CodeDiff | None:
+        """What of the step's code is another one in this checkout."""
+        then = self.recorded_step.code.digest
+        if then == self.step.code.digest:
+            return None
+        known = self.found.state.plan.pipeline.closures.get(then)
+        if known is None:
+            return CodeDiff(steps=(self.step.id,), note="the run does not tell what its code was made of")
+        return CodeDiff(steps=(self.step.id,), **member_changes(known, self.members)._asdict())
+
+    # --- running ------------------------------------------------------------------------------------------------------
+
+    def run(self, watch: Watch) -> Outcome:
+        """Run it in this process, in the project's folder. Raises what of ours stands against it, `KeyboardInterrupt`.
+
+        The user's own exception is part of the outcome.
+        """
+        workspace = self.records.workspace
+        use_roots(workspace.roots, {})
+        temp, inputs = self.folder / "temp", self.folder / "inputs"
+        for folder in (temp, inputs):
+            folder.mkdir(mode=0o700)
+        saved: dict[str, Ref] = {}
+        trial = Trial(self.step, None, temp)
+        here = Path.cwd()
+        os.chdir(workspace.root)
+        try:
+            self._runtime.attempt(self._job(inputs, temp), trial, watch, saved)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # `SystemExit` is a failure of the step, not the end of us
+            if isinstance(error, PipeglotError) and trial.phase in ("input", "import"):
+                raise
+            clean = self._runtime.secrets.cleaner(self.step)
+            failure = failures.raised(error, kind=trial.phase, clean=clean)
+            return Outcome(trial.seconds, trial.metrics, {}, error, failure)
+        finally:
+            os.chdir(here)
+        return Outcome(trial.seconds, trial.metrics, saved, None, None)
+
+    def _job(self, inputs: Path, temp: Path) -> Job:
+        entries = self.found.state.entries.items()
+        return Job(
+            step=self.step,
+            index=self.cell[1],
+            args=self.args,
+            attempt=max(1, self.recorded.attempt),
+            failed=any(entry.status in _BAD for cell, entry in entries if cell != self.cell),
+            scratch=inputs,
+            temp=temp,
+        )
+
+    def result(self, outcome: Outcome) -> Replayed:
+        """The outcome, held against what was recorded."""
+        then = self.verdict.observed.refs if self.verdict is not None else {}
+        compared = [name for name in outcome.refs if name in then]
+        values = Comparer(self.records.artifacts, Artifacts(self._overlay), Tolerance())
+        both_failed = outcome.failure is not None and self.recorded.failure is not None
+        return Replayed(
+            run_id=self.found.start.run,
+            step=self.cell[0],
+            index=self.cell[1],
+            recorded=self.recorded,
+            environment=tuple(self.environment()),
+            code=self.code(),
+            status="succeeded" if outcome.failure is None else "failed",
+            seconds=round(outcome.seconds, 6),
+            metrics={
+                name: readable(value) if value - value == 0 else str(value) for name, value in outcome.metrics.items()
+            },
+            failure=outcome.failure,
+            same_failure=_named(outcome.failure) == _named(self.recorded.failure) if both_failed else None,
+            compared=tuple(compared),
+            outputs=tuple(
+                NamedDiff(name=name, diff=diff)
+                for name in compared
+                if (diff := values.refs(then[name], outcome.refs[name])) is not None
+            ),
+            files=str(self.files) if self.files else None,
+        )
+
+    def close(self) -> None:
+        """Remove all but the input files, which the user may want to look at."""
+        kept = self.files
+        for name in ("store", "temp", *(() if kept else ("inputs",))):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _named(failure: Failure | None) -> tuple[str, str, str] | None:
+    return (failure.cause, failure.type, failure.message) if failure else None
+
+
+def _step(found: Found, cell: Cell) -> Step:
+    node = found.state.plan.places[cell[0]].node
+    if not isinstance(node, Step):
+        raise UsageError(f"`{cell[0]}` is a branch, which has no code to run", hint="name a step in one of its arms")
+    return node
+
+
+def _arguments(found: Found, cell: Cell) -> tuple[dict[str, Arg], Verdict | None]:
+    """The inputs that an execution had, or would have had if it was about to run. Raises `UsageError`, `Corrupt`."""
+    entry = found.state.entries.get(cell)
+    if entry is not None and entry.verdict is None:
+        raise UsageError(
+            f"step `{cell[0]}` was {entry.status} in run `{found.start.run}`, so it has no inputs to run with",
+            hint=f"`pipeglot runs show {found.start.run[:10]}` tells which step before it is the cause",
+        )
+    args = found.state.arguments.of_step(*cell)
+    verdict = entry.verdict if entry is not None else None
+    if verdict is not None and verdict.portable.inputs != {name: hashes(arg) for name, arg in args.items()}:
+        raise Corrupt(
+            f"the inputs of step `{cell[0]}` are not those that its record names: a record of the run was changed",
+            hint="run the pipeline again",
+        )
+    return args, verdict
+
+
+def _recorded(records: Records, found: Found, verdict: Verdict | None) -> Recorded:
+    if verdict is None:
+        seen = Observed(backend=found.start.backend)
+        status = "not finished"
+    else:
+        seen, status = _computed(records, verdict), verdict.status
+    return Recorded(
+        status=status,
+        attempt=seen.attempt,
+        started=seen.started,
+        host=seen.host,
+        python=seen.python,
+        packages=seen.packages,
+        failure=verdict.observed.failure if verdict else None,
+    )
+
+
+def _computed(records: Records, verdict: Verdict) -> Observed:
+    """Of a cached result, what is known of the execution that computed it, if its run is still there."""
+    origin = verdict.observed.cached
+    if origin is None:
+        return verdict.observed
+    found = records.ledger.verdict(origin.run, origin.step, origin.index)
+    return found.observed if found is not None else structs.replace(verdict.observed, python="")
+
+
+def _closure(records: Records, step: Step) -> Any:
+    """The step's code as it is in this checkout. Raises `TargetError`."""
+    project = Project(records.workspace.roots)
+    try:
+        return project.closure(step.code.module, step.code.qualname)
+    except DefinitionError as error:
+        raise TargetError(
+            f"the code of step `{step.id}`, `{step.code}`, is not in this checkout: {error.problems[0].message}",
+            hint="check out the code that the run had; `-C DIR` names the project's folder",
+        ) from error
+
+
+def refuse_missing_secrets(step: Step, stack: LocalStack) -> None:
+    """Raises `NotFound` for a secret that the stack does not map, before anything runs."""
+    for name in step.secrets:
+        if name not in stack.secrets:
+            raise NotFound(
+                f"step `{step.id}` needs secret `{name}`, which stack `{stack.name}` does not map",
+                hint=f'say in pipeglot.yaml where it is: `{stack.name}: {{…, secrets: {{{name}: "env:{name}"}}}}`',
+            )

@@ -1,0 +1,59 @@
+"""A store over another one: reads see both, writes go to the upper only, so the lower stays as it is."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipeglot.core.store.base import Store
+
+
+class Overlay:
+    """Implements `Store`. A key that was deleted here is gone here, until it is put again."""
+
+    def __init__(self, lower: Store, upper: Store) -> None:
+        self.lower = lower
+        self.upper = upper
+        self._deleted: set[str] = set()
+
+    @property
+    def uri(self) -> str:
+        """That of the lower one: it is what messages mean."""
+        return self.lower.uri
+
+    @property
+    def trusted(self) -> bool:
+        return self.lower.trusted
+
+    def put(self, key: str, data: bytes | Path) -> bool:
+        if key not in self._deleted and self.lower.size(key) is not None:
+            return False
+        return self.upper.put(key, data)
+
+    def get(self, key: str) -> bytes | None:
+        found = self.upper.get(key)
+        return found if found is not None or key in self._deleted else self.lower.get(key)
+
+    def size(self, key: str) -> int | None:
+        found = self.upper.size(key)
+        return found if found is not None or key in self._deleted else self.lower.size(key)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        upper = set(self.upper.list(prefix))
+        lower = (key for key in self.lower.list(prefix) if key not in self._deleted and key not in upper)
+        return heapq.merge(sorted(upper), lower)
+
+    def delete(self, key: str) -> None:
+        self._deleted.add(key)
+        self.upper.delete(key)
+
+    def local(self, key: str) -> Path | None:
+        found = self.upper.local(key)
+        return found if found is not None or key in self._deleted else self.lower.local(key)
+
+    def temp(self) -> Path:
+        return self.upper.temp()

@@ -1,0 +1,151 @@
+"""Saved values: equal hashes are not read, pickles are told by class, and what cannot be read is told."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeglot.client.diff import values
+from pipeglot.client.diff.files import pickled_class
+from pipeglot.client.diff.model import FileChange, FilesDiff, ItemsDiff, KindDiff, TextDiff, Tolerance, Uncompared
+from pipeglot.client.diff.values import Comparer
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.lineage.arguments import Gathered, Given, Saved
+from pipeglot.core.lineage.records import Ref
+from pipeglot.core.store import open_store
+
+
+class Thing:
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Artifacts:
+    return Artifacts(open_store(tmp_path / "store", trusted=True))
+
+
+@pytest.fixture
+def compare(artifacts: Artifacts) -> Comparer:
+    return Comparer(artifacts, artifacts, Tolerance())
+
+
+def save(artifacts: Artifacts, value: Any, origin: str = "o") -> Ref:
+    return artifacts.save(value, name="value", opaque_id=lambda: origin)
+
+
+def test_equal_hashes_are_equal_without_reading(artifacts: Artifacts, compare: Comparer, tmp_path: Path) -> None:
+    refs = [save(artifacts, np.arange(10_000)) for _ in range(2)]
+    for blob in (tmp_path / "store" / "blobs").rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+    assert compare.refs(*refs) is None
+
+
+def test_a_missing_blob_is_told_and_does_not_end_the_comparison(
+    artifacts: Artifacts, compare: Comparer, tmp_path: Path
+) -> None:
+    old, new = save(artifacts, np.arange(10_000)), save(artifacts, np.arange(1, 10_001))
+    (tmp_path / "store" / "blobs" / old.week / old.blob).unlink()
+    found = compare.refs(old, new)
+    assert isinstance(found, Uncompared)
+    assert found.why.startswith("`value` is gone: the store")
+
+
+def test_a_damaged_blob_is_told(artifacts: Artifacts, compare: Comparer, tmp_path: Path) -> None:
+    old, new = save(artifacts, np.arange(10_000)), save(artifacts, np.arange(1, 10_001))
+    blob = tmp_path / "store" / "blobs" / old.week / old.blob
+    blob.chmod(0o600)
+    blob.write_bytes(blob.read_bytes()[:-1] + b"\1")
+    fresh = Artifacts(open_store(tmp_path / "store", trusted=True))
+    found = Comparer(fresh, fresh, Tolerance()).refs(old, new)
+    assert isinstance(found, Uncompared)
+    assert "is damaged" in found.why
+
+
+def test_pickles_are_not_loaded(artifacts: Artifacts, compare: Comparer, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = save(artifacts, Thing(1)), save(artifacts, Thing(2))
+    monkeypatch.setattr(pickle, "load", lambda _: pytest.fail("a pickle was loaded"))
+    found = compare.refs(old, new)
+    assert isinstance(found, Uncompared)
+    assert found.what == "the bytes of a pickled `Thing` differ"
+    assert "code and inputs are equal, so the step does not give the same bytes each time" in found.why
+
+
+def test_a_pickle_of_another_origin(artifacts: Artifacts, compare: Comparer) -> None:
+    assert compare.refs(save(artifacts, Thing(1), "a"), save(artifacts, Thing(1), "b")) is None
+    found = compare.refs(save(artifacts, Thing(1), "a"), save(artifacts, Thing(2), "b"))
+    assert isinstance(found, Uncompared)
+    assert found.why == "pickles are not compared"
+    other = compare.refs(save(artifacts, Thing(1)), save(artifacts, {"a": Thing(1)}))
+    assert other == KindDiff(before="a pickled `Thing`", after="a pickled `dict`")
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_the_class_of_a_pickle(protocol: int) -> None:
+    assert pickled_class(pickle.dumps(Path("x"), protocol)).startswith("pathlib")
+    assert pickled_class(b"garbage") == "object"
+    assert pickled_class(b"") == "object"
+
+
+def test_texts_and_binary_files(artifacts: Artifacts, compare: Comparer, tmp_path: Path) -> None:
+    def file(name: str, data: bytes) -> Ref:
+        path = tmp_path / name
+        path.write_bytes(data)
+        return save(artifacts, path)
+
+    text = compare.refs(file("a.txt", b"one\ntwo\n"), file("b.txt", b"one\n2\n"))
+    assert isinstance(text, TextDiff)
+    assert text.lines[-2:] == ("-two", "+2")
+    binary = compare.refs(file("a.bin", b"\0\1"), file("b.bin", b"\0\1\2"))
+    assert binary == FilesDiff(changes=(FileChange(path="", before=2, after=3),), count=1)
+    suffix = compare.refs(file("a.csv", b"x"), file("a.txt", b"x"))
+    assert suffix == FilesDiff(changes=(FileChange(path="", before=1, after=1, note="`.csv` → `.txt`"),), count=1)
+
+
+def test_folders(artifacts: Artifacts, compare: Comparer, tmp_path: Path) -> None:
+    for name, files in (("old", {"a": "1", "b": "22", "c": "3"}), ("new", {"a": "1", "b": "222", "d": "4"})):
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(text)
+    found = compare.refs(save(artifacts, tmp_path / "old"), save(artifacts, tmp_path / "new"))
+    assert isinstance(found, FilesDiff)
+    assert [(one.path, one.before, one.after) for one in found.changes] == [("b", 2, 3), ("c", 1, None), ("d", None, 1)]
+
+
+def test_lists_of_values_item_by_item(artifacts: Artifacts, compare: Comparer) -> None:
+    old = save(artifacts, [np.zeros(3), np.ones(3)])
+    found = compare.refs(old, save(artifacts, [np.zeros(3), np.zeros(3), np.ones(1)]))
+    assert isinstance(found, ItemsDiff)
+    assert (found.before, found.after, found.count, [one.index for one in found.items]) == (2, 3, 1, [1])
+
+
+def test_what_is_too_large_is_not_read(
+    artifacts: Artifacts, compare: Comparer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "LARGEST", 1000)
+    found = compare.refs(save(artifacts, np.zeros(500)), save(artifacts, np.ones(500)))
+    assert isinstance(found, Uncompared)
+    assert found.why == "more than 1,000 bytes are not read"
+
+
+def test_arguments_of_all_kinds(artifacts: Artifacts, compare: Comparer) -> None:
+    one, two = Saved(save(artifacts, 1)), Saved(save(artifacts, 2))
+    assert compare.args(one, Given(1)) is None
+    assert compare.args(Given(1), Given(2)) is not None
+    found = compare.args(Gathered((one, one)), Gathered((one, two)))
+    assert isinstance(found, ItemsDiff)
+    assert [item.index for item in found.items] == [1]
+    assert compare.args(Gathered((one, two)), Given([1, 2])) is None
+
+
+def test_a_store_that_is_not_trusted_is_read_as_well(artifacts: Artifacts, tmp_path: Path) -> None:
+    old, new = save(artifacts, Thing(1)), save(artifacts, Thing(2))
+    wary = Artifacts(open_store(tmp_path / "store", trusted=False))
+    found = Comparer(wary, wary, Tolerance()).refs(old, new)
+    assert isinstance(found, Uncompared)
+    assert found.what == "the bytes of a pickled `Thing` differ"
