@@ -335,7 +335,10 @@ def test_git_ignores_what_we_keep(flow: Project) -> None:
 def test_something_else_in_the_place_of_our_folder(flow: Project) -> None:
     flow.write(".pipeglot", "")
     done = flow("run", "flow.py", code=1)
-    assert done.err == f"error: `{flow.root}/.pipeglot`: File exists\n"
+    assert done.err == (
+        f"error: cannot open the store `{flow.root}/.pipeglot/store`: Not a directory\n"
+        "\nhint: something on this path is a file and should be a folder\n"
+    )
     flow("check", "flow.py")
 
 
