@@ -16,6 +16,7 @@ from pipeglot.core.artifacts.saving import save_value, undone
 from pipeglot.core.artifacts.spool import INLINE
 from pipeglot.core.errors import Corrupt, PipeglotError, ValueRefused
 from pipeglot.core.lineage.records import Ref
+from pipeglot.core.placeholders import Instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,8 +69,13 @@ class Artifacts:
         """
         job = Loading(self._blobs, ref, name, scratch)
         if ref.codec == "json/1" and "at" in ref.meta:
-            return self._guarded(job, lambda: plain.decode(values.part(self._tree(job), ref.meta)))
+            return self._guarded(job, lambda: values.decode(values.part(self._tree(job), ref.meta), job))
         return self._guarded(job, lambda: codec(ref.codec).load(job))
+
+    def tree(self, ref: Ref) -> Any:
+        """The tagged JSON of a plain value, in which no object is built and for which no module is imported."""
+        job = Loading(self._blobs, ref, "value", None)
+        return self._guarded(job, lambda: values.part(self._tree(job), ref.meta))
 
     def exists(self, ref: Ref) -> bool:
         """Is all that `load` needs in the store, in the right size? Reads the list of parts, where there is one."""
@@ -100,7 +106,7 @@ class Artifacts:
         whole = values.part(self._tree(job), job.ref.meta)
         found = values.items(whole)
         if found is None:
-            raise _no_list(f"`{type(plain.decode(whole)).__name__}`")
+            raise _no_list(_type_name(plain.decode(whole)))
         _check_position(position, len(found))
         tree = found[position]
         value, data, inner = plain.decode(tree), plain.dumps_ordered(tree), values.items(tree)
@@ -119,6 +125,11 @@ class Artifacts:
         job = Loading(self._blobs, ref, "value", None, depth)
         if ref.codec == "items/1":
             for i, bare in enumerate(self._manifest(job).items):
+                yield from self._needed(items.whole(bare, ref, i), depth + 1)
+        elif ref.codec == "tree/1":
+            from pipeglot.core.artifacts import trees
+
+            for i, bare in enumerate(self._guarded(job, lambda: trees.manifest(job)).items):
                 yield from self._needed(items.whole(bare, ref, i), depth + 1)
         elif ref.codec == "dir/1":
             from pipeglot.core.artifacts import folders
@@ -167,8 +178,15 @@ _KINDS = {
     "dir/1": "folder",
     "npy/1": "NumPy array",
     "frame/1": "pandas frame",
+    "arrow/1": "Arrow table",
+    "polars/1": "polars frame",
+    "tree/1": "Python object",
     "pickle/1": "pickled object",
 }
+
+
+def _type_name(value: object) -> str:
+    return f"`{value.ref.partition(':')[2] if isinstance(value, Instance) else type(value).__name__}`"
 
 
 def _no_list(kind: str) -> ValueRefused:
