@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeglot.core.errors import DefinitionError as DefinitionError
     from pipeglot.core.errors import Permanent as Permanent
     from pipeglot.core.errors import PipeglotError as PipeglotError
+    from pipeglot.core.serializers import serializer as serializer
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ _HOMES = {
     "authoring.steps": ("Step", "each", "step"),
     "context": ("current_run", "log_metrics", "secret"),
     "errors": ("DefinitionError", "Permanent", "PipeglotError"),
+    "serializers": ("serializer",),
 }
 _NAMES = {name: f"pipeglot.core.{module}" for module, names in _HOMES.items() for name in names}
 
@@ -66,6 +68,7 @@ __all__ = [
     "otherwise",
     "pipeline",
     "secret",
+    "serializer",
     "step",
     "when",
 ]

@@ -120,7 +120,7 @@ class _Unfit(Exception):
     def inside(self, tag: str) -> _Unfit:
         """Of a compound, whose fields are attributes."""
         if tag == "~o" and (found := re.match(r"\['(\w+)'\]", self.path)):
-            self.path = f".{found[1]}{self.path[found.end():]}"
+            self.path = f".{found[1]}{self.path[found.end() :]}"
         return self
 
     def error(self, name: str) -> NotPlain:

@@ -1,4 +1,4 @@
-"""More scalars that are plain data, each in its tagged form: of modules that few programs import, so looked up by name."""
+"""More scalars that are plain data, in tagged form. Their modules are imported only by who uses them."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class Artifacts:
 
             for i, bare in enumerate(self._guarded(job, lambda: trees.manifest(job)).items):
                 yield from self._needed(items.whole(bare, ref, i), depth + 1)
-        elif ref.codec == "dir/1":
+        elif ref.codec == "dir/1" or ref.meta.get("stored") == "dir/1":
             from pipeglot.core.artifacts import folders
 
             for sha, size in self._guarded(job, lambda: folders.parts(job)):
@@ -180,6 +180,7 @@ _KINDS = {
     "frame/1": "pandas frame",
     "arrow/1": "Arrow table",
     "polars/1": "polars frame",
+    "custom/1": "Python object",
     "tree/1": "Python object",
     "pickle/1": "pickled object",
 }

@@ -18,6 +18,7 @@ from msgspec import UNSET, Struct
 from pipeglot.core import plain
 from pipeglot.core.artifacts.blobs import damaged
 from pipeglot.core.errors import NewerFormat
+from pipeglot.core.serializers import serializer_of
 from pipeglot.core.store.failures import store_error
 
 if TYPE_CHECKING:
@@ -71,7 +72,6 @@ class Saving:
             lambda: item_id(self.opaque_id(), position),
             (*self.outer, items),
         )
-
 
     def part(self, at: int, path: str) -> Saving:
         """The same for what stands at a path in the value."""
@@ -169,6 +169,7 @@ _MODULES = {
     "frame/1": "frames",
     "arrow/1": "tables",
     "polars/1": "polars_frames",
+    "custom/1": "custom",
     "items/1": "items",
     "tree/1": "trees",
     "pickle/1": "pickles",
@@ -202,15 +203,20 @@ def codec(name: str) -> Codec:
 
 def codec_of(value: object) -> str:
     """By exact type, as a subclass may hold more. What has no codec of its own is tried as plain data first."""
-    kind = type(value)
+    name = codec_of_type(type(value))
+    if name == "file/1" and os.path.isdir(value):  # type: ignore[arg-type]  # it is a Path
+        return "dir/1"
+    return name if name != "json/1" or serializer_of(type(value)) is None else "custom/1"
+
+
+def codec_of_type(kind: type) -> str:
+    """The codec of ours."""
     home = kind.__module__.partition(".")[0]
     name = _TYPES.get((home, kind.__name__))
     if home == "pyarrow" and name is None and kind.__name__.endswith("Array"):  # one class for each type
         name = "arrow/1"
     if name is None or getattr(sys.modules.get(home), kind.__name__, None) is not kind:
         return "json/1"
-    if name == "file/1" and os.path.isdir(value):  # type: ignore[arg-type]  # it is a Path
-        return "dir/1"
     return name
 
 

@@ -121,7 +121,9 @@ def _where(kind: str, name: str) -> str:
 
 def _metadata(found: dict[bytes, bytes] | None) -> list[list[bytes]]:
     """Without the versions of libraries, which pandas writes into its own."""
-    return sorted([key, _without_versions(value) if key == b"pandas" else value] for key, value in (found or {}).items())
+    return sorted(
+        [key, _without_versions(value) if key == b"pandas" else value] for key, value in (found or {}).items()
+    )
 
 
 def _without_versions(note: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger, host
 from pipeglot.core.lineage.records import End, Failure, Origin, Ref, Start, Verdict
 from pipeglot.core.lineage.state import Entry, RunState
+from pipeglot.core.placeholders import Instance
 
 
 class StepView(Struct, frozen=True, kw_only=True):
@@ -140,7 +142,7 @@ def parse_artifact_id(text: str) -> tuple[str, str, Index, str]:
 
 
 def readable(wire: Any) -> Any:
-    """Tagged plain data as simple JSON for people: dates as ISO text, tuples and sets as lists."""
+    """Tagged plain data as simple JSON for people: dates as ISO text, tuples and sets as lists, objects by field."""
     return _readable(plain.decode(wire))
 
 
@@ -151,13 +153,15 @@ def _readable(value: Any) -> Any:
         return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
     if isinstance(value, dict):
         return {key if type(key) is str else str(key): _readable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | deque | range):
         return [_readable(item) for item in value]
+    if type(value) is Instance:
+        return _readable(value.fields["value"] if value.kind in ("enum", "flag") else value.fields)
     if isinstance(value, set | frozenset):
         return sorted((_readable(item) for item in value), key=str)
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray):
         return value.hex()
     return _readable(value.item()) if hasattr(value, "item") else str(value)
 
