@@ -85,9 +85,7 @@ def _writer(artifacts: Artifacts, ref: Ref, target: Path) -> Callable[[Path], An
             stored = structs.replace(ref, codec=ref.meta["stored"], meta={})
             return lambda path: _copy(artifacts, stored, path)
         case "tree/1":
-            raise UsageError(
-                "this is a Python object with arrays, frames or files in it", hint=_PYTHON
-            )
+            raise UsageError("this is a Python object with arrays, frames or files in it", hint=_PYTHON)
         case "pickle/1":
             _need(target, (".pkl", ".pickle"), "a pickled object")
             return lambda path: _save_pickle(artifacts.load(ref), path)

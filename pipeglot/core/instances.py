@@ -1,7 +1,7 @@
 """Objects of users' classes, taken apart into plain data and built again: dataclasses, attrs, models, tuples, enums.
 
-Neither way runs a line of the class: no `__init__`, no validator, no `__post_init__`. What is stored is the class by name
-and the fields; so an object has to be just that, and the class has to have the same fields when it is built again.
+Neither way runs a line of the class: no `__init__`, no validator, no `__post_init__`. What is stored is the class by
+name and the fields; so an object has to be just that, and the class must have the same fields when it is built again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def take_apart(value: Any) -> Instance | None:
     """
     cls = type(value)
     _refuse_secret(cls)
-    kind = _kind(cls)
+    kind = _kind(cls)  # type: ignore[arg-type]  # a class can be hashed
     ref = reference(cls) if kind else None
     return _APART[kind](value, ref) if kind and ref else None
 

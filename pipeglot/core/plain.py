@@ -5,7 +5,7 @@ timedelta, Decimal, NumPy scalars, the types of `plain_types`, and what is built
 others are objects with one key that starts with `~`: `{"~t": [1, 2]}` is a tuple. `decode(encode(x))` equals `x`, has
 its types, and keeps the order of keys.
 
-Objects of users' classes are not plain, but an `Instance`, which stands for one, is: nothing here imports their classes.
+Objects of users' classes are not plain, but an `Instance`, which stands for one, is: nothing here imports a class.
 
 The canonical form differs in what equality must not see: keys and set members are sorted (by code point), and floats
 are written by `float.hex()`, so that no printer's rounding is part of a hash. 1 and 1.0 differ, so do 0.0 and -0.0; all
@@ -328,7 +328,7 @@ _COMPOUNDS: dict[type, Callable[[Any], tuple[str, list[Any], Any]]] = {
 """Tag, head and body of each: stored as `{tag: [*head, body]}`."""
 
 
-# --- scalars that JSON lacks: but for parts, the same in both forms -------------------------------------------------------------------
+# --- scalars that JSON lacks: but for parts, the same in both forms --------------------------------------------------
 
 
 def _scalar(value: Any, *, canonical: bool = False) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _problem(new: Serializer, cls: type) -> tuple[str, str] | None:
     """What is wrong, and the way out."""
     if not new.types or not all(isinstance(kind, type) for kind in new.types):
         return "names no type that it is for", "`@serializer(Model, id=…, version=1)`"
-    if not isinstance(new.id, str) or not new.id or new.id != "".join(new.id.split()) or "/" in new.id:
+    if not new.id or new.id != "".join(new.id.split()) or "/" in new.id:
         return f"has the id {new.id!r}", "give it a name of your own without spaces and slashes, such as `acme.model`"
     if type(new.version) is not int or new.version < 1:
         return f"has the version {new.version!r}", "count from 1"

@@ -111,7 +111,7 @@ def _describe_type(kind: Any, where: str, job: Saving) -> Any:
         raise ValueRefused(
             f"{quoted(job.name)} cannot be stored: {where} has the Arrow type `{kind}`"
             + (f", and `{unfit}` is not covered" if str(unfit) != str(kind) else ", which is not covered"),
-            hint="cast it, for instance to the type that it is stored as: `.cast(…)`, `.storage`, `.dictionary_decode()`",
+            hint="cast it to a plainer type: `.cast(…)`, `.dictionary_decode()`, or `.storage` of an extension",
         ) from None
 
 

@@ -1,7 +1,7 @@
 """`tree/1`: plain data and users' objects with something in it that has a codec of its own: an array in a dataclass.
 
-Stored as the tagged JSON of all that is plain, and references to the rest. If a part could only be pickled, the whole is
-pickled instead: objects may share others, and would come back with copies.
+Stored as the tagged JSON of all that is plain, and references to the rest. If a part could only be pickled, the whole
+is pickled instead: objects may share others, and would come back with copies.
 """
 
 from __future__ import annotations
