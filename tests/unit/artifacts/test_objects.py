@@ -159,7 +159,7 @@ def test_items_of_plain_lists_of_objects(artifacts: Artifacts) -> None:
     assert (ref.codec, ref.length) == ("json/1", 2)
     assert artifacts.item(ref, 0).value == save(artifacts, Point(1)).value
     assert artifacts.load(artifacts.item(artifacts.item(ref, 1), 1)) == Point("x" * 5000)
-    with pytest.raises(ValueRefused, match="^a `Point` cannot be stepped through by map"):
+    with pytest.raises(ValueRefused, match=r"^a `Point` cannot be stepped through by map"):
         artifacts.item(artifacts.item(ref, 0), 0)
 
 
@@ -296,9 +296,12 @@ def test_no_module_is_imported_for_an_untrusted_store(artifacts: Artifacts, stor
         print(json.dumps([said, before, artifacts.load(ref) == [other.P(1)], artifacts.load(item) == other.P(1)]))
     """
     ref = run(code, store.root, tmp_path, "save")
-    assert run(code, store.root, tmp_path, ref) == [
+    message = (
         "`config` names the module `other`, and the store is not trusted: to import it could run code here\n\n"
-        "hint: import the module first, or, if only people you trust write there, `trusted: true` in the stack",
+        "hint: import the module first, or, if only people you trust write there, `trusted: true` in the stack"
+    )
+    assert run(code, store.root, tmp_path, ref) == [
+        message,
         False,
         True,
         True,
@@ -344,7 +347,8 @@ ORDERS = """
     from pipeglot.core.store import open_store
     artifacts = Artifacts(open_store(sys.argv[1]))
     import numpy as np
-    values = [{Word.YES, "a", "b", Pair(1, "c")}, Model(inner={"x", "y", "z"}, a=1, b=2), {"k": np.arange(3), "s": {"p", "q"}}]
+    values = [{Word.YES, "a", "b", Pair(1, "c")}, Model(inner={"x", "y", "z"}, a=1, b=2)]
+    values.append({"k": np.arange(3), "s": {"p", "q"}})
     print(json.dumps([artifacts.save(value, name="x", opaque_id=str).value for value in values]))
 """
 

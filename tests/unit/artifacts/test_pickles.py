@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import sqlite3
 import subprocess
 import sys
 import threading
 import types
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -26,14 +25,16 @@ from tests.unit.artifacts.common import OPAQUE, save
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-@dataclasses.dataclass
 class Point:
-    x: Any
+    """A class of which we know nothing."""
 
+    def __init__(self, x: Any) -> None:
+        self.x = x
 
-class Pair(NamedTuple):
-    a: int
-    b: int
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Point and other.x == self.x
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Frame(pd.DataFrame): ...
@@ -41,8 +42,8 @@ class Frame(pd.DataFrame): ...
 
 @pytest.mark.parametrize(
     "value",
-    [Point(1), Pair(1, 2), {"frame": Point(2)}, {Point: 1}, bytearray(b"x"), range(3), Point, print, slice(1, 2)],
-    ids=range(9),
+    [Point(1), {"frame": Point(2)}, {Point: 1}, Point, print, slice(1, 2)],
+    ids=range(6),
 )
 def test_comes_back(artifacts: Artifacts, value: Any) -> None:
     ref = save(artifacts, value)
@@ -54,9 +55,10 @@ def test_comes_back(artifacts: Artifacts, value: Any) -> None:
     assert back == value
 
 
-def test_containers_of_frames(artifacts: Artifacts) -> None:
+def test_containers_of_frames_and_of_what_is_pickled(artifacts: Artifacts) -> None:
+    """In one pickle: objects in it may share others."""
     frame = pd.DataFrame({"a": [1]})
-    ref = save(artifacts, {"f": frame})
+    ref = save(artifacts, {"f": frame, "p": Point(1)})
     assert ref.codec == "pickle/1"
     assert artifacts.load(ref)["f"].equals(frame)  # type: ignore[index]
     assert set(ref.needs) >= {"python", "pandas", "numpy"}

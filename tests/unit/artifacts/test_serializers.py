@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +60,9 @@ class Folders:
 
 
 @pytest.fixture(autouse=True)
-def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serializers, "_by_type", {})
     monkeypatch.setattr(serializers, "_by_id", {})
-    yield
 
 
 def register(cls: Any, *types: type, id: str = "acme.model", version: int = 1) -> None:  # noqa: A002
@@ -149,7 +147,10 @@ class Needy(Files):
     ("cls", "message"),
     [
         (Raises, f"`{HERE}:Raises.dump` has raised ZeroDivisionError: no weights"),
-        (Nothing, f"`{HERE}:Nothing.dump` has written nothing to the path that it was given\n\nhint: write a file there,"),
+        (
+            Nothing,
+            f"`{HERE}:Nothing.dump` has written nothing to the path that it was given\n\nhint: write a file there,",
+        ),
         (Numbers, f"`{HERE}:Numbers.digest` has returned a `int`\n\nhint: return `str` or `bytes`"),
         (Empty, f"`{HERE}:Empty.digest` has returned a `bytes` that is empty"),
         (Needy, f"`{HERE}:Needy()` has raised TypeError: "),
@@ -206,7 +207,12 @@ class OnlyDump:
 @pytest.mark.parametrize(
     ("cls", "types", "settings", "message"),
     [
-        (Folders, (Wide,), {}, f"serializer `{HERE}:Folders` has the id `acme.model`, which `{HERE}:Files` has already"),
+        (
+            Folders,
+            (Wide,),
+            {},
+            f"serializer `{HERE}:Folders` has the id `acme.model`, which `{HERE}:Files` has already",
+        ),
         (Folders, (Model,), {"id": "b"}, f"is for `{HERE}.Model`, which `{HERE}:Files` is for already"),
         (Files, (pd.DataFrame,), {"id": "b"}, "which pipeglot stores itself"),
         (Files, (dict,), {"id": "b"}, "is for `builtins.dict`, which pipeglot stores itself"),
