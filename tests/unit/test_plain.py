@@ -154,9 +154,11 @@ DIFFERENT: list[Any] = [
     np.float64(1), np.float32(1), np.int64(1), np.int8(1), np.uint8(1), np.bool_(True), np.complex128(1),
     np.str_("a"), np.str_("1"), np.datetime64("2013-01-01"), np.datetime64("2013-01-01", "ns"),
     np.timedelta64(1, "s"), np.datetime64("NaT", "s"), np.bytes_(b"a"), bytearray(b"a"), range(1), Fraction(1),
-    UUID(int=1), OrderedDict(a=1, b=2), OrderedDict(b=2, a=1), {"a": 1, "b": 2}, Counter(a=1, b=2), defaultdict(None, a=1, b=2),
+    UUID(int=1), OrderedDict(a=1, b=2), OrderedDict(b=2, a=1), {"a": 1, "b": 2}, Counter(a=1, b=2),
+    defaultdict(None, a=1, b=2),
     defaultdict(int, a=1, b=2), deque([1]), deque([1], 3), PurePosixPath("a"), PureWindowsPath("a"),
-    dt.time(1, tzinfo=dt.UTC), dt.time(1), dt.time(1, tzinfo=ZoneInfo("UTC")), pd.NA, pd.NaT, pd.Timestamp(0, unit="s"), pd.Timedelta(0, unit="s"),
+    dt.time(1, tzinfo=dt.UTC), dt.time(1), dt.time(1, tzinfo=ZoneInfo("UTC")), pd.NA, pd.NaT,
+    pd.Timestamp(0, unit="s"), pd.Timedelta(0, unit="s"),
     pd.Timestamp(0, unit="s", tz="UTC"), Instance("dataclass", "m:P", {"a": 1}), Instance("dataclass", "m:Q", {"a": 1}),
     Instance("attrs", "m:P", {"a": 1}),
 ]  # fmt: skip

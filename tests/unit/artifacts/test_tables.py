@@ -165,7 +165,7 @@ CAST = "hint: change it with `.cast(…)`, or leave the column out"
         ),
         (
             pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])]),
-            "it has the Arrow type `sparse_union<0: int64=0>`, which is not covered\n\nhint: cast it to a plainer type:",
+            "it has the Arrow type `sparse_union<0: int64=0>`, which is not covered\n\nhint: cast it to a plainer",
         ),
     ],
     ids=range(6),
