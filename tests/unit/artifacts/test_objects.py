@@ -45,7 +45,7 @@ from tests.unit.artifacts.shapes import (
 from tests.unit.artifacts.test_processes import run
 
 simple = st.none() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.sampled_from(Color)
-objects = st.recursive(
+objects: st.SearchStrategy[Any] = st.recursive(
     simple,
     lambda inner: (
         st.builds(lambda x, y: Point(x, y), inner, inner)
@@ -54,7 +54,11 @@ objects = st.recursive(
         | st.builds(lambda x: Box(x), inner)
         | st.builds(lambda x: Pair(x), inner)
         | st.builds(lambda n, x: Item(n, x), st.integers(), inner)
-        | st.builds(lambda rate, x: Model(rate=rate, inner=x, other=x), st.floats(allow_nan=False), inner)
+        | st.builds(
+            lambda rate, x: Model.model_validate({"rate": rate, "inner": x, "other": x}),
+            st.floats(allow_nan=False),
+            inner,
+        )
         | st.builds(collections.OrderedDict, st.dictionaries(st.text(), inner))
         | st.builds(collections.deque, st.lists(inner), st.none() | st.integers(0, 3))
         | st.lists(inner)
@@ -102,7 +106,7 @@ def test_no_code_of_the_class_runs(artifacts: Artifacts, monkeypatch: pytest.Mon
 
 
 def test_what_pydantic_keeps_beside_the_fields(artifacts: Artifacts) -> None:
-    model = Model(rate=1, later=[1, Color.RED])
+    model = Model.model_validate({"rate": 1, "later": [1, Color.RED]})
     model._seen = 3
     back: Any = artifacts.load(save(artifacts, model))
     assert (back.model_fields_set, back.model_extra, back._seen) == ({"rate", "later"}, {"later": [1, Color.RED]}, 3)
@@ -132,12 +136,16 @@ def test_different_values_differ(artifacts: Artifacts) -> None:
 def test_arrays_frames_and_files_in_objects(artifacts: Artifacts, store: FolderStore, tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("a,b")
     frame = pd.DataFrame({"a": [1, 2]})
-    was = {"p": Point(np.arange(2000.0), {"deep": [frame]}), "m": Model(inner=np.arange(3)), "f": tmp_path / "f.csv"}
+    was: dict[str, Any] = {
+        "p": Point(np.arange(2000.0), {"deep": [frame]}),
+        "m": Model(inner=np.arange(3)),
+        "f": tmp_path / "f.csv",
+    }
     ref = save(artifacts, was)
     assert (ref.codec, ref.opaque) == ("tree/1", False)
     assert sorted(artifacts.keys(ref)) == list(store.list("blobs/"))
     back: Any = artifacts.load(ref, name="all", scratch=tmp_path / "s")
-    assert back["p"].x.tolist() == was["p"].x.tolist()  # type: ignore[union-attr]
+    assert back["p"].x.tolist() == was["p"].x.tolist()
     assert back["p"].y["deep"][0].equals(frame)
     assert back["m"].inner.tolist() == [0, 1, 2]
     assert back["f"].read_text() == "a,b"

@@ -84,6 +84,34 @@ def test_large_pickles_stream(artifacts: Artifacts) -> None:
     assert back["p"] == was["p"]
 
 
+def test_large_arrays_lie_apart_and_are_mapped(artifacts: Artifacts) -> None:
+    """Each reader may change them, and changes nobody else's."""
+    large, frozen = np.arange(500_000.0), np.arange(400_000.0)
+    frozen.flags.writeable = False
+    was = Point([large, large, np.asfortranarray(np.ones((700, 300))), np.arange(600_000.0)[::2], frozen, np.arange(5)])
+    ref = save(artifacts, was)
+    places = ref.meta["buffers"]
+    assert [size for _, size in places] == [4_000_000, 1_680_000, 3_200_000]  # but the one with gaps
+    assert all(at % 64 == 0 for at, _ in places)
+    first, second = (artifacts.load(ref).x for _ in range(2))  # type: ignore[attr-defined]
+    assert first[0] is first[1]
+    for mine, theirs in zip(was.x, first, strict=True):
+        assert (mine == theirs).all()
+        assert mine.flags.writeable == theirs.flags.writeable
+    first[0][:] = 7
+    assert second[0][3] == 3
+    assert artifacts.load(ref).x[0][3] == 3  # type: ignore[attr-defined]
+    assert "buffers" not in save(artifacts, Point(np.arange(1000))).meta
+
+
+def test_as_many_arrays_as_one_likes(artifacts: Artifacts) -> None:
+    was = [np.full(140_000, float(n)) for n in range(70)]
+    ref = save(artifacts, Point(was))
+    assert len(ref.meta["buffers"]) == 64
+    back: Any = artifacts.load(ref)
+    assert all((mine == theirs).all() for mine, theirs in zip(was, back.x, strict=True))
+
+
 # --- what it needs ----------------------------------------------------------------------------------------------------
 
 

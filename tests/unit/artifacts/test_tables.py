@@ -67,9 +67,9 @@ def test_arrow(artifacts: Artifacts, found: list[Any], cut: int) -> None:
     values = [table, chunked, *arrays, *table.columns, *table.to_batches()]
     for was in values:
         ref = save(artifacts, was)
-        back = artifacts.load(ref)
+        back: Any = artifacts.load(ref)
         assert type(back) is type(was)
-        assert back.equals(was)  # type: ignore[attr-defined]
+        assert back.equals(was)
         assert (ref.codec, save(artifacts, back).value) == ("arrow/1", ref.value)
     assert save(artifacts, chunked).value == save(artifacts, table).value
     for array, column in zip(arrays, chunked.columns, strict=True):
@@ -82,6 +82,7 @@ def test_polars(artifacts: Artifacts, found: list[Any], cut: int) -> None:
     series = [pl.Series(f"c{i}", values, dtype=kind) for i, (_, kind, values) in enumerate(found)]
     frame = pl.DataFrame(series)
     chunked = pl.concat([frame[:cut], frame[cut:]], rechunk=False) if series else frame
+    was: Any
     for was in (frame, chunked, *series):
         ref = save(artifacts, was)
         back: Any = artifacts.load(ref)
