@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pipeglot.core.errors import DefinitionError as DefinitionError
     from pipeglot.core.errors import Permanent as Permanent
     from pipeglot.core.errors import PipeglotError as PipeglotError
+    from pipeglot.core.serializers import serializer as serializer
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ _HOMES = {
     "checkpoints": ("checkpoint",),
     "context": ("current_run", "log_metrics", "secret"),
     "errors": ("DefinitionError", "Permanent", "PipeglotError"),
+    "serializers": ("serializer",),
 }
 _NAMES = {name: f"pipeglot.core.{module}" for module, names in _HOMES.items() for name in names}
 
@@ -79,6 +81,7 @@ __all__ = [
     "otherwise",
     "pipeline",
     "secret",
+    "serializer",
     "step",
     "unzip",
     "when",

@@ -21,7 +21,10 @@ KINDS = {
     "dir/1": "folder",
     "npy/1": "array",
     "frame/1": "frame",
+    "arrow/1": "Arrow table",
+    "polars/1": "polars frame",
     "items/1": "list",
+    "tree/1": "object",
     "pickle/1": "pickle",
 }
 SHORT_ID = 10
@@ -83,6 +86,8 @@ def do_get(args: argparse.Namespace) -> int:
 
 def kind_of(ref: Ref) -> str:
     """A codec in words."""
+    if ref.codec == "custom/1":
+        return f"{ref.meta.get('id')} v{ref.meta.get('version')}"
     return KINDS.get(ref.codec, ref.codec)
 
 

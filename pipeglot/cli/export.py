@@ -10,8 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from msgspec import structs
+
 from pipeglot.cli.output import as_json
-from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.records import Ref
@@ -24,8 +25,7 @@ def to_stdout(artifacts: Artifacts, ref: Ref, shown: str) -> None:
     """Plain data as JSON; bytes and files as they are, but not to a terminal."""
     match ref.codec:
         case "json/1":
-            value = artifacts.load(ref)
-            sys.stdout.buffer.write(as_json(readable(plain.encode(value))))
+            sys.stdout.buffer.write(as_json(readable(artifacts.tree(ref))))
         case "bytes/1" | "file/1":
             if sys.stdout.isatty():
                 hint = f"write them to a file: `pipeglot artifact get {shown} -o FILE`"
@@ -40,6 +40,9 @@ def to_stdout(artifacts: Artifacts, ref: Ref, shown: str) -> None:
 _FILES = {
     "dir/1": ("a folder", "/"),
     "frame/1": ("a frame", ".csv"),
+    "polars/1": ("a polars frame", ".csv"),
+    "arrow/1": ("an Arrow table", ".csv"),
+    "custom/1": ("what a serializer of the project has written", ""),
     "npy/1": ("an array", ".npy"),
     "pickle/1": ("a pickled Python object", ".pkl"),
 }
@@ -64,7 +67,7 @@ def _writer(artifacts: Artifacts, ref: Ref, target: Path) -> Callable[[Path], An
     """How to write this value to a file of this name."""
     match ref.codec:
         case "json/1":
-            return lambda path: path.write_bytes(as_json(readable(plain.encode(artifacts.load(ref)))))
+            return lambda path: path.write_bytes(as_json(readable(artifacts.tree(ref))))
         case "bytes/1":
             return lambda path: path.write_bytes(_bytes(artifacts, ref))
         case "file/1" | "dir/1":
@@ -75,6 +78,14 @@ def _writer(artifacts: Artifacts, ref: Ref, target: Path) -> Callable[[Path], An
         case "frame/1":
             _need(target, (".csv", ".parquet"), "a frame")
             return lambda path: _save_frame(artifacts.load(ref), path)
+        case "polars/1" | "arrow/1":
+            _need(target, _TABLES, "a table")
+            return lambda path: _save_table(artifacts.load(ref), path)
+        case "custom/1":
+            stored = structs.replace(ref, codec=ref.meta["stored"], meta={})
+            return lambda path: _copy(artifacts, stored, path)
+        case "tree/1":
+            raise UsageError("this is a Python object with arrays, frames or files in it", hint=_PYTHON)
         case "pickle/1":
             _need(target, (".pkl", ".pickle"), "a pickled object")
             return lambda path: _save_pickle(artifacts.load(ref), path)
@@ -84,7 +95,8 @@ def _writer(artifacts: Artifacts, ref: Ref, target: Path) -> Callable[[Path], An
 
 def _need(target: Path, suffixes: tuple[str, ...], what: str) -> None:
     if target.suffix.lower() not in suffixes:
-        listed = " or ".join(f"`{suffix}`" for suffix in suffixes)
+        *others, last = (f"`{suffix}`" for suffix in suffixes)
+        listed = f"{', '.join(others)} or {last}" if others else last
         raise UsageError(
             f"{what} is written as {listed}, and `{target.name}` ends otherwise", hint="give FILE that ending"
         )
@@ -123,6 +135,40 @@ def _save_frame(frame: Any, path: Path) -> None:
         table.to_parquet(path)
         return
     table.to_csv(path, index=type(table.index).__name__ != "RangeIndex")
+
+
+def _save_table(value: Any, path: Path) -> None:
+    """By Arrow, whichever library it was of. Lists and the like have no form in CSV."""
+    import pyarrow
+    import pyarrow.csv
+    import pyarrow.feather
+    import pyarrow.parquet
+
+    table = _as_arrow(value)
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                pyarrow.parquet.write_table(table, path)
+            case ".feather":
+                pyarrow.feather.write_feather(table, str(path))
+            case _:
+                pyarrow.csv.write_csv(table, path)
+    except (pyarrow.ArrowException, NotImplementedError) as error:
+        others = " or ".join(f"`{suffix}`" for suffix in _TABLES if suffix != path.suffix.lower())
+        raise UsageError(f"it cannot be written as `{path.suffix}`: {error}", hint=f"try {others}") from error
+
+
+_TABLES = (".csv", ".parquet", ".feather")
+
+
+def _as_arrow(value: Any) -> Any:
+    import pyarrow
+
+    if type(value).__module__.startswith("polars"):
+        return value.to_arrow() if hasattr(value, "columns") else value.to_frame().to_arrow()
+    if isinstance(value, pyarrow.RecordBatch):
+        return pyarrow.Table.from_batches([value])
+    return value if isinstance(value, pyarrow.Table) else pyarrow.table({"value": value})
 
 
 def _save_pickle(value: Any, path: Path) -> None:

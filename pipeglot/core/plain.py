@@ -1,9 +1,11 @@
 """Plain data: its tagged JSON form on the wire, and its canonical bytes, which are what is hashed.
 
 Plain are None, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, date, datetime, time,
-timedelta, Decimal and NumPy scalars, and what is built of them. JSON has fewer types, so the others are objects with
-one key that starts with `~`: `{"~t": [1, 2]}` is a tuple. `decode(encode(x))` equals `x`, has its types, and keeps the
-order of keys.
+timedelta, Decimal, NumPy scalars, the types of `plain_types`, and what is built of them. JSON has fewer types, so the
+others are objects with one key that starts with `~`: `{"~t": [1, 2]}` is a tuple. `decode(encode(x))` equals `x`, has
+its types, and keeps the order of keys.
+
+Objects of users' classes are not plain, but an `Instance`, which stands for one, is: nothing here imports a class.
 
 The canonical form differs in what equality must not see: keys and set members are sorted (by code point), and floats
 are written by `float.hex()`, so that no printer's rounding is part of a hash. 1 and 1.0 differ, so do 0.0 and -0.0; all
@@ -17,13 +19,15 @@ import datetime as dt
 import hashlib
 import json
 import math
-import sys
+import re
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from decimal import Decimal
 from json.encoder import encode_basestring as _quoted
 from typing import Any, NoReturn
 
 from pipeglot.core.errors import ValueRefused
+from pipeglot.core.placeholders import Builder, Instance, Part
 
 MAX_DEPTH = 100
 """Deeper nesting is refused: it would overflow some reader's stack, and a value that contains itself never ends."""
@@ -76,18 +80,21 @@ def dumps_ordered(tree: Any) -> bytes:
     return _utf8(_json(tree))
 
 
-def decode(tree: Any) -> Any:
-    """Turn the result of `encode` back. Raises `ValueRefused` for a tag that this version does not know."""
+def decode(tree: Any, build: Builder | None = None) -> Any:
+    """Turn the result of `encode` back. Raises `ValueRefused` for a tag that this version does not know.
+
+    Without a builder, objects of users' classes stay `Instance`s: no module is imported that the data names.
+    """
     kind = type(tree)
     if kind is list:
-        return [decode(item) if type(item) in _CONTAINERS else item for item in tree]
+        return [decode(item, build) if type(item) in _CONTAINERS else item for item in tree]
     if kind is not dict:
         return tree
     if len(tree) == 1:
         ((key, content),) = tree.items()
         if key.startswith("~"):
-            return _decode_tag(key, content)
-    return {key: decode(item) if type(item) in _CONTAINERS else item for key, item in tree.items()}
+            return _decode_tag(key, content, build)
+    return {key: decode(item, build) if type(item) in _CONTAINERS else item for key, item in tree.items()}
 
 
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -108,6 +115,12 @@ class _Unfit(Exception):
 
     def below(self, part: str) -> _Unfit:
         self.path = part + self.path
+        return self
+
+    def inside(self, tag: str) -> _Unfit:
+        """Of a compound, whose fields are attributes."""
+        if tag == "~o" and (found := re.match(r"\['(\w+)'\]", self.path)):
+            self.path = f".{found[1]}{self.path[found.end() :]}"
         return self
 
     def error(self, name: str) -> NotPlain:
@@ -134,7 +147,7 @@ def _encode(value: Any, depth: int) -> Any:
     if kind is float:
         return value if math.isfinite(value) else {"~f": value.hex()}
     if kind not in _CONTAINERS:
-        return _scalar(value)
+        return _encode_compound(value, depth) if kind in _COMPOUNDS else _scalar(value)
     _check_depth(depth)
     if kind is dict:
         return _encode_dict(value, depth)
@@ -184,6 +197,14 @@ def _encode_dict(value: dict[Any, Any], depth: int) -> dict[str, Any]:
     return {"~m": pairs}
 
 
+def _encode_compound(value: Any, depth: int) -> dict[str, Any]:
+    tag, head, body = _COMPOUNDS[type(value)](value)
+    try:
+        return {tag: [*(_encode(item, depth + 1) for item in head), _encode(body, depth)]}
+    except _Unfit as unfit:
+        raise unfit.inside(tag) from None
+
+
 def _is_object(value: dict[Any, Any]) -> bool:
     """Can it be a JSON object: is every key text, and none like a tag?"""
     return all(type(key) is str and key[:1] != "~" and (key.isascii() or _is_utf8(key)) for key in value)
@@ -217,7 +238,7 @@ def _canonical(value: Any, depth: int) -> str:
     if kind in _CONSTANTS:
         return "null" if value is None else "true" if value else "false"
     if kind not in _CONTAINERS:
-        return _sorted_json(_scalar(value))
+        return _canonical_compound(value, depth) if kind in _COMPOUNDS else _sorted_json(_scalar(value, canonical=True))
     _check_depth(depth)
     if kind is dict:
         return _canonical_dict(value, depth)
@@ -261,10 +282,56 @@ def _canonical_dict(value: dict[Any, Any], depth: int) -> str:
     return f'{{"~m":[{",".join(items)}]}}'
 
 
-# --- scalars that JSON lacks: the same in both forms -----------------------------------------------------------------
+def _canonical_compound(value: Any, depth: int) -> str:
+    tag, head, body = _COMPOUNDS[type(value)](value)
+    try:
+        items = [_canonical(item, depth + 1) for item in head]
+        return f'{{"{tag}":[{",".join([*items, _canonical(body, depth)])}]}}'
+    except _Unfit as unfit:
+        raise unfit.inside(tag) from None
 
 
-def _scalar(value: Any) -> dict[str, Any]:
+# --- containers with more to them than their items -------------------------------------------------------------------
+
+
+def _attributes(value: Any) -> None:
+    if getattr(value, "__dict__", None):
+        raise _Unfit(f"is a `{type(value).__name__}` with attributes of its own, which is no plain data")
+
+
+def _ordered(value: Any) -> tuple[str, list[Any], Any]:
+    """With the keys once more, as a list: their order counts, and the canonical form of a dict has none."""
+    _attributes(value)
+    return "~od", [list(value)], dict(value)
+
+
+def _counter(value: Any) -> tuple[str, list[Any], Any]:
+    _attributes(value)
+    return "~ct", [], dict(value)
+
+
+def _defaults(value: Any) -> tuple[str, list[Any], Any]:
+    factory = value.default_factory
+    if factory is not None and not any(factory is kind for kind in _FACTORIES.values()):
+        raise _Unfit(f"is a `defaultdict` with the default factory `{factory!r}`, which is no plain data")
+    return "~dd", [None if factory is None else factory.__name__], dict(value)
+
+
+_FACTORIES: dict[str, Any] = {kind.__name__: kind for kind in (bool, int, float, str, bytes, list, tuple, dict, set)}
+_COMPOUNDS: dict[type, Callable[[Any], tuple[str, list[Any], Any]]] = {
+    OrderedDict: _ordered,
+    Counter: _counter,
+    defaultdict: _defaults,
+    deque: lambda value: ("~dq", [value.maxlen], list(value)),
+    Instance: lambda value: ("~o", [value.kind, value.ref, value.rest], value.fields),
+}
+"""Tag, head and body of each: stored as `{tag: [*head, body]}`."""
+
+
+# --- scalars that JSON lacks: but for parts, the same in both forms --------------------------------------------------
+
+
+def _scalar(value: Any, *, canonical: bool = False) -> dict[str, Any]:
     kind = type(value)
     if kind is bytes:
         return {"~b": base64.b64encode(value).decode()}
@@ -274,15 +341,20 @@ def _scalar(value: Any) -> dict[str, Any]:
         return {"~d": value.isoformat()}
     if kind is dt.datetime:
         return {"~dt": _datetime(value)}
-    if kind is dt.time and value.tzinfo is None:
-        return {"~tm": [value.isoformat(), 1] if value.fold else value.isoformat()}
+    if kind is dt.time:
+        return {"~tm": _time(value)}
     if kind is dt.timedelta:
         return {"~td": [value.days, value.seconds, value.microseconds]}
     if kind is complex:
         return {"~c": [value.real.hex(), value.imag.hex()]}
-    if kind.__module__ == "numpy" and isinstance(value, sys.modules["numpy"].generic):
-        return {"~n": _numpy_scalar(value)}
-    _refuse(value)
+    if kind is Part:
+        return {"~v": value.value if canonical else value.at}
+    from pipeglot.core.plain_types import encode
+
+    found = encode(value)
+    if found is None:
+        _refuse(value)
+    return found
 
 
 def _refuse(value: object) -> NoReturn:
@@ -293,32 +365,65 @@ def _datetime(value: dt.datetime) -> list[Any]:
     zone = value.tzinfo
     if zone is None or type(zone) is dt.timezone:
         return [value.isoformat(), value.fold]
+    return [value.replace(tzinfo=None).isoformat(), value.fold, _zone_key(zone)]
+
+
+def _time(value: dt.time) -> Any:
+    zone = value.tzinfo
+    if zone is None or type(zone) is dt.timezone:
+        return [value.isoformat(), 1] if value.fold else value.isoformat()
+    return [value.replace(tzinfo=None).isoformat(), value.fold, _zone_key(zone)]
+
+
+def _zone_key(zone: dt.tzinfo) -> str:
     key = getattr(zone, "key", None)
     if type(key) is not str:
         raise _Unfit(f"has a time zone of type `{type(zone).__qualname__}`; use `zoneinfo.ZoneInfo`")
-    return [value.replace(tzinfo=None).isoformat(), value.fold, key]
+    return key
 
 
-def _numpy_scalar(value: Any) -> list[Any]:
-    """By dtype and value: `numpy.float64(0.5)` is `["float64", {"~f": "0x1.0000000000000p-1"}]`."""
-    kind, dtype = value.dtype.kind, value.dtype
-    if kind in "biuf" and dtype.itemsize <= 8:  # a long double has no exact float
-        item = value.item()
-        return [dtype.name, {"~f": item.hex()} if kind == "f" else item]
-    if kind == "c" and dtype.itemsize <= 16:
-        return [dtype.name, _scalar(complex(value))]
-    if kind == "U" and type(value).__name__ == "str_":
-        return ["str", _encode(str(value), 0)]
-    if kind in "mM":
-        return [dtype.name, int(value.view("i8"))]
-    _refuse(value)
-
-
-def _decode_tag(tag: str, content: Any) -> Any:
+def _decode_tag(tag: str, content: Any, build: Builder | None) -> Any:
+    container = _BUILDERS.get(tag)
+    if container is not None:
+        return container(content, build)
     decoder = _DECODERS.get(tag)
-    if decoder is None:
+    if decoder is not None:
+        return decoder(content)
+    from pipeglot.core.plain_types import DECODERS
+
+    if tag not in DECODERS:
         raise ValueRefused(f"plain data has the unknown tag `{tag}`", hint="it may be of a later pipeglot: upgrade")
-    return decoder(content)
+    return DECODERS[tag](content)
+
+
+def _decode_instance(content: Any, build: Builder | None) -> Any:
+    kind, ref, rest, fields = content
+    found = Instance(kind, ref, decode(fields, build), decode(rest, build))
+    return found if build is None else build.instance(found)
+
+
+def _decode_deque(content: Any, build: Builder | None) -> Any:
+    maxlen, items = content
+    return deque(decode(items, build), maxlen)
+
+
+def _decode_defaults(content: Any, build: Builder | None) -> Any:
+    factory, items = content
+    return defaultdict(None if factory is None else _FACTORIES[factory], decode(items, build))
+
+
+_BUILDERS: dict[str, Callable[[Any, Builder | None], Any]] = {
+    "~t": lambda items, build: tuple([decode(item, build) for item in items]),
+    "~s": lambda items, build: {decode(item, build) for item in items},
+    "~fs": lambda items, build: frozenset([decode(item, build) for item in items]),
+    "~m": lambda pairs, build: {decode(key, build): decode(item, build) for key, item in pairs},
+    "~od": lambda content, build: OrderedDict(decode(content[1], build)),
+    "~ct": lambda content, build: Counter(decode(content[0], build)),
+    "~dd": _decode_defaults,
+    "~dq": _decode_deque,
+    "~o": _decode_instance,
+    "~v": lambda at, build: Part(at) if build is None else build.part(at),
+}
 
 
 def _decode_datetime(content: list[Any]) -> dt.datetime:
@@ -333,29 +438,18 @@ def _decode_datetime(content: list[Any]) -> dt.datetime:
 def _decode_time(content: Any) -> dt.time:
     if type(content) is str:
         return dt.time.fromisoformat(content)
-    return dt.time.fromisoformat(content[0]).replace(fold=content[1])
+    value = dt.time.fromisoformat(content[0]).replace(fold=content[1])
+    if len(content) == 2:
+        return value
+    from zoneinfo import ZoneInfo
 
-
-def _decode_numpy(content: list[Any]) -> Any:
-    import numpy
-
-    name, item = content[0], decode(content[1])
-    if name == "str":
-        return numpy.str_(item)
-    dtype = numpy.dtype(name)
-    if dtype.kind in "mM":
-        return numpy.int64(item).view(dtype)
-    return dtype.type(item)
+    return value.replace(tzinfo=ZoneInfo(content[2]))
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "~i": lambda text: int(text, 16),
     "~f": float.fromhex,
     "~c": lambda parts: complex(float.fromhex(parts[0]), float.fromhex(parts[1])),
-    "~t": lambda items: tuple([decode(item) for item in items]),
-    "~s": lambda items: {decode(item) for item in items},
-    "~fs": lambda items: frozenset([decode(item) for item in items]),
-    "~m": lambda pairs: {decode(key): decode(item) for key, item in pairs},
     "~u": lambda text: base64.b64decode(text).decode("utf-8", "surrogatepass"),
     "~b": base64.b64decode,
     "~D": Decimal,
@@ -363,5 +457,4 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "~dt": _decode_datetime,
     "~tm": _decode_time,
     "~td": lambda parts: dt.timedelta(*parts),
-    "~n": _decode_numpy,
 }

@@ -43,11 +43,11 @@ def update(into: hashlib._Hash, array: Any) -> None:
     elif _types.is_dictionary(kind):
         update(into, array.indices)
         update(into, array.dictionary)
-    elif _is_list(kind):
+    elif _is_list(kind) or _types.is_map(kind):
         if not _types.is_fixed_size_list(kind):
             into.update(_lengths(array, nulls).tobytes())
         if len(array) > array.null_count:  # early pyarrow cannot flatten nothing
-            update(into, array.flatten())
+            update(into, _entries(array) if _types.is_map(kind) else array.flatten())
     else:
         _update_fixed(into, array, nulls)
 
@@ -76,7 +76,27 @@ def _name(kind: Any) -> str:
         return f"dictionary[{kind.ordered}]"
     if _types.is_fixed_size_list(kind):
         return f"list[{kind.list_size}]<{_name(kind.value_type)}>"
+    if _types.is_map(kind):
+        return f"map<{_name(kind.key_type)},{_name(kind.item_type)}>"
     return f"list<{_name(kind.value_type)}>" if _is_list(kind) else str(kind)
+
+
+def describe(kind: Any) -> Any:
+    """A type in full, as plain data, with what is in it. Raises `Unhashable`."""
+    if _types.is_struct(kind):
+        return ["struct", [_described(kind.field(i)) for i in range(kind.num_fields)]]
+    if _types.is_map(kind):
+        return ["map", bool(kind.keys_sorted), describe(kind.key_type), _described(kind.item_field)]
+    if _is_list(kind):
+        size = kind.list_size if _types.is_fixed_size_list(kind) else None
+        return ["list", size, _described(kind.value_field)]
+    if _types.is_nested(kind) or _types.is_dictionary(kind) or isinstance(kind, pyarrow.BaseExtensionType):
+        raise Unhashable(str(kind))
+    return "text" if str(kind) == "string_view" else "bytes" if str(kind) == "binary_view" else _name(kind)
+
+
+def _described(field: Any) -> list[Any]:
+    return [field.name, field.nullable, describe(field.type)]
 
 
 def _is_text(kind: Any) -> bool:
@@ -96,6 +116,14 @@ def _update_text(into: hashlib._Hash, array: Any, nulls: Any) -> None:
     if data is not None and len(array):
         start = numpy.frombuffer(offsets, "i8", 1, array.offset * 8)[0]
         into.update(memoryview(data)[start : start + lengths.sum()])
+
+
+def _entries(array: Any) -> Any:
+    """Keys and items of a map that no null hides: maps have no `flatten`."""
+    some = array.drop_null() if array.null_count else array
+    start, stop = some.offsets[0].as_py(), some.offsets[len(some)].as_py()
+    children = [some.keys.slice(start, stop - start), some.items.slice(start, stop - start)]
+    return pyarrow.StructArray.from_arrays(children, names=["key", "value"])
 
 
 def _lengths(array: Any, nulls: Any) -> Any:

@@ -17,6 +17,7 @@ from pipeglot.core.artifacts.saving import save_value, undone
 from pipeglot.core.artifacts.spool import INLINE
 from pipeglot.core.errors import Corrupt, PipeglotError, ValueRefused
 from pipeglot.core.lineage.records import Look, Ref
+from pipeglot.core.placeholders import Instance
 from pipeglot.core.store.failures import store_error
 
 if TYPE_CHECKING:
@@ -71,8 +72,13 @@ class Artifacts:
         """
         job = Loading(self._blobs, ref, name, scratch)
         if ref.codec == "json/1" and "at" in ref.meta:
-            return self._guarded(job, lambda: plain.decode(values.part(self._tree(job), ref.meta)))
+            return self._guarded(job, lambda: values.decode(values.part(self._tree(job), ref.meta), job))
         return self._guarded(job, lambda: codec(ref.codec).load(job))
+
+    def tree(self, ref: Ref) -> Any:
+        """The tagged JSON of a plain value, in which no object is built and for which no module is imported."""
+        job = Loading(self._blobs, ref, "value", None)
+        return self._guarded(job, lambda: values.part(self._tree(job), ref.meta))
 
     def exists(self, ref: Ref) -> bool:
         """Is all that `load` needs in the store, in the right size? Reads the list of parts, where there is one."""
@@ -141,7 +147,7 @@ class Artifacts:
         whole = values.part(self._tree(job), job.ref.meta)
         found = values.items(whole)
         if found is None:
-            raise _no_list(f"`{type(plain.decode(whole)).__name__}`")
+            raise _no_list(_type_name(plain.decode(whole)))
         _check_position(position, len(found))
         tree = found[position]
         value, data, inner = plain.decode(tree), plain.dumps_ordered(tree), values.items(tree)
@@ -161,7 +167,12 @@ class Artifacts:
         if ref.codec == "items/1":
             for i, bare in enumerate(self._manifest(job).items):
                 yield from self._needed(items.whole(bare, ref, i), depth + 1)
-        elif ref.codec == "dir/1":
+        elif ref.codec == "tree/1":
+            from pipeglot.core.artifacts import trees
+
+            for i, bare in enumerate(self._guarded(job, lambda: trees.manifest(job)).items):
+                yield from self._needed(items.whole(bare, ref, i), depth + 1)
+        elif ref.codec == "dir/1" or ref.meta.get("stored") == "dir/1":
             from pipeglot.core.artifacts import folders
 
             for sha, size in self._guarded(job, lambda: folders.parts(job)):
@@ -208,8 +219,16 @@ _KINDS = {
     "dir/1": "folder",
     "npy/1": "NumPy array",
     "frame/1": "pandas frame",
+    "arrow/1": "Arrow table",
+    "polars/1": "polars frame",
+    "custom/1": "Python object",
+    "tree/1": "Python object",
     "pickle/1": "pickled object",
 }
+
+
+def _type_name(value: object) -> str:
+    return f"`{value.ref.partition(':')[2] if isinstance(value, Instance) else type(value).__name__}`"
 
 
 def _no_list(kind: str) -> ValueRefused:

@@ -18,6 +18,7 @@ from msgspec import UNSET, Struct
 from pipeglot.core import plain
 from pipeglot.core.artifacts.blobs import damaged
 from pipeglot.core.errors import NewerFormat
+from pipeglot.core.serializers import serializer_of
 from pipeglot.core.store.failures import store_error
 
 if TYPE_CHECKING:
@@ -72,6 +73,16 @@ class Saving:
             (*self.outer, items),
         )
 
+    def part(self, at: int, path: str) -> Saving:
+        """The same for what stands at a path in the value."""
+        return Saving(
+            self.blobs,
+            self.week,
+            inside(self.name, path),
+            lambda: item_id(self.opaque_id(), at),
+            self.outer,
+        )
+
 
 class Loading:
     """One value on its way out of the store. `name` is how messages call it, `scratch` is where its files go."""
@@ -91,6 +102,10 @@ class Loading:
     def item(self, position: int, ref: Ref) -> Loading:
         """The same for one item of the list that this is."""
         return Loading(self.blobs, ref, below(self.name, position), self.scratch, self.depth + 1)
+
+    def part(self, path: str, ref: Ref) -> Loading:
+        """The same for what stands at a path in the value that this is."""
+        return Loading(self.blobs, ref, inside(self.name, path), self.scratch, self.depth + 1)
 
     def open(self) -> tuple[int, Path]:
         """The verified file of a value that is not inline."""
@@ -152,7 +167,11 @@ _MODULES = {
     "dir/1": "folders",
     "npy/1": "arrays",
     "frame/1": "frames",
+    "arrow/1": "tables",
+    "polars/1": "polars_frames",
+    "custom/1": "custom",
     "items/1": "items",
+    "tree/1": "trees",
     "pickle/1": "pickles",
 }
 _TYPES = {
@@ -161,6 +180,12 @@ _TYPES = {
     ("numpy", "ndarray"): "npy/1",
     ("pandas", "DataFrame"): "frame/1",
     ("pandas", "Series"): "frame/1",
+    ("polars", "DataFrame"): "polars/1",
+    ("polars", "LazyFrame"): "polars/1",
+    ("polars", "Series"): "polars/1",
+    ("pyarrow", "Table"): "arrow/1",
+    ("pyarrow", "RecordBatch"): "arrow/1",
+    ("pyarrow", "ChunkedArray"): "arrow/1",
 }
 
 
@@ -178,13 +203,20 @@ def codec(name: str) -> Codec:
 
 def codec_of(value: object) -> str:
     """By exact type, as a subclass may hold more. What has no codec of its own is tried as plain data first."""
-    kind = type(value)
-    home = kind.__module__.partition(".")[0]
-    name = _TYPES.get((home, kind.__name__))
-    if name is None or getattr(sys.modules.get(home), kind.__name__, None) is not kind:
-        return "json/1"
+    name = codec_of_type(type(value))
     if name == "file/1" and os.path.isdir(value):  # type: ignore[arg-type]  # it is a Path
         return "dir/1"
+    return name if name != "json/1" or serializer_of(type(value)) is None else "custom/1"
+
+
+def codec_of_type(kind: type) -> str:
+    """The codec of ours."""
+    home = kind.__module__.partition(".")[0]
+    name = _TYPES.get((home, kind.__name__))
+    if home == "pyarrow" and name is None and kind.__name__.endswith("Array"):  # one class for each type
+        name = "arrow/1"
+    if name is None or getattr(sys.modules.get(home), kind.__name__, None) is not kind:
+        return "json/1"
     return name
 
 
@@ -196,6 +228,11 @@ def quoted(name: str) -> str:
 def below(name: str, position: int) -> str:
     """How messages call an item."""
     return f"item {position} of {name}" if "`" in name or " " in name else f"{name}[{position}]"
+
+
+def inside(name: str, path: str) -> str:
+    """How messages call what stands at a path such as `.weights['a']` in a value."""
+    return f"`{path.lstrip('.')}` of {name}" if "`" in name or " " in name else f"{name}{path}"
 
 
 def item_id(whole: str, position: int) -> str:

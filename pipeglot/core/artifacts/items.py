@@ -38,7 +38,7 @@ def dump(value: list[object] | tuple[object, ...], out: Spool, job: Saving) -> D
         )
     refs = [save_value(item, job.item(i, value)) for i, item in enumerate(value)]
     kind: Literal["list", "tuple"] = "list" if type(value) is list else "tuple"
-    out.write(msgspec.json.encode(Manifest(kind, [_bare(ref) for ref in refs])))
+    out.write(msgspec.json.encode(Manifest(kind, [bare(ref) for ref in refs])))
     opaque = any(ref.opaque for ref in refs)
     return Dumped(
         "" if opaque else plain.digest(["items/1", kind, [ref.value for ref in refs]]),
@@ -76,7 +76,8 @@ def whole(bare: Ref, outer: Ref, position: int) -> Ref:
     return structs.replace(bare, **changes) if changes else bare
 
 
-def _bare(ref: Ref) -> Ref:
+def bare(ref: Ref) -> Ref:
+    """A reference to a part as it is stored: without what the reference to the whole says."""
     changes: dict[str, Any] = {}
     if ref.week:
         changes["week"] = "-"

@@ -1,5 +1,6 @@
 """`pickle/1`: cloudpickle, the visible last resort. Such a value is opaque: it has no hash of its own.
 
+Large buffers in it (of NumPy arrays, say) lie after the pickle: a reader maps them, and copies what it changes.
 What it needs to be read (Python, and the distributions whose classes it refers to) is noted with it, by version.
 """
 
@@ -13,7 +14,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from pipeglot.core.artifacts.codec import Dumped, quoted
+from pipeglot.core.artifacts.codec import MAP_FROM, Dumped, quoted
 from pipeglot.core.errors import PipeglotError, Untrusted, ValueRefused
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pipeglot.core.artifacts.spool import Spool
 
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
+_ALIGNED = 64  # as NumPy and Arrow like it
+_MOST_APART = 64  # their places stand in the reference, which is to stay small
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -29,6 +32,7 @@ def dump(value: object, out: Spool, job: Saving) -> Dumped:
     pickler = _pickler()(out)
     try:
         pickler.dump(value)
+        places = [_append(data, out) for data in pickler.buffers]
     except (PipeglotError, MemoryError):
         raise
     except Exception as error:  # whatever the value's own methods raise
@@ -38,7 +42,16 @@ def dump(value: object, out: Spool, job: Saving) -> Dumped:
             f" {type(error).__name__}: {error}",
             hint="return what it is made of (plain data, arrays, frames), or a `Path` to a file that you wrote",
         ) from error
-    return Dumped("", needs={"python": _PYTHON, **versions(pickler.modules)})
+    needs = {"python": _PYTHON, **versions(pickler.modules)}
+    return Dumped("", needs=needs, meta={"buffers": places} if places else {})
+
+
+def _append(data: memoryview, out: Spool) -> list[int]:
+    """Where a buffer begins after the pickle, and its size."""
+    out.write(bytes(-out.size % _ALIGNED))
+    start = out.size
+    out.write(data)
+    return [start, data.nbytes]
 
 
 def load(job: Loading) -> object:
@@ -49,6 +62,10 @@ def load(job: Loading) -> object:
             " whoever can write to it could run code here",
             hint="if only you and people you trust can write to it, say `trusted: true` in the stack",
         )
+    places = job.ref.meta.get("buffers")
+    if places:
+        memory = memoryview(job.buffer())
+        return _unpickle(io.BytesIO(memory[: places[0][0]]), job, [memory[at : at + size] for at, size in places])
     small = job.small()
     if small is not None:
         return _unpickle(io.BytesIO(small), job)
@@ -57,9 +74,9 @@ def load(job: Loading) -> object:
         return _unpickle(file, job)
 
 
-def _unpickle(file: Any, job: Loading) -> object:
+def _unpickle(file: Any, job: Loading, buffers: list[memoryview] | None = None) -> object:
     try:
-        return pickle.load(file)
+        return pickle.load(file, buffers=buffers)
     except MemoryError:
         raise
     except Exception as error:  # whatever the classes' own methods raise
@@ -82,8 +99,22 @@ def _pickler() -> Any:
 
     class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]  # cloudpickle ships no types
         def __init__(self, out: Spool) -> None:
-            super().__init__(out, protocol=5)
+            super().__init__(out, protocol=5, buffer_callback=self._keep)
             self.modules: set[str] = set()
+            self.buffers: list[memoryview] = []
+
+        def _keep(self, buffer: pickle.PickleBuffer) -> bool:
+            """False for a large one, which is written after the pickle, where a reader can map it."""
+            if len(self.buffers) >= _MOST_APART:
+                return True
+            try:
+                data = buffer.raw()
+            except BufferError:  # with gaps
+                return True
+            if data.nbytes < MAP_FROM:
+                return True
+            self.buffers.append(data)
+            return False
 
         def reducer_override(self, obj: Any) -> Any:
             module = obj.__name__ if isinstance(obj, types.ModuleType) else _home(obj).__module__

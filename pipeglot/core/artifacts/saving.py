@@ -21,14 +21,30 @@ _EXACT = 1 << 53  # up to here every integer is a float
 
 def save_value(value: object, job: Saving) -> Ref:
     """Raises `ValueRefused`, `StoreError`."""
-    name = codec_of(value)
     try:
-        return _save(name, value, job)
+        return save_as(value, job)
     except NotPlain as unfit:
-        if name == "npy/1":  # an array that has no plain form: of objects, say
+        if codec_of(value) != "json/1" or isinstance(unfit, TooDeep):
             return _save("pickle/1", value, job)
-        alone = type(value) not in (list, tuple) or isinstance(unfit, TooDeep)
-        return _save("pickle/1" if alone else "items/1", value, job)
+    try:
+        return _save_apart(value, job)
+    except NotPlain:
+        return _save("items/1" if type(value) in (list, tuple) else "pickle/1", value, job)
+
+
+def save_as(value: object, job: Saving) -> Ref:
+    """By the codec of its type. Raises `NotPlain` for what only a pickle can hold, or a codec of containers."""
+    return _save(codec_of(value), value, job)
+
+
+def _save_apart(value: object, job: Saving) -> Ref:
+    """With users' objects taken apart, and parts that have codecs of their own. Raises `NotPlain`."""
+    from pipeglot.core.artifacts.apart import Apart
+
+    apart = Apart(value, job.name)
+    if not apart.parts:
+        return _save("json/1", apart.skeleton, job)
+    return _save("items/1", value, job) if type(value) in (list, tuple) else _save("tree/1", apart, job)
 
 
 def _save(name: str, value: object, job: Saving) -> Ref:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeglot.core import plain
 from pipeglot.core.artifacts.codec import Dumped
 from pipeglot.core.errors import Corrupt
+from pipeglot.core.instances import Builder
 
 if TYPE_CHECKING:
     from pipeglot.core.artifacts.codec import Loading, Saving
@@ -23,7 +24,12 @@ def dump(value: Any, out: Spool, job: Saving) -> Dumped:
 
 def load(job: Loading) -> object:
     """Always a new object: what a step does to it is its own affair."""
-    return plain.decode(part(tree(job), job.ref.meta))
+    return decode(part(tree(job), job.ref.meta), job)
+
+
+def decode(found: Any, job: Loading) -> object:
+    """With the objects of users' classes, whose modules are imported for it if the store is trusted."""
+    return plain.decode(found, Builder(job.what, trusted=job.blobs.store.trusted))
 
 
 def tree(job: Loading) -> Any:

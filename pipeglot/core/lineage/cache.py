@@ -79,7 +79,15 @@ def unusable(step: Step, refs: Mapping[str, Ref], artifacts: Artifacts) -> str:
 
 
 def _foreign(ref: Ref) -> str:
-    """An opaque value needs what it was made with: compare major.minor of all that is loaded here."""
+    """An opaque value needs what it was made with: compare major.minor of all that is loaded here.
+
+    And what a user's serializer has written needs the same version of it.
+    """
+    if ref.codec == "custom/1":
+        from pipeglot.core.artifacts.custom import outdated
+
+        if why := outdated(ref.meta):
+            return why
     for name, version in ref.needs.items():
         here = _version_here(name)
         if here and here.split(".")[:2] != version.split(".")[:2]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from pipeglot.core.lineage.ledger import Ledger, host
 from pipeglot.core.lineage.plan import Hook
 from pipeglot.core.lineage.records import End, Failure, Origin, Ref, Start, Verdict
 from pipeglot.core.lineage.state import Entry, RunState
+from pipeglot.core.placeholders import Instance
 
 
 class StepView(Struct, frozen=True, kw_only=True):
@@ -146,7 +148,7 @@ def _born(pid: int) -> str:
 
 
 def readable(wire: Any) -> Any:
-    """Tagged plain data as simple JSON for people: dates as ISO text, tuples and sets as lists."""
+    """Tagged plain data as simple JSON for people: dates as ISO text, tuples and sets as lists, objects by field."""
     return readable_value(plain.decode(wire))
 
 
@@ -158,13 +160,15 @@ def readable_value(value: Any) -> Any:
         return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
     if isinstance(value, dict):
         return {key if type(key) is str else str(key): readable_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | deque | range):
         return [readable_value(item) for item in value]
+    if type(value) is Instance:
+        return readable_value(value.fields["value"] if value.kind in ("enum", "flag") else value.fields)
     if isinstance(value, set | frozenset):
         return sorted((readable_value(item) for item in value), key=str)
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray):
         return value.hex()
     return readable_value(value.item()) if hasattr(value, "item") else str(value)
 

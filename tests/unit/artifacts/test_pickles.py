@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import sqlite3
 import subprocess
 import sys
 import threading
 import types
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -26,14 +25,16 @@ from tests.unit.artifacts.common import OPAQUE, save
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-@dataclasses.dataclass
 class Point:
-    x: Any
+    """A class of which we know nothing."""
 
+    def __init__(self, x: Any) -> None:
+        self.x = x
 
-class Pair(NamedTuple):
-    a: int
-    b: int
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Point and other.x == self.x
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Frame(pd.DataFrame): ...
@@ -41,8 +42,8 @@ class Frame(pd.DataFrame): ...
 
 @pytest.mark.parametrize(
     "value",
-    [Point(1), Pair(1, 2), {"frame": Point(2)}, {Point: 1}, bytearray(b"x"), range(3), Point, print, slice(1, 2)],
-    ids=range(9),
+    [Point(1), {"frame": Point(2)}, {Point: 1}, Point, print, slice(1, 2)],
+    ids=range(6),
 )
 def test_comes_back(artifacts: Artifacts, value: Any) -> None:
     ref = save(artifacts, value)
@@ -54,9 +55,10 @@ def test_comes_back(artifacts: Artifacts, value: Any) -> None:
     assert back == value
 
 
-def test_containers_of_frames(artifacts: Artifacts) -> None:
+def test_containers_of_frames_and_of_what_is_pickled(artifacts: Artifacts) -> None:
+    """In one pickle: objects in it may share others."""
     frame = pd.DataFrame({"a": [1]})
-    ref = save(artifacts, {"f": frame})
+    ref = save(artifacts, {"f": frame, "p": Point(1)})
     assert ref.codec == "pickle/1"
     assert artifacts.load(ref)["f"].equals(frame)  # type: ignore[index]
     assert set(ref.needs) >= {"python", "pandas", "numpy"}
@@ -80,6 +82,34 @@ def test_large_pickles_stream(artifacts: Artifacts) -> None:
     back: Any = artifacts.load(ref)
     assert (back["a"] == was["a"]).all()
     assert back["p"] == was["p"]
+
+
+def test_large_arrays_lie_apart_and_are_mapped(artifacts: Artifacts) -> None:
+    """Each reader may change them, and changes nobody else's."""
+    large, frozen = np.arange(500_000.0), np.arange(400_000.0)
+    frozen.flags.writeable = False
+    was = Point([large, large, np.asfortranarray(np.ones((700, 300))), np.arange(600_000.0)[::2], frozen, np.arange(5)])
+    ref = save(artifacts, was)
+    places = ref.meta["buffers"]
+    assert [size for _, size in places] == [4_000_000, 1_680_000, 3_200_000]  # but the one with gaps
+    assert all(at % 64 == 0 for at, _ in places)
+    first, second = (artifacts.load(ref).x for _ in range(2))  # type: ignore[attr-defined]
+    assert first[0] is first[1]
+    for mine, theirs in zip(was.x, first, strict=True):
+        assert (mine == theirs).all()
+        assert mine.flags.writeable == theirs.flags.writeable
+    first[0][:] = 7
+    assert second[0][3] == 3
+    assert artifacts.load(ref).x[0][3] == 3  # type: ignore[attr-defined]
+    assert "buffers" not in save(artifacts, Point(np.arange(1000))).meta
+
+
+def test_as_many_arrays_as_one_likes(artifacts: Artifacts) -> None:
+    was = [np.full(140_000, float(n)) for n in range(70)]
+    ref = save(artifacts, Point(was))
+    assert len(ref.meta["buffers"]) == 64
+    back: Any = artifacts.load(ref)
+    assert all((mine == theirs).all() for mine, theirs in zip(was, back.x, strict=True))
 
 
 # --- what it needs ----------------------------------------------------------------------------------------------------
