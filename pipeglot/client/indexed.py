@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+from msgspec import Struct
 
 from pipeglot.client.records import Records
 from pipeglot.core.lineage import keys
@@ -18,7 +20,7 @@ from pipeglot.stacks.state import STATE
 
 T = TypeVar("T")
 
-Tell = Callable[[str], None]
+Tell = Callable[[str], object]
 """Takes a line of advice for whoever waits."""
 
 
@@ -71,7 +73,7 @@ class Index:
         return Database(path)
 
 
-class Rebuilt(NamedTuple):
+class Rebuilt(Struct, frozen=True, kw_only=True):
     """What a new index holds, and where it is; None: in memory only."""
 
     path: str | None

@@ -205,16 +205,16 @@ def totals(connection: sqlite3.Connection) -> dict[str, int]:
     return {name: int(connection.execute(text).fetchone()[0]) for name, text in statements.items()}
 
 
-def earlier_run(connection: sqlite3.Connection, run: str, step: str, position: str) -> str | None:
-    """The latest run to arrive before `run`, of the same pipeline, in which that execution succeeded."""
-    found = connection.execute(
+def earlier_runs(connection: sqlite3.Connection, run: str, step: str, position: str, most: int) -> list[str]:
+    """The runs that came before `run`, of the same pipeline, in which that execution succeeded; the latest first."""
+    rows = connection.execute(
         "SELECT r.run FROM runs this JOIN runs r ON r.pipeline = this.pipeline AND r.arrival < this.arrival "
         "JOIN nodes n ON n.run_id = r.id AND n.kind = 'cell' AND n.step = ? AND n.position = ? "
         "JOIN cells c ON c.node_id = n.id AND c.status = 'succeeded' "
-        "WHERE this.run = ? AND r.known = 1 ORDER BY r.arrival DESC LIMIT 1",
-        (step, position, run),
-    ).fetchone()
-    return str(found[0]) if found else None
+        "WHERE this.run = ? AND r.known = 1 ORDER BY r.arrival DESC LIMIT ?",
+        (step, position, run, most),
+    )
+    return [row[0] for row in rows]
 
 
 # --- the graph --------------------------------------------------------------------------------------------------------
@@ -223,8 +223,8 @@ _COMPUTED_ELSEWHERE = (
     "NOT (e.kind = 'output' AND EXISTS (SELECT 1 FROM edges o JOIN artifacts a ON a.node_id = o.source "
     "WHERE o.target = e.target AND o.kind = 'reused'))"
 )
-"""Upwards, an output that was reused came from the execution that computed it, not from the one that found it in the cache;
-unless the former's run is not there any more."""
+"""Upwards, an output that was reused came from the execution that computed it, not from the one that found it in the
+cache; unless the former's run is not there any more."""
 
 
 def node_id(connection: sqlite3.Connection, run: str, kind: str, step: str, position: str, name: str) -> int | None:
@@ -243,11 +243,11 @@ def nodes_of_run(connection: sqlite3.Connection, run: str, most: int) -> list[in
     return [row[0] for row in rows]
 
 
-def sources_of_run(connection: sqlite3.Connection, run: str, most: int) -> list[int]:
-    """The nodes of other runs that a run took something from directly."""
+def given_to_run(connection: sqlite3.Connection, run: str, most: int) -> list[int]:
+    """The artifacts of other runs that the parameters of a run name."""
     rows = connection.execute(
-        "SELECT DISTINCT s.id FROM runs r JOIN edges e ON e.run_id = r.id JOIN nodes s ON s.id = e.source "
-        "WHERE r.run = ? AND s.run_id <> r.id ORDER BY s.id LIMIT ?",
+        "SELECT DISTINCT e.source FROM runs r JOIN edges e ON e.run_id = r.id "
+        "WHERE r.run = ? AND e.kind = 'given' ORDER BY e.source LIMIT ?",
         (run, most),
     )
     return [row[0] for row in rows]

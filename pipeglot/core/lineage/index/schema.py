@@ -1,8 +1,8 @@
 """The tables of the index, in SQL that SQLite and PostgreSQL both take, and the version that they have.
 
-Whatever the graph joins on is an integer. A node is an execution (`cell`), an output (`artifact`), all items of an output
-in a map (`list`) or a parameter (`param`); an edge leads from what was there to what came of it. A run that others refer
-to and that the ledger does not have (or not yet) is there with `known` 0, and its nodes have no details.
+Whatever the graph joins on is an integer. A node is an execution (`cell`), an output (`artifact`), all items of an
+output in a map (`list`) or a parameter (`param`); an edge leads from what was there to what came of it. A run that some
+refer to and that the ledger does not have (or not yet) is there with `known` 0, and its nodes have no details.
 
 There is no migration: an index of another version is made anew, for the ledger has all of it.
 """
@@ -46,10 +46,10 @@ TABLES = {
         PRIMARY KEY (target, source, kind, name)
     """,
 }
-"""`words` are the tags of the pipeline itself, `tags` those that a run was given. `pending` has the records of runs that
-still go on, so that no record is read twice. `runs.final`: its end is on record; `runs.ended`: nothing is left to do in it,
-though nobody may have put that on record. `runs.records` counts a run's verdicts: more of them is later. An edge belongs to
-the run (`run_id`) whose records tell of it, which is that of its target."""
+"""`words` are the tags of the pipeline itself, `tags` those that a run was given. `pending` has the records of runs
+that still go on, so that no record is read twice. `runs.final`: its end is on record; `runs.ended`: nothing is left to
+do in it, though nobody may have put that on record. `runs.records` counts a run's verdicts: more of them is later. An
+edge belongs to the run (`run_id`) whose records tell of it, which is that of its target."""
 
 INDEXES = {
     "runs_by_arrival": "runs (arrival)",

@@ -1,8 +1,8 @@
 """Bring the index up to the ledger: one listing of the journal, then each new run once, and each open one again.
 
-The whole journal is listed: a folder has no cheaper way to list a part of it, no clock can hide a run, and runs that are
-gone from the store go from the index too. Of an open run only new records are read. Runs are read outside of transactions
-and written many at a time; two processes that read the same run write the same rows, and the one that saw more wins.
+The whole journal is listed: a folder has no cheaper way to list a part of it, no clock can hide a run, and runs that
+are gone from the store go from the index too. Of an open run only new records are read. Runs are read outside of
+transactions and written many at a time; of two processes that read the same run, the one that saw more of it wins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.index.database import Database
-from pipeglot.core.lineage.index.rows import RunRows, run_rows
+from pipeglot.core.lineage.index.rows import UNFIT, RunRows, run_rows
 from pipeglot.core.lineage.index.writing import Writer
 from pipeglot.core.lineage.ledger import Ledger, unpack, unpack_verdict
 from pipeglot.core.lineage.records import Start
@@ -26,10 +26,6 @@ BATCH_RUNS = 200
 BATCH_ROWS = 50_000
 SLOW = 2.0
 """Seconds after which somebody who waits is told why."""
-
-_UNFIT = (LookupError, ValueError, TypeError, AssertionError, AttributeError)
-"""What deriving a state may raise for records that are whole each, but do not belong together."""
-
 
 class Synced(NamedTuple):
     """What a sync found. `unreadable` tells of each run that is left out, and is tried again at the next sync."""
@@ -54,15 +50,13 @@ class Found(NamedTuple):
     fresh: dict[str, bytes]
 
 
-def sync(database: Database, ledger: Ledger, artifacts: Artifacts, tell: Callable[[str], None]) -> Synced:
+def sync(database: Database, ledger: Ledger, artifacts: Artifacts, tell: Callable[[str], object]) -> Synced:
     """Read what is new. `tell` is called once if it takes long."""
     return database.use(lambda: _Sync(database, ledger, artifacts, tell).run())
 
 
 class _Sync:
-    def __init__(
-        self, database: Database, ledger: Ledger, artifacts: Artifacts, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, database: Database, ledger: Ledger, artifacts: Artifacts, tell: Callable[[str], object]) -> None:
         self.database = database
         self.ledger = ledger
         self.artifacts = artifacts
@@ -127,7 +121,7 @@ class _Sync:
             return self._read(run, markers, known)
         except PipeglotError as error:
             self.unreadable.append(error.message)
-        except _UNFIT as error:
+        except UNFIT as error:
             self.unreadable.append(f"the records of run `{run}` do not fit together ({type(error).__name__}: {error})")
         return None
 

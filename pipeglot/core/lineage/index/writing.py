@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeglot.core.lineage.index.rows import Node, RunRows
 from pipeglot.core.lineage.index.schema import DETAILS
@@ -87,7 +87,7 @@ class Writer:
             self.connection.execute("DELETE FROM pending WHERE run_id = ?", (run_id,))
         self._insert("pending", 3, [(run_id, place, record) for place, record in fresh.items()])
 
-    def _insert(self, table: str, width: int, rows: list[tuple[object, ...]]) -> None:
+    def _insert(self, table: str, width: int, rows: Sequence[tuple[object, ...]]) -> None:
         """Rows never change, so one that is there is as good."""
         marks = ", ".join("?" * width)
         self.connection.executemany(f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
