@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from pipeglot.core.ir import Pipeline
+from pipeglot.core.ir import Param, ParamRef, Pipeline, ScalarType
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.index import queries
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.ledger import pack
 from pipeglot.core.lineage.view import this_process
-from tests.unit.lineage.build import Failed, const, mapped, out, pipeline, step
+from tests.unit.lineage.build import Failed, mapped, out, pipeline, step
 from tests.unit.lineage.index.conftest import Bench, Counting
 from tests.unit.lineage.index.ledgers import Written, cached_from, done
 
@@ -168,14 +168,18 @@ def test_a_run_without_its_pipeline_is_left_out(bench: Bench) -> None:
 
 
 def test_records_that_do_not_fit_together_are_left_out(bench: Bench) -> None:
-    """Each is whole, but the start is one of another pipeline: what its maps step through is not there."""
+    """Each is whole, but the start names a pipeline that has a parameter more."""
     good, bad = done(bench.ledger, FLOW, answer), done(bench.ledger, FLOW, answer)
-    param = Pipeline(name="p", nodes=(mapped("m", const(3), step("m", x=out("nobody"))),))
+    more = Pipeline(
+        name="p",
+        params=(Param(name="n", type=ScalarType(name="int")),),
+        nodes=(mapped("m", ParamRef(name="n")),),
+    )
     path = bench.folder / "store" / keys.start(bad.run)
     path.chmod(0o600)
-    path.write_bytes(pack(structs.replace(bad.start, ir=bench.ledger.put_ir(param))))
+    path.write_bytes(pack(structs.replace(bad.start, ir=bench.ledger.put_ir(more))))
     (told,) = bench.sync().unreadable
-    assert bad.run in told or "nobody" in told
+    assert told == f"the records of run `{bad.run}` do not fit together (KeyError: 'n')"
     assert listed(bench) == [(good.run, "succeeded")]
 
 
