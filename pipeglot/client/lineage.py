@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -150,13 +151,15 @@ def _graph(
         kind=kind,
         directions=directions,
         nodes=tuple(_node(row) for row in sorted(rows, key=_order)),
-        edges=tuple(
-            GraphEdge(source=names[edge.source], target=names[edge.target], kind=edge.kind, name=edge.name)
-            for edge in sorted(edges)
-            if edge.source in names and edge.target in names
-        ),
+        edges=tuple(sorted(_edges(edges, names), key=lambda one: (one.target, one.source, one.kind, one.name))),
         truncated=len(ids) > MOST,
     )
+
+
+def _edges(edges: dict[queries.EdgeRow, None], names: dict[int, str]) -> Iterator[GraphEdge]:
+    for edge in edges:
+        if edge.source in names and edge.target in names:
+            yield GraphEdge(source=names[edge.source], target=names[edge.target], kind=edge.kind, name=edge.name)
 
 
 def _order(row: NodeRow) -> tuple[Any, ...]:

@@ -183,11 +183,12 @@ def _number(value: Any) -> float | None:
 
 
 def _add_artifact_param(rows: RunRows, start: Start, name: str) -> None:
+    """The value of such a parameter is the artifact's id. Of a later kind of name, no edge can be told."""
     text = readable(start.params.get(name))
     try:
         run, step, index, output = parse_artifact_id(text if isinstance(text, str) else "")
     except NotFound:
-        raise Corrupt(f"`runs/{start.run}/start` names no artifact in parameter `{name}`") from None
+        return
     rows.edges[Edge(artifact_node(run, step, index, output), Node(start.run, PARAM, name=name), GIVEN)] = None
 
 

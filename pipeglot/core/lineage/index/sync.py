@@ -127,7 +127,7 @@ class _Sync:
 
     def _read(self, run: str, markers: list[str], known: int | None) -> Found | None:
         """A run, unless it has not begun, or an open one has nothing new."""
-        seen = dict(self._pending(known)) if known is not None else {}
+        seen = self._pending_places(known) if known is not None else set()
         fresh: dict[str, bytes] = {}
         end = self.ledger.ended(run)  # before the listing: whatever an end counts, the listing has
         for key in (keys.start(run), *self.ledger.store.list(keys.verdicts(run))):
@@ -136,7 +136,7 @@ class _Sync:
                 fresh[key] = data
         if known is not None and not fresh and end is None and not markers:
             return None
-        records = {**seen, **fresh}
+        records = {**(dict(self._pending(known)) if known is not None else {}), **fresh}
         head = records.pop(keys.start(run), None)
         if head is None:
             return None
@@ -147,6 +147,10 @@ class _Sync:
         state.apply_all(unpack_verdict(data, key, run) for key, data in records.items())
         rows = run_rows(start, end, state, records=len(records), open_as=open_status(start))
         return Found(rows, markers, {} if end else fresh)
+
+    def _pending_places(self, run_id: int) -> set[str]:
+        rows = self.database.connection.execute("SELECT place FROM pending WHERE run_id = ?", (run_id,))
+        return {row[0] for row in rows}
 
     def _pending(self, run_id: int) -> Iterator[tuple[str, bytes]]:
         yield from self.database.connection.execute("SELECT place, record FROM pending WHERE run_id = ?", (run_id,))

@@ -37,9 +37,10 @@ def inputs(bench: Bench, run: str) -> dict[str, set[str]]:
 def text(node: Node, home: str = "") -> str:
     away = f"{node.run}:" if home not in ("", node.run) else ""
     place = f"{node.step}[{node.position}]" if node.position else node.step
-    return away + {"cell": place, "artifact": f"{place}.{node.name}", "list": f"{place}.*", "param": f"?{node.name}"}[
-        node.kind
-    ]
+    return (
+        away
+        + {"cell": place, "artifact": f"{place}.{node.name}", "list": f"{place}.*", "param": f"?{node.name}"}[node.kind]
+    )
 
 
 def by_name(values: dict[str, Any]) -> Any:
