@@ -27,6 +27,7 @@ BATCH_ROWS = 50_000
 SLOW = 2.0
 """Seconds after which somebody who waits is told why."""
 
+
 class Synced(NamedTuple):
     """What a sync found. `unreadable` tells of each run that is left out, and is tried again at the next sync."""
 
@@ -184,4 +185,5 @@ class _Sync:
     def _say(self, done: int, total: int) -> None:
         if not self.told and time.monotonic() - self.began > SLOW:
             self.told = True
-            self.tell(f"reading {total} runs of `{self.ledger.store.uri}` into the index ({done} so far)")
+            runs = "1 run" if total == 1 else f"{total} runs"
+            self.tell(f"reading {runs} of `{self.ledger.store.uri}` into the index ({done} so far)")

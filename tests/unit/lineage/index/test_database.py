@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ def test_damage_while_it_is_open(bench: Bench) -> None:
             database.use(_raise(broken))
 
 
-def _raise(error: Exception) -> object:
+def _raise(error: Exception) -> Callable[[], None]:
     def work() -> None:
         raise error
 
@@ -125,7 +126,7 @@ def test_a_full_disk_is_told_and_nothing_is_removed(bench: Bench) -> None:
     full = sqlite3.OperationalError("database or disk is full")
     full.sqlite_errorcode = sqlite3.SQLITE_FULL
     with Database(bench.path) as database, pytest.raises(StoreError) as found:
-        database.use(_raise(full))  # type: ignore[arg-type]
+        database.use(_raise(full))
     assert found.value.message == f"the index `{bench.path}` cannot be used: database or disk is full"
     assert found.value.hint == "remove it: it is made anew from the store"
     assert len(runs(bench)) == 1
@@ -142,6 +143,7 @@ def test_where_no_file_can_be_the_index_is_in_memory(bench: Bench) -> None:
 
 WRITER = """\
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.index import queries
