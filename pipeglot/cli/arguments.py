@@ -17,10 +17,16 @@ def _argument(*flags: str, **options: Any) -> Argument:
     return Argument(flags, options)
 
 
+def _many(flag: str, **options: Any) -> Argument:
+    return _argument(flag, action="append", default=[], **options)
+
+
 _TARGET = _argument("target", metavar="TARGET", help="`file.py`, `file.py:name`, `package.module:name`, or an IR file")
 _RUN = _argument("run", metavar="RUN", help="a run's id, the beginning of it, or `latest`")
 _ARTIFACT = _argument(
-    "id", metavar="ID", help="`RUN/STEP/OUTPUT`, in a map `RUN/STEP/INDEX/OUTPUT`; RUN as for `runs show`"
+    "id",
+    metavar="ID",
+    help="`RUN/STEP/OUTPUT`, in a map `RUN/STEP/INDEX/OUTPUT`, or a name: `PIPELINE/STEP.OUTPUT@latest`",
 )
 _INDEX = _argument("--index", metavar="I", help="the item of a map, as `3`, or `3.7` in a map in a map")
 _STACK = _argument("--stack", metavar="NAME", help="the stack to use, in place of the active one")
@@ -106,6 +112,15 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     ),
     "runs list": (
         _argument("-n", "--limit", type=int, default=20, metavar="N", help="at most N runs (20; 0 is all)"),
+        _argument("--since", metavar="WHEN", help="started then or later: `2d` (ago), `2026-11-01`, an ISO time"),
+        _argument("--until", metavar="WHEN", help="started before then"),
+        _many("--status", metavar="S", help="running, succeeded, failed, cancelled or lost; several: any of them"),
+        _many("--pipeline", metavar="NAME", help="of this pipeline; several: of any of them"),
+        _many("--param", metavar="K=V", help="with this parameter; several: with all of them"),
+        _many("--tag", metavar="K=V", help="with this tag, or `--tag NAME`; several: with all of them"),
+        _many("--metric", metavar="NAME", help="show a metric; choose by it: `--metric 'auc>0.7'`"),
+        _argument("--sort", metavar="METRIC", help="the highest first; `METRIC:asc`: the lowest"),
+        _argument("--before", metavar="RUN", help="only runs that came before this one: the next page"),
         _STACK,
         _FOLDER,
         _JSON,
@@ -203,6 +218,24 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _STACK,
         _FOLDER,
     ),
+    "lineage": (
+        _argument("of", metavar="RUN|ARTIFACT", help="a run, or an artifact by its id or name"),
+        _argument("--up", action="store_true", help="what it came from"),
+        _argument("--down", action="store_true", help="what was made of it, also in later runs"),
+        _argument("--depth", type=int, metavar="N", help="no farther than N executions"),
+        _argument("--table", action="store_true", help="a table of all executions, in place of a drawing"),
+        _argument("--digest", action="store_true", help="derive the lineage digest of a run anew, and check it"),
+        _STACK,
+        _FOLDER,
+        _JSON,
+    ),
+    "store verify": (
+        _argument("--quick", action="store_true", help="look at the sizes of artifacts only, not at their bytes"),
+        _STACK,
+        _FOLDER,
+        _JSON,
+    ),
+    "store reindex": (_STACK, _FOLDER, _JSON),
     "cache explain": (_RUN, _argument("step", metavar="STEP", help="the step"), _INDEX, _STACK, _FOLDER, _JSON),
 }
 

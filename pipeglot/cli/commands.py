@@ -24,6 +24,9 @@ COMMANDS = {
     "artifact list": "what the steps of a run returned",
     "artifact show": "one artifact: what it is and where it came from",
     "artifact get": "the value of an artifact, on the screen or as a file",
+    "lineage": "what a value came from and what was made of it, or all of a run",
+    "store verify": "read every record and artifact of the store, and name what is damaged or missing",
+    "store reindex": "make the index of the store anew",
     "cache explain": "why a step ran or was reused: what changed, and against which run",
     "bundle": "the project's code as the archive that travels to where it runs",
     "matrix": "what each backend supports",
@@ -34,6 +37,7 @@ GROUPS = {
     "runs": "what has run",
     "artifact": "what steps returned",
     "cache": "what was reused",
+    "store": "where artifacts and records lie",
 }
 
 

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeglot.cli.errors import note
 from pipeglot.cli.logs import log_file
@@ -19,8 +19,12 @@ from pipeglot.cli.text import cell_name, duration, is_terminal, paint, plural, s
 from pipeglot.client.records import Found, Records
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.keys import Cell, Index
-from pipeglot.core.lineage.records import Failure, Observed, Ref, Start
-from pipeglot.core.lineage.view import StepView, status_of
+from pipeglot.core.lineage.records import Failure, Observed, Ref
+from pipeglot.core.lineage.view import StepView
+
+if TYPE_CHECKING:
+    from pipeglot.client.listing import RunSummary
+    from pipeglot.core.lineage.index.queries import RunFilter
 
 SHORT_ID = 10
 MOST_ITEMS = 10
@@ -33,47 +37,81 @@ _WORST_FIRST = ("failed", "lost", "cancelled", "running", "succeeded", "skipped"
 
 
 def do_list(args: argparse.Namespace) -> int:
-    if args.limit < 0:
-        raise UsageError(f"`--limit {args.limit}`: there are no fewer than no runs")
+    from pipeglot.client.indexed import Index
+    from pipeglot.client.listing import list_runs
+
+    wanted, columns = _wanted(args)
     records = open_records(args)
-    starts = list(itertools.islice(records.latest(), args.limit or None))
-    sys.stderr.writelines(note(f"a run is left out: {why}") for why in records.unreadable)
+    if args.before is not None:
+        wanted = wanted._replace(before=records.run_id(args.before))
+    listing = list_runs(Index(records, lambda text: sys.stderr.write(note(text))), wanted)
     if args.json:
-        print_json([_object(records, start) for start in starts])
-        return 0
-    if not starts:
-        print("there are no runs yet: `pipeglot run TARGET` makes the first", file=sys.stderr)
-        return 0
-    rows = [_row(records, start) for start in starts]
-    print_table(["RUN", "PIPELINE", "STATUS", "STARTED", "LASTED", "STACK"], rows)
+        print_json(listing.runs)
+    elif listing.runs:
+        rows = [_row(run, columns) for run in listing.runs]
+        print_table(["RUN", "PIPELINE", "STATUS", "STARTED", "LASTED", "STACK", *map(str.upper, columns)], rows)
+    else:
+        print(_no_runs(wanted, listing.hint), file=sys.stderr)
+    if listing.total > len(listing.runs):
+        more = f"; `--before {listing.runs[-1].run_id[:SHORT_ID]}` goes on" if not args.sort else ""
+        sys.stderr.write(note(f"{len(listing.runs)} of {listing.total} runs are shown{more}; `-n 0` shows all"))
     return 0
 
 
-def _object(records: Records, start: Start) -> dict[str, object]:
-    end = records.end(start.run)
-    return {
-        "run_id": start.run,
-        "pipeline": start.pipeline,
-        "stack": start.stack,
-        "backend": start.backend,
-        "status": status_of(start, end),
-        "created": start.created,
-        "finished": end.finished if end else None,
-        "lineage_digest": end.digest if end else None,
-    }
-
-
-def _row(records: Records, start: Start) -> list[str]:
-    end = records.end(start.run)
-    lasted = duration(_seconds(start.created, end.finished)) if end else ""
-    status = status_of(start, end)
-    return [start.run[:SHORT_ID], start.pipeline, status, when(start.created), lasted, start.stack]
-
-
-def _seconds(begin: str, end: str) -> float:
+def _wanted(args: argparse.Namespace) -> tuple[RunFilter, list[str]]:
+    """What the options ask for, and the metrics that get a column."""
     import datetime as dt
 
-    return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(begin)).total_seconds()
+    from pipeglot.client import listing
+    from pipeglot.core.lineage.index.queries import RunFilter
+
+    if args.limit < 0:
+        raise UsageError(f"`--limit {args.limit}`: there are no fewer than no runs")
+    now = dt.datetime.now(dt.UTC)
+    metrics = [listing.parse_metric(text) for text in args.metric]
+    sort = listing.parse_sort(args.sort) if args.sort is not None else None
+    wanted = RunFilter(
+        since=listing.parse_time(args.since, "--since", now) if args.since is not None else None,
+        until=listing.parse_time(args.until, "--until", now) if args.until is not None else None,
+        statuses=tuple(listing.parse_status(text) for text in args.status),
+        pipelines=tuple(args.pipeline),
+        params=tuple(listing.parse_param(text) for text in args.param),
+        tags=tuple(listing.parse_tag(text) for text in args.tag),
+        metrics=tuple((one.name, one.operator, one.number) for one in metrics if one.operator),
+        sort=sort,
+        limit=args.limit,
+    )
+    return wanted, list(dict.fromkeys([one.name for one in metrics] + ([sort[0]] if sort else [])))
+
+
+def _no_runs(wanted: RunFilter, hint: str) -> str:
+    if wanted._replace(limit=0) == type(wanted)():
+        return "there are no runs yet: `pipeglot run TARGET` makes the first"
+    return f"no run fits: {hint}" if hint else "no run fits"
+
+
+def _row(run: RunSummary, columns: list[str]) -> list[str]:
+    lasted = duration(run.seconds) if run.seconds is not None else ""
+    row = [run.run_id[:SHORT_ID], run.pipeline, run.status, when(run.created), lasted, run.stack]
+    return row + [_metric(run, name) for name in columns]
+
+
+def _metric(run: RunSummary, name: str) -> str:
+    """The value of a metric; of many, how far they reach."""
+    from pipeglot.client.listing import metric_values
+
+    values = metric_values(run, name)
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if not values:
+        return ""
+    if len(values) == 1 or not numbers:
+        return _short(values[0]) if len(values) == 1 else plural(len(values), "value")
+    low, high = min(numbers), max(numbers)
+    return f"{_short(low)}…{_short(high)} ({len(values)})" if low != high else f"{_short(low)} ({len(values)})"
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else _plain(value)
 
 
 # --- show -------------------------------------------------------------------------------------------------------------

@@ -11,4 +11,9 @@ SCHEMAS: dict[str, str] = {
     "replay": "pipeglot.client.replay:Replayed",
     "bundle": "pipeglot.core.bundle.archive:BundleView",
     "matrix": "pipeglot.client.matrix:Matrix",
+    "runs list": "pipeglot.client.listing:RunSummaries",
+    "lineage": "pipeglot.client.lineage:Graph",
+    "lineage --digest": "pipeglot.client.lineage:DigestCheck",
+    "store verify": "pipeglot.client.verify:Verified",
+    "store reindex": "pipeglot.client.indexed:Rebuilt",
 }

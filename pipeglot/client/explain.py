@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from pipeglot.core.lineage.records import Origin, Verdict
 from pipeglot.core.lineage.view import read_run, readable
 
 MOST_RUNS = 50
-"""So many earlier runs are looked through."""
+"""So many earlier runs are tried, if the records of some cannot be read."""
 
 _SHOWN = 16
 """Hex digits of a hash that tell it from others."""
@@ -84,16 +83,19 @@ def _why(ran: bool, earlier: Found | None) -> str:
 
 def _earlier(records: Records, found: Found, cell: Cell) -> Found | None:
     """The latest run before this one, of the same pipeline, in which this execution succeeded."""
-    before = itertools.dropwhile(lambda start: start.run != found.start.run, records.latest())
-    same = (start for start in itertools.islice(before, 1, None) if start.pipeline == found.start.pipeline)
-    for start in itertools.islice(same, MOST_RUNS):
+    from pipeglot.client.indexed import Index
+    from pipeglot.core.lineage.index.queries import earlier_runs
+    from pipeglot.core.lineage.index.rows import position_text
+
+    index = Index(records, lambda _: None)  # what other runs suffer from is no answer to this question
+    before = index.ask(
+        lambda connection: earlier_runs(connection, found.start.run, cell[0], position_text(cell[1]), MOST_RUNS)
+    )
+    for run in before:
         try:
-            other = Found(*read_run(records.ledger, records.artifacts, start.run))
-        except PipeglotError:  # damaged, or of a later pipeglot: it tells nothing
+            return Found(*read_run(records.ledger, records.artifacts, run))
+        except PipeglotError:  # damaged since it was indexed: it tells nothing
             continue
-        entry = other.state.entries.get(cell)
-        if entry is not None and entry.verdict is not None and entry.status == "succeeded":
-            return other
     return None
 
 

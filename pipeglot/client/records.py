@@ -119,17 +119,24 @@ class Records:
 
     # --- artifacts ----------------------------------------------------------------------------------------------------
 
-    def reference(self, text: str) -> Artifact:
-        """What a parameter calls an artifact: its id, in which the run may be shortened, or `latest`.
-
-        Raises `NotFound`.
-        """
-        return self.artifact(text)
-
     def artifact(self, text: str) -> Artifact:
-        """An artifact by its id. Raises `NotFound`."""
-        run, step, index, output = parse_artifact_id(text)
-        found = self.run(run)
+        """The same as `reference`, which is what commands that take an ID go by."""
+        return self.reference(text)
+
+    def reference(self, text: str) -> Artifact:
+        """An artifact by its id, `RUN/STEP/OUTPUT`, or its name, `PIPELINE/STEP.OUTPUT@latest`. Raises `NotFound`."""
+        from pipeglot.client.naming import parse_name, run_of_name, split_path
+
+        name = parse_name(text)
+        if name is None:
+            run, step, index, output = parse_artifact_id(text)
+            return self._output(self.run(run), step, index, output)
+        found = run_of_name(self, name)
+        step, index, output = split_path(found, name)
+        return self._output(found, step, index, output)
+
+    def _output(self, found: Found, step: str, index: Index, output: str) -> Artifact:
+        run = found.start.run
         items = [cell[1] for cell in found.state.entries if cell[0] == step and cell[1]]
         if items and index not in items:
             first, last = (f"`{run}/{step}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
@@ -141,7 +148,7 @@ class Records:
             outputs = list(verdict.observed.refs) if verdict else []
             status = entry.status if entry else "not done"
             hint = f"its outputs are: {', '.join(outputs)}" if outputs else f"the step is {status}, and left none"
-            raise NotFound(f"step `{step}` has no output `{output}` in run `{found.start.run}`", hint=hint)
+            raise NotFound(f"step `{step}` has no output `{output}` in run `{run}`", hint=hint)
         return Artifact(found, cell, output, verdict.observed.refs[output], verdict)
 
 

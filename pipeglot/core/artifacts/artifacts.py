@@ -87,6 +87,10 @@ class Artifacts:
         except Corrupt:
             return False
 
+    def blobs(self, ref: Ref) -> Iterator[tuple[str, str, int]]:
+        """Week, hash and size of all that `load` needs. Raises `Corrupt` if a list of parts is gone or damaged."""
+        return self._needed(ref, 0)
+
     def keys(self, ref: Ref) -> Iterator[str]:
         """The store's keys of all that `load` needs: what gc must keep. Raises `Corrupt` if a list of parts is gone."""
         return (blob_key(week, sha) for week, sha, _ in self._needed(ref, 0))

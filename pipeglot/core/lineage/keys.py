@@ -49,6 +49,19 @@ def step_part(step: str) -> str:
     return "".join(c if c in _SAFE else "".join(f"%{byte:02x}" for byte in c.encode()) for c in step)
 
 
+def start(run: str) -> str:
+    return f"{run_prefix(run)}start"
+
+
+def end(run: str, number: int) -> str:
+    return f"{run_prefix(run)}end/{number}"
+
+
+def verdicts(run: str) -> str:
+    """All verdicts of a run lie below this."""
+    return f"{run_prefix(run)}v/"
+
+
 def verdict(run: str, step: str, index: Index, slot: int = 1) -> str:
     return f"{run_prefix(run)}v/{cell_part(step, index)}/{slot}"
 

@@ -66,6 +66,16 @@ def unpack(data: bytes, key: str) -> AnyRecord:
         raise NewerFormat(f"`{key}` holds a record that this pipeglot does not know: {error}") from error
 
 
+def unpack_verdict(data: bytes, key: str, run: str) -> Verdict:
+    """The verdict that is stored at `key` of a run. Raises `Corrupt` if it is that of another cell, `NewerFormat`."""
+    found = unpack(data, key)
+    if not isinstance(found, Verdict) or found.run != run:
+        raise Corrupt(f"`{key}` holds a record of another place")
+    if keys.verdict(run, found.step, found.index, found.slot) != key:
+        raise Corrupt(f"`{key}` is the record of another cell")
+    return found
+
+
 class Ledger:
     """The records of all runs in one store."""
 
@@ -102,10 +112,10 @@ class Ledger:
         now = time.time_ns()
         stamp = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now // 10**9))}.{now // 1000 % 10**6:06d}"
         self.store.put(keys.journal(stamp, record.run, nonce()), b"")
-        return self._put_first(f"{keys.run_prefix(record.run)}start", record)
+        return self._put_first(keys.start(record.run), record)
 
     def started(self, run: str) -> Start | None:
-        return self._get(f"{keys.run_prefix(run)}start", Start, run)
+        return self._get(keys.start(run), Start, run)
 
     def cancel(self, record: Cancel) -> Cancel:
         """Ask a run to stop. Returns the request that counts: this one, or an earlier one."""
@@ -116,15 +126,22 @@ class Ledger:
         return self.store.size(keys.cancel(run)) is not None
 
     def end(self, record: End) -> End:
-        return self._put_first(f"{keys.run_prefix(record.run)}end/{record.number}", record)
+        return self._put_first(keys.end(record.run, record.number), record)
 
     def ended(self, run: str) -> End | None:
-        return self._get(f"{keys.run_prefix(run)}end/1", End, run)
+        return self._get(keys.end(run, 1), End, run)
 
     def runs(self) -> list[str]:
         """All run ids, the latest to arrive last. A crash may have left a marker of a run that never started."""
-        found = (_marked(key) for key in self.store.list(keys.JOURNAL))
-        return list(dict.fromkeys(run for run in found if run is not None))
+        return list(dict.fromkeys(run for _, run in self.markers() if run))
+
+    def markers(self) -> Iterator[tuple[str, str]]:
+        """All keys of the journal, in the order of arrival, each with its run; with "" what is no marker of ours."""
+        for key in self.store.list(keys.JOURNAL):
+            try:
+                yield key, keys.run_of_journal(key)[1]
+            except Corrupt:  # a stray file must not hide all runs
+                yield key, ""
 
     # --- cells ------------------------------------------------------------------------------------------------------
 
@@ -140,13 +157,10 @@ class Ledger:
 
     def verdicts(self, run: str) -> Iterator[Verdict]:
         """All verdicts of a run, in no useful order."""
-        for key in self.store.list(f"{keys.run_prefix(run)}v/"):
-            found = self._get(key, Verdict, run)
-            if found is None:
-                continue
-            if keys.verdict(run, found.step, found.index, found.slot) != key:
-                raise Corrupt(f"`{key}` is the record of another cell")
-            yield found
+        for key in self.store.list(keys.verdicts(run)):
+            data = self.store.get(key)
+            if data is not None:
+                yield unpack_verdict(data, key, run)
 
     def failed_attempt(self, record: Attempt) -> None:
         """Note an attempt that will be tried again."""
@@ -223,14 +237,6 @@ class Ledger:
         if winner is None:
             raise Corrupt(f"`{key}` was there and is gone: something deletes records of a run that is not over")
         return winner
-
-
-def _marked(key: str) -> str | None:
-    """The run that a marker of the journal is of; None for a stray file, which must not hide all runs."""
-    try:
-        return keys.run_of_journal(key)[1]
-    except Corrupt:
-        return None
 
 
 def nonce() -> str:

@@ -1,0 +1,176 @@
+"""Names of artifacts: `PIPELINE/STEP.OUTPUT@latest`, and which run and which output such a name means.
+
+The journal is walked from its end, with two small reads a run: a run that takes an artifact by name needs no index.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeglot.client.records import LATEST, Found, Records
+from pipeglot.core.errors import NotFound
+from pipeglot.core.ir import Step
+from pipeglot.core.lineage.keys import Index
+from pipeglot.core.lineage.records import Start
+
+_NAME = re.compile(r"([^/@:]+)/([^/@:]+)(?:@([^/@]+)|:([^=]+)=(.*))", re.DOTALL)
+_PATH = re.compile(r"([^\[\]]+?)(?:\[(\d{1,9}(?:\.\d{1,9})*)\])?(?:\.([^\[\]]+))?")
+_HINT = "a name is `PIPELINE/STEP.OUTPUT@latest`, or `…:TAG=VALUE`, or `…@RUN`; an id is `RUN/STEP/OUTPUT`"
+
+
+class Name(NamedTuple):
+    """A name, in its parts: one of `run` (or `latest`) and `tag` is given."""
+
+    text: str
+    pipeline: str
+    path: str
+    run: str | None
+    tag: tuple[str, str] | None
+
+
+def parse_name(text: str) -> Name | None:
+    """The parts of a name; None for what looks like an id. Raises `NotFound` for what is neither."""
+    found = _NAME.fullmatch(text)
+    if found is not None:
+        pipeline, path, run, tag, value = found.groups()
+        return Name(text, pipeline, path, run, (tag, value) if tag is not None else None)
+    if "@" in text or ":" in text:
+        raise NotFound(f"`{text[:200]}` names no artifact", hint=_HINT)
+    if text.count("/") == 1:
+        raise NotFound(
+            f"`{text[:200]}` does not say of which run", hint=f"the latest that succeeded: `{text}@{LATEST}`"
+        )
+    return None
+
+
+def run_of_name(records: Records, name: Name) -> Found:
+    """The run that a name means: the latest to arrive that succeeded, or that has the tag. Raises `NotFound`."""
+    if name.run is not None and name.run != LATEST:
+        return _given_run(records, name, name.run)
+    others: dict[str, None] = {}
+    ran = tagged = 0
+    tags: set[str] = set()
+    for start in records.latest():
+        if start.pipeline != name.pipeline:
+            others[start.pipeline] = None
+            continue
+        ran += 1
+        tags |= {f"{key}={value}" for key, value in start.tags.items()}
+        if name.tag is not None and start.tags.get(name.tag[0]) != name.tag[1]:
+            continue
+        tagged += 1
+        end = records.end(start.run)
+        if end is not None and end.status == "succeeded":
+            return records.run(start.run)
+    raise _no_run(records, name, ran, tagged, list(others), tags)
+
+
+def _given_run(records: Records, name: Name, run: str) -> Found:
+    found = records.run(run)
+    if found.start.pipeline == name.pipeline:
+        return found
+    raise NotFound(f"run `{found.start.run}` is of pipeline `{found.start.pipeline}`, not of `{name.pipeline}`")
+
+
+def _no_run(records: Records, name: Name, ran: int, tagged: int, others: list[str], tags: set[str]) -> NotFound:
+    where = f"the store `{records.ledger.store.uri}`"
+    if not ran:
+        close = difflib.get_close_matches(name.pipeline, others, n=1)
+        known = ", ".join(f"`{one}`" for one in sorted(others)[:8])
+        hint = f"did you mean `{close[0]}`?" if close else f"its pipelines are: {known}" if others else ""
+        return NotFound(
+            f"{where} has no run of a pipeline `{name.pipeline}`", hint=hint or "`pipeglot run TARGET` makes one"
+        )
+    if name.tag is not None and not tagged:
+        known = ", ".join(f"`{one}`" for one in sorted(tags)[:8])
+        hint = f"its runs have the tags: {known}" if tags else "a tag is given as `pipeglot run TARGET --tag K=V`"
+        return NotFound(f"no run of pipeline `{name.pipeline}` has the tag `{name.tag[0]}={name.tag[1]}`", hint=hint)
+    which = f" with the tag `{name.tag[0]}={name.tag[1]}`" if name.tag is not None else ""
+    return NotFound(
+        f"pipeline `{name.pipeline}` has never succeeded{which} ({tagged} {'run' if tagged == 1 else 'runs'})",
+        hint=f"`pipeglot runs list --pipeline {name.pipeline}` shows them; `…@RUN` takes it from one that failed",
+    )
+
+
+# --- the step and the output ------------------------------------------------------------------------------------------
+
+
+class _Reading(NamedTuple):
+    """One way to understand a path: steps of nested pipelines have dots in their names too."""
+
+    step: str
+    output: str
+
+
+def split_path(found: Found, name: Name) -> tuple[str, Index, str]:
+    """Step, index and output that a path means in a run. Raises `NotFound`, also if it means several."""
+    parts = _PATH.fullmatch(name.path)
+    if parts is None:
+        raise NotFound(f"`{name.path}` names no output of a step", hint=_HINT)
+    before, index, after = parts.groups()
+    at = tuple(map(int, index.split("."))) if index is not None else ()
+    path = name.path if index is None else f"{before}.{after}" if after else before
+    readings = list(_readings(found, path))
+    if index is not None:  # what stands before the bracket is the step, if there is one of that name
+        readings = [one for one in readings if one.step == before] or readings
+    if len(readings) == 1:
+        return readings[0].step, at, readings[0].output
+    if not readings:
+        raise _no_output(found, path)
+    ids = " or ".join(f"`{_id(found.start, one, at)}`" for one in readings)
+    if len({one.step for one in readings}) == 1:
+        outputs = ", ".join(f"`{one.output}`" for one in readings)
+        raise NotFound(
+            f"step `{readings[0].step}` has several outputs: {outputs}", hint=f"say which: `…{readings[0].step}.OUTPUT`"
+        )
+    raise NotFound(f"`{name.path}` may mean several outputs", hint=f"give the id: {ids}")
+
+
+def _readings(found: Found, path: str) -> Iterator[_Reading]:
+    """The outputs of the pipeline that a path may mean: a step and an output, or a step alone."""
+    for step in found.state.plan.steps():
+        outputs = [output.name for output in step.returns.outputs]
+        if path == step.id:
+            yield from (_Reading(step.id, output) for output in outputs)
+        elif path.startswith(f"{step.id}.") and path[len(step.id) + 1 :] in outputs:
+            yield _Reading(step.id, path[len(step.id) + 1 :])
+
+
+def _no_output(found: Found, path: str) -> NotFound:
+    """What of the path there is, and what may have been meant."""
+    steps = {step.id: step for step in found.state.plan.steps()}
+    pipeline = found.start.pipeline
+    known = next((steps[one] for one in _beginnings(path) if one in steps), None)
+    if known is None:
+        close = difflib.get_close_matches(path, [*steps, *_all_paths(steps)], n=1)
+        shown = ", ".join(f"`{one}`" for one in list(steps)[:12])
+        hint = f"did you mean `{close[0]}`?" if close else f"its steps are: {shown}{', …' if len(steps) > 12 else ''}"
+        return NotFound(f"pipeline `{pipeline}` has no step `{path}`", hint=hint)
+    outputs = [output.name for output in known.returns.outputs]
+    if not outputs:
+        return NotFound(f"step `{known.id}` of pipeline `{pipeline}` returns nothing")
+    wrong = path[len(known.id) + 1 :]
+    return NotFound(
+        f"step `{known.id}` of pipeline `{pipeline}` has no output `{wrong}`",
+        hint=f"its outputs are: {', '.join(f'`{one}`' for one in outputs)}",
+    )
+
+
+def _beginnings(path: str) -> Iterator[str]:
+    """`a.b.c`, `a.b`, `a`."""
+    while path:
+        yield path
+        path = path.rpartition(".")[0]
+
+
+def _all_paths(steps: dict[str, Step]) -> list[str]:
+    return [f"{name}.{output.name}" for name, step in steps.items() for output in step.returns.outputs]
+
+
+def _id(start: Start, reading: _Reading, index: Index) -> str:
+    from pipeglot.core.lineage.view import artifact_id
+
+    return artifact_id(start.run, (reading.step, index), reading.output)

@@ -1,0 +1,330 @@
+"""`store verify`: read all that a store holds, and name what is damaged or missing, with the executions it touches.
+
+Blobs are read in chunks and each once; what is kept in memory is one run at a time, and the hashes that were seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.artifacts.blobs import Blobs, blob_key
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, PipeglotError, StoreError
+from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.digest import lineage_digest
+from pipeglot.core.lineage.index.rows import UNFIT
+from pipeglot.core.lineage.ledger import Ledger, unpack
+from pipeglot.core.lineage.records import Attempt, CacheEntry, End, Ref, Start, Verdict
+from pipeglot.core.lineage.view import read_run
+from pipeglot.core.store.base import Store
+
+MOST_TOUCHED = 100
+"""So many executions are named of those that one object touches; `touched` counts all."""
+
+Kind = Literal["damaged", "missing", "newer", "stray"]
+Progress = Callable[["Counts"], None]
+
+
+class Touched(Struct, frozen=True, order=True):
+    """An execution (or where `step` is empty a run) that needs an object. `part`: the output, `log` or `cache`."""
+
+    run_id: str
+    step: str = ""
+    index: tuple[int, ...] = ()
+    part: str = ""
+
+
+class Trouble(Struct, kw_only=True):
+    """An object that is not what it should be. `newer`: this pipeglot cannot read it; `stray`: none of ours."""
+
+    key: str
+    kind: Kind
+    message: str
+    touched: int = 0
+    touches: list[Touched] = []
+
+
+class Counts(Struct, kw_only=True):
+    """How much was looked at."""
+
+    runs: int = 0
+    records: int = 0
+    blobs: int = 0
+    bytes: int = 0
+
+
+class Verified(Struct, kw_only=True):
+    """What `store verify --json` prints. `orphans` are blobs that no record refers to: of no harm, only of no use."""
+
+    store: str
+    quick: bool
+    counts: Counts
+    orphans: int
+    orphan_bytes: int
+    troubles: list[Trouble]
+
+
+class _Use(NamedTuple):
+    """A reference, and who needs it."""
+
+    ref: Ref
+    by: Touched
+
+
+def verify(store: Store, *, quick: bool, progress: Progress) -> Verified:
+    """Look at everything in a store. Raises `NotFound` if there is none, `StoreError` if it cannot be read."""
+    if store.get("store.json") is None:
+        raise NotFound(f"there is no store at `{store.uri}`", hint="`-C DIR` and `--stack NAME` look elsewhere")
+    return _Verify(store, quick=quick, progress=progress).run()
+
+
+class _Verify:
+    def __init__(self, store: Store, *, quick: bool, progress: Progress) -> None:
+        self.store = store
+        self.quick = quick
+        self.progress = progress
+        self.ledger = Ledger(store)
+        self.artifacts = Artifacts(store)
+        self.blobs = Blobs(store)
+        self.counts = Counts()
+        self.troubles: dict[str, Trouble] = {}
+        self.seen: set[bytes] = set()
+        """The blobs that were looked at, as the digest of their keys."""
+        self.irs: dict[str, PipeglotError | None] = {}
+
+    def run(self) -> Verified:
+        for run in self._runs():
+            self._run(run)
+            self.counts.runs += 1
+            self.progress(self.counts)
+        for key in self.store.list("cache/"):
+            self._cache_entry(key)
+        orphans, size = self._orphans()
+        for key in self.store.list("ir/"):
+            if key.removeprefix("ir/") not in self.irs:
+                self._ir(key.removeprefix("ir/"), key)
+        return Verified(
+            store=self.store.uri,
+            quick=self.quick,
+            counts=self.counts,
+            orphans=orphans,
+            orphan_bytes=size,
+            troubles=sorted(self.troubles.values(), key=lambda one: one.key),
+        )
+
+    # --- runs ---------------------------------------------------------------------------------------------------------
+
+    def _runs(self) -> list[str]:
+        """Those in the journal, and those that only have records."""
+        found: dict[str, None] = {}
+        for key, run in self.ledger.markers():
+            if run:
+                found[run] = None
+            else:
+                self._trouble(key, "stray", f"`{key}` is no marker of the journal")
+        last = ""
+        for key in self.store.list("runs/"):
+            run = key.split("/")[1]
+            if run == last:
+                continue
+            last = run
+            if run not in found:
+                self._unlisted(key, run, found)
+        return list(found)
+
+    def _unlisted(self, key: str, run: str, found: dict[str, None]) -> None:
+        try:
+            keys.run_prefix(run)
+        except Corrupt:
+            self._trouble(key, "stray", f"`{key}` belongs to no run")
+            return
+        found[run] = None
+        self._trouble(f"{keys.JOURNAL}…-{run}-…", "missing", f"run `{run}` has no marker in the journal", Touched(run))
+
+    def _run(self, run: str) -> None:
+        whole = True
+        start: Start | None = None
+        end: End | None = None
+        for key in self.store.list(keys.run_prefix(run)):
+            self.counts.records += 1
+            record = self._record(key, run)
+            whole = whole and record is not None
+            if isinstance(record, Start):
+                start = record
+            elif isinstance(record, End):
+                end = record
+            for use in _uses(record):
+                self._use(use)
+        if start is None:
+            if whole and self.store.size(keys.start(run)) is None and next(self.store.list(keys.run_prefix(run)), None):
+                self._trouble(keys.start(run), "missing", f"run `{run}` has records and no start", Touched(run))
+            return
+        if self._ir(start.ir, keys.ir(start.ir), Touched(run)) and whole:
+            self._derive(run, end)
+
+    def _record(self, key: str, run: str) -> object | None:
+        try:
+            data = self.store.get(key)
+            if data is None:  # deleted while we look
+                return None
+            record = unpack(data, key)
+            if record.run != run or _own_key(record) not in (None, key):
+                raise Corrupt(f"`{key}` holds a record of another place")
+        except (Corrupt, NewerFormat) as error:
+            self._trouble(key, _kind(error), error.message, _named(key, run))
+            return None
+        return record
+
+    def _derive(self, run: str, end: End | None) -> None:
+        """An ended run must be complete: its records give the same status and digest as when it ended."""
+        if end is None:
+            return
+        try:
+            start, state = read_run(self.ledger, self.artifacts, run)
+            digest = lineage_digest(state)
+        except (Corrupt, NewerFormat, NotFound, *UNFIT) as error:
+            self._trouble(keys.end(run, 1), "damaged", f"the records of run `{run}` do not fit: {error}", Touched(run))
+            return
+        if not state.finished:
+            for step, index in sorted(state.expected):
+                key = keys.verdict(run, step, index)
+                self._trouble(key, "missing", f"`{key}` is gone: the run has ended", Touched(run, step, index))
+        elif digest != end.digest:
+            self._trouble(
+                keys.end(run, end.number),
+                "damaged",
+                f"the records of run `{run}` give {digest}, and when it ended it was {end.digest}",
+                Touched(run),
+            )
+
+    def _ir(self, sha: str, key: str, *by: Touched) -> bool:
+        """Is the pipeline of that hash there, and what its name says?"""
+        if sha not in self.irs:
+            self.counts.records += 1
+            try:
+                self.ledger.ir(sha)
+                self.irs[sha] = None
+            except PipeglotError as error:
+                self.irs[sha] = error
+        found = self.irs[sha]
+        if found is not None:
+            kind: Kind = "missing" if isinstance(found, NotFound) else _kind(found)
+            self._trouble(key, kind, found.message, *by)
+        return found is None
+
+    def _cache_entry(self, key: str) -> None:
+        self.counts.records += 1
+        try:
+            data = self.store.get(key)
+            record = unpack(data, key) if data is not None else None
+            if record is not None and (not isinstance(record, CacheEntry) or keys.cache(record.key) != key):
+                raise Corrupt(f"`{key}` holds a record of another place")
+        except (Corrupt, NewerFormat) as error:
+            self._trouble(key, _kind(error), error.message)
+            return
+        for use in _uses(record):
+            self._use(use)
+        self.progress(self.counts)
+
+    # --- blobs --------------------------------------------------------------------------------------------------------
+
+    def _use(self, use: _Use) -> None:
+        """Look at all blobs of a reference, each once whoever refers to it."""
+        parts = self.artifacts.blobs(use.ref)
+        while True:
+            try:
+                part = next(parts, None)
+                if part is None:
+                    return
+                key = blob_key(part[0], part[1])
+            except PipeglotError as error:  # the list of parts cannot be read: as a blob, it is told of already
+                if not any(one.key.endswith(use.ref.blob) for one in self.troubles.values()):
+                    self._trouble(f"blobs/{use.ref.week}/{use.ref.blob}", _kind(error), error.message, use.by)
+                return
+            self._blob(key, *part, use.by)
+
+    def _blob(self, key: str, week: str, sha: str, size: int, by: Touched) -> None:
+        if key in self.troubles:
+            self._trouble(key, self.troubles[key].kind, "", by)
+            return
+        mark = hashlib.sha256(key.encode()).digest()[:16]
+        if mark in self.seen:
+            return
+        self.seen.add(mark)
+        self.counts.blobs += 1
+        self.counts.bytes += size
+        found = self.store.size(key)
+        if found is None:
+            self._trouble(key, "missing", f"`{key}` is gone", by)
+        elif found != size:
+            self._trouble(key, "damaged", f"`{key}` should have {size} bytes, and has {found}", by)
+        elif not self.quick:
+            try:
+                self.blobs.verify(week, sha, size, f"`{key}`")
+            except Corrupt:
+                self._trouble(key, "damaged", f"`{key}` does not match its name: its bytes were changed", by)
+            except StoreError as error:
+                self._trouble(key, "damaged", error.message, by)
+        self.progress(self.counts)
+
+    def _orphans(self) -> tuple[int, int]:
+        count = size = 0
+        for key in self.store.list("blobs/"):
+            if hashlib.sha256(key.encode()).digest()[:16] not in self.seen:
+                count += 1
+                size += self.store.size(key) or 0
+        return count, size
+
+    # --- telling ------------------------------------------------------------------------------------------------------
+
+    def _trouble(self, key: str, kind: Kind, message: str, *by: Touched) -> None:
+        found = self.troubles.setdefault(key, Trouble(key=key, kind=kind, message=message, touches=[]))
+        for one in by:
+            if one not in found.touches:
+                found.touched += 1
+                if len(found.touches) < MOST_TOUCHED:
+                    found.touches.append(one)
+
+
+def _uses(record: object) -> Iterator[_Use]:
+    """All references in a record."""
+    if isinstance(record, Verdict | Attempt):
+        for output, ref in record.observed.refs.items():
+            yield _Use(ref, Touched(record.run, record.step, record.index, output))
+        if record.observed.log is not None:
+            yield _Use(record.observed.log, Touched(record.run, record.step, record.index, "log"))
+    elif isinstance(record, Start):
+        for name, ref in record.artifacts.items():
+            yield _Use(ref, Touched(record.run, part=name))
+    elif isinstance(record, CacheEntry):
+        origin = record.origin
+        for ref in record.refs.values():
+            yield _Use(ref, Touched(origin.run, origin.step, origin.index, "cache"))
+
+
+def _own_key(record: object) -> str | None:
+    """Where a record must lie, if it says so."""
+    if isinstance(record, Verdict):
+        return keys.verdict(record.run, record.step, record.index, record.slot)
+    if isinstance(record, Start):
+        return keys.start(record.run)
+    return keys.end(record.run, record.number) if isinstance(record, End) else None
+
+
+def _kind(error: PipeglotError) -> Kind:
+    return "newer" if isinstance(error, NewerFormat) else "damaged"
+
+
+def _named(key: str, run: str) -> Touched:
+    """The execution that a record's key is of: damaged, the record cannot say so itself."""
+    parts = key.split("/")
+    if len(parts) < 6 or parts[2] not in ("v", "f"):
+        return Touched(run)
+    from urllib.parse import unquote
+
+    index = tuple(int(one) for one in parts[4].split(".") if one.isdecimal())
+    return Touched(run, unquote(parts[3]), index)

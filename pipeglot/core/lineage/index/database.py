@@ -1,0 +1,187 @@
+"""The file of an index: opened, made, and made anew if it is damaged or of another version.
+
+Whoever uses it holds a shared lock beside it; only who holds that lock alone puts another file in its place.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pipeglot.core.errors import StoreError
+from pipeglot.core.lineage.index import schema
+
+T = TypeVar("T")
+
+PATIENCE = 60.0
+"""Seconds that one process waits for another's transaction."""
+
+_MEMORY = ":memory:"
+_BROKEN = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""Primary codes of a file that is no index of ours: damaged, cut, or with other tables in it."""
+
+
+class Database:
+    """One index. `path` None is one in memory, for where no file can be written (or nothing is worth one)."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.why_memory = ""
+        """Why there is no file, if one was asked for."""
+        self._lock = -1
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._open()
+        assert self._connection is not None
+        return self._connection
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            with suppress(sqlite3.Error):  # a damaged file may not even close well
+                self._connection.close()
+        self._connection = None
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def use(self, work: Callable[[], T]) -> T:
+        """Do something with the index. One that turns out to be damaged is made anew, and the work is done again."""
+        try:
+            return work()
+        except sqlite3.Error as error:
+            if not _is_broken(error):
+                raise self._failed(error) from error
+        self.replace()
+        try:
+            return work()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def replace(self) -> None:
+        """Remove the file, unless another process has just done so; waits until nobody uses it."""
+        self.close()
+        if self.path is None or self._file is None:
+            return
+        self._take_lock(fcntl.LOCK_EX)
+        if _identity(self.path) == self._file:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and alone."""
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self.path is not None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._take_lock(fcntl.LOCK_SH)
+                self._connection = self._connect(str(self.path))
+                self._file = _identity(self.path)
+            except (OSError, sqlite3.OperationalError) as error:
+                if isinstance(error, sqlite3.OperationalError) and not _is_unwritable(error):
+                    self._file = _identity(self.path)
+                    raise
+                self.close()
+                self.why_memory = f"`{self.path}` cannot be written ({_reason(error)})"
+                self.path = None
+        if self._connection is None:
+            self._connection = self._connect(_MEMORY)
+        self._prepare()
+
+    def _take_lock(self, how: int) -> None:
+        self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, how)
+
+    def _connect(self, name: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(name, timeout=PATIENCE, isolation_level=None)
+        if name != _MEMORY:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+            except sqlite3.Error:
+                self._file = _identity(Path(name))
+                connection.close()
+                raise
+        return connection
+
+    def _prepare(self) -> None:
+        """Make the tables, or make them anew if they are of another version."""
+        if self._version() == schema.VERSION:
+            return
+        with self.transaction() as connection:
+            if self._version() == schema.VERSION:  # another process was faster
+                return
+            names = connection.execute(
+                "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+            ).fetchall()
+            for kind, name in names:
+                quoted = name.replace('"', '""')
+                connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')
+            for statement in schema.create():
+                connection.execute(statement)
+
+    def _version(self) -> str:
+        try:
+            row = self.connection.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_ERROR:
+                raise
+            return ""
+        return str(row[0]) if row else ""
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        where = f"the index `{self.path}`" if self.path else "the index in memory"
+        return StoreError(f"{where} cannot be used: {error}", hint="remove it: it is made anew from the store")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_broken(error: sqlite3.Error) -> bool:
+    return isinstance(error, sqlite3.IntegrityError) or _code(error) in _BROKEN
+
+
+def _is_unwritable(error: sqlite3.Error) -> bool:
+    return _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+
+
+def _reason(error: OSError | sqlite3.Error) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,320 @@
+"""Questions to the index, in SQL. All values go in as parameters; what is asked for is bounded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+CHUNK = 500
+"""So many ids stand in one statement."""
+
+OPERATORS = (">=", "<=", "!=", "=", ">", "<")
+"""Longest first, as a reader of text must try them."""
+
+Direction = Literal["up", "down"]
+
+_RUN = "r.id, r.run, r.pipeline, r.stack, r.backend, r.status, r.created, r.created_us, r.finished, r.digest, r.resumes"
+_METRIC = (
+    "FROM metrics m JOIN nodes n ON n.id = m.node_id "
+    "WHERE m.run_id = r.id AND (m.name = ? OR n.step || '.' || m.name = ?)"
+)
+
+
+class RunFilter(NamedTuple):
+    """Which runs are asked for. Of each list, one must fit; of params, tags and metrics, all."""
+
+    since: int | None = None
+    until: int | None = None
+    statuses: tuple[str, ...] = ()
+    pipelines: tuple[str, ...] = ()
+    params: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Name, and the texts that the value may have."""
+    tags: tuple[tuple[str, str | None], ...] = ()
+    """Name and value; without one, also a word of the pipeline's own."""
+    metrics: tuple[tuple[str, str, float], ...] = ()
+    """Name, operator, number: some execution of the run fits."""
+    sort: tuple[str, bool] | None = None
+    """A metric, and whether the highest comes first."""
+    before: str | None = None
+    """Only runs that arrived before this one."""
+    limit: int = 0
+
+
+class RunRow(NamedTuple):
+    """A run as the index has it."""
+
+    id: int
+    run: str
+    pipeline: str
+    stack: str
+    backend: str
+    status: str
+    created: str
+    created_us: int
+    finished: str | None
+    digest: str | None
+    resumes: str | None
+
+
+class Metric(NamedTuple):
+    """A number that an execution logged; `value` is its JSON text."""
+
+    step: str
+    position: str
+    name: str
+    value: str
+
+
+class NodeRow(NamedTuple):
+    """A node of the graph, with what is known of it."""
+
+    id: int
+    run: str
+    known: bool
+    pipeline: str
+    kind: str
+    step: str
+    position: str
+    name: str
+    status: str | None
+    origin_run: str | None
+    value: str | None
+    size: int | None
+    codec: str | None
+    opaque: bool | None
+    length: int | None
+    given: str | None
+
+
+class EdgeRow(NamedTuple):
+    """An edge of the graph."""
+
+    source: int
+    target: int
+    kind: str
+    name: str
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def count_runs(connection: sqlite3.Connection, wanted: RunFilter) -> int:
+    where, values = _where(wanted)
+    return int(connection.execute(f"SELECT COUNT(*) FROM runs r WHERE {where}", values).fetchone()[0])
+
+
+def list_runs(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunRow]:
+    """The runs, the latest to arrive first, or by a metric."""
+    where, values = _where(wanted)
+    order = "r.arrival DESC"
+    if wanted.sort is not None:
+        name, descending = wanted.sort
+        best, how = ("MAX", "DESC") if descending else ("MIN", "ASC")
+        order = f"(SELECT {best}(m.number) {_METRIC}) {how} NULLS LAST, {order}"
+        values += [name, name]
+    limit = f" LIMIT {wanted.limit:d}" if wanted.limit else ""
+    rows = connection.execute(f"SELECT {_RUN} FROM runs r WHERE {where} ORDER BY {order}{limit}", values)
+    return [RunRow(*row) for row in rows]
+
+
+def _where(wanted: RunFilter) -> tuple[str, list[Any]]:
+    terms, values = ["r.known = 1"], list[Any]()
+    if wanted.since is not None:
+        terms.append("r.created_us >= ?")
+        values.append(wanted.since)
+    if wanted.until is not None:
+        terms.append("r.created_us < ?")
+        values.append(wanted.until)
+    for column, among in (("status", wanted.statuses), ("pipeline", wanted.pipelines)):
+        if among:
+            terms.append(f"r.{column} IN ({_marks(among)})")
+            values += among
+    if wanted.before is not None:
+        terms.append("r.arrival < (SELECT arrival FROM runs WHERE run = ?)")
+        values.append(wanted.before)
+    for name, texts in wanted.params:
+        terms.append(
+            f"EXISTS (SELECT 1 FROM params p WHERE p.run_id = r.id AND p.name = ? AND p.value IN ({_marks(texts)}))"
+        )
+        values += [name, *texts]
+    for name, value in wanted.tags:
+        term, given = _tag(name, value)
+        terms.append(term)
+        values += given
+    for name, operator, number in wanted.metrics:
+        if operator not in OPERATORS:
+            raise ValueError(operator)
+        terms.append(f"EXISTS (SELECT 1 {_METRIC} AND m.number {operator} ?)")
+        values += [name, name, number]
+    return " AND ".join(terms), values
+
+
+def _tag(name: str, value: str | None) -> tuple[str, list[str]]:
+    own = "SELECT 1 FROM tags t WHERE t.run_id = r.id AND t.name = ?"
+    if value is not None:
+        return f"EXISTS ({own} AND t.value = ?)", [name, value]
+    word = "SELECT 1 FROM words w WHERE w.run_id = r.id AND w.word = ?"
+    return f"(EXISTS ({own}) OR EXISTS ({word}))", [name, name]
+
+
+def params_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
+    """The parameters of runs, as JSON texts by name."""
+    return _pairs(connection, "SELECT run_id, name, value FROM params WHERE run_id IN ({})", runs)
+
+
+def tags_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
+    return _pairs(connection, "SELECT run_id, name, value FROM tags WHERE run_id IN ({})", runs)
+
+
+def words_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
+    return _pairs(connection, "SELECT run_id, word, word FROM words WHERE run_id IN ({}) ORDER BY word", runs)
+
+
+def metrics_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int, list[Metric]]:
+    """The metrics of runs, in the order of their steps."""
+    found: dict[int, list[Metric]] = {run: [] for run in runs}
+    statement = (
+        "SELECT m.run_id, n.step, n.position, m.name, m.value FROM metrics m JOIN nodes n ON n.id = m.node_id "
+        "JOIN cells c ON c.node_id = m.node_id WHERE m.run_id IN ({}) ORDER BY c.ordinal, m.node_id"
+    )
+    for run, *rest in _in_chunks(connection, statement, runs):
+        found[run].append(Metric(*rest))
+    return found
+
+
+def known_names(connection: sqlite3.Connection, of: Literal["pipelines", "params", "tags", "metrics"]) -> list[str]:
+    """Which there are, to say what somebody may have meant."""
+    statements = {
+        "pipelines": "SELECT DISTINCT pipeline FROM runs WHERE known = 1 ORDER BY 1",
+        "params": "SELECT DISTINCT name FROM params ORDER BY 1",
+        "tags": "SELECT name FROM tags UNION SELECT word FROM words ORDER BY 1",
+        "metrics": "SELECT DISTINCT name FROM metrics ORDER BY 1",
+    }
+    return [row[0] for row in connection.execute(statements[of])]
+
+
+def totals(connection: sqlite3.Connection) -> dict[str, int]:
+    """How much the index holds."""
+    statements = {
+        "runs": "SELECT COUNT(*) FROM runs WHERE known = 1",
+        "cells": "SELECT COUNT(*) FROM cells",
+        "artifacts": "SELECT COUNT(*) FROM artifacts",
+        "edges": "SELECT COUNT(*) FROM edges",
+    }
+    return {name: int(connection.execute(text).fetchone()[0]) for name, text in statements.items()}
+
+
+def earlier_runs(connection: sqlite3.Connection, run: str, step: str, position: str, most: int) -> list[str]:
+    """The runs that came before `run`, of the same pipeline, in which that execution succeeded; the latest first."""
+    rows = connection.execute(
+        "SELECT r.run FROM runs this JOIN runs r ON r.pipeline = this.pipeline AND r.arrival < this.arrival "
+        "JOIN nodes n ON n.run_id = r.id AND n.kind = 'cell' AND n.step = ? AND n.position = ? "
+        "JOIN cells c ON c.node_id = n.id AND c.status = 'succeeded' "
+        "WHERE this.run = ? AND r.known = 1 ORDER BY r.arrival DESC LIMIT ?",
+        (step, position, run, most),
+    )
+    return [row[0] for row in rows]
+
+
+# --- the graph --------------------------------------------------------------------------------------------------------
+
+_COMPUTED_ELSEWHERE = (
+    "NOT (e.kind = 'output' AND EXISTS (SELECT 1 FROM edges o JOIN artifacts a ON a.node_id = o.source "
+    "WHERE o.target = e.target AND o.kind = 'reused'))"
+)
+"""Upwards, an output that was reused came from the execution that computed it, not from the one that found it in the
+cache; unless the former's run is not there any more."""
+
+
+def node_id(connection: sqlite3.Connection, run: str, kind: str, step: str, position: str, name: str) -> int | None:
+    found = connection.execute(
+        "SELECT n.id FROM nodes n JOIN runs r ON r.id = n.run_id "
+        "WHERE r.run = ? AND n.kind = ? AND n.step = ? AND n.position = ? AND n.name = ?",
+        (run, kind, step, position, name),
+    ).fetchone()
+    return int(found[0]) if found else None
+
+
+def nodes_of_run(connection: sqlite3.Connection, run: str, most: int) -> list[int]:
+    rows = connection.execute(
+        "SELECT n.id FROM nodes n JOIN runs r ON r.id = n.run_id WHERE r.run = ? ORDER BY n.id LIMIT ?", (run, most)
+    )
+    return [row[0] for row in rows]
+
+
+def given_to_run(connection: sqlite3.Connection, run: str, most: int) -> list[int]:
+    """The artifacts of other runs that the parameters of a run name."""
+    rows = connection.execute(
+        "SELECT DISTINCT e.source FROM runs r JOIN edges e ON e.run_id = r.id "
+        "WHERE r.run = ? AND e.kind = 'given' ORDER BY e.source LIMIT ?",
+        (run, most),
+    )
+    return [row[0] for row in rows]
+
+
+def walk(
+    connection: sqlite3.Connection, seeds: Sequence[int], direction: Direction, depth: int | None, most: int
+) -> list[int]:
+    """The nodes that can be reached, the nearest first, at most `most`. `depth` counts executions."""
+    near, far = ("target", "source") if direction == "up" else ("source", "target")
+    step = "output" if direction == "up" else "input"
+    only = f"AND {_COMPUTED_ELSEWHERE}" if direction == "up" else ""
+    if depth is None:
+        statement = (
+            f"WITH RECURSIVE walk(id) AS (SELECT id FROM nodes WHERE id IN ({{}}) UNION "
+            f"SELECT e.{far} FROM walk JOIN edges e ON e.{near} = walk.id WHERE 1 = 1 {only}) "
+            f"SELECT id FROM walk LIMIT {most:d}"
+        )
+    else:
+        statement = (
+            f"WITH RECURSIVE walk(id, depth) AS (SELECT id, 0 FROM nodes WHERE id IN ({{}}) UNION "
+            f"SELECT e.{far}, walk.depth + CASE WHEN e.kind = '{step}' THEN 1 ELSE 0 END "
+            f"FROM walk JOIN edges e ON e.{near} = walk.id "
+            f"WHERE walk.depth + CASE WHEN e.kind = '{step}' THEN 1 ELSE 0 END <= {depth:d} {only}) "
+            f"SELECT id FROM walk LIMIT {most:d}"
+        )
+    found = dict.fromkeys(row[0] for row in _in_chunks(connection, statement, seeds))
+    return list(found)[:most]
+
+
+def nodes(connection: sqlite3.Connection, ids: Sequence[int]) -> list[NodeRow]:
+    """What is known of nodes."""
+    statement = (
+        "SELECT n.id, r.run, r.known, r.pipeline, n.kind, n.step, n.position, n.name, c.status, c.origin_run, a.value, "
+        "a.size, a.codec, a.opaque, a.length, p.value FROM nodes n JOIN runs r ON r.id = n.run_id "
+        "LEFT JOIN cells c ON c.node_id = n.id LEFT JOIN artifacts a ON a.node_id = n.id "
+        "LEFT JOIN params p ON n.kind = 'param' AND p.run_id = n.run_id AND p.name = n.name WHERE n.id IN ({})"
+    )
+    found = {row[0]: NodeRow(*row) for row in _in_chunks(connection, statement, ids)}
+    return [found[one] for one in ids if one in found]
+
+
+def edges(connection: sqlite3.Connection, ids: Sequence[int], *, upwards: bool) -> list[EdgeRow]:
+    """The edges among nodes; `upwards`: those that a walk up goes along."""
+    inside = set(ids)
+    only = f"AND {_COMPUTED_ELSEWHERE}" if upwards else ""
+    statement = f"SELECT e.source, e.target, e.kind, e.name FROM edges e WHERE e.target IN ({{}}) {only}"
+    return [EdgeRow(*row) for row in _in_chunks(connection, statement, ids) if row[0] in inside]
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _in_chunks(connection: sqlite3.Connection, statement: str, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a statement for all ids, of which there may be more than a statement takes."""
+    for begin in range(0, len(ids), CHUNK):
+        chunk = ids[begin : begin + CHUNK]
+        yield from connection.execute(statement.format(_marks(chunk)), chunk)
+
+
+def _pairs(connection: sqlite3.Connection, statement: str, ids: Sequence[int]) -> dict[int, dict[str, str]]:
+    found: dict[int, dict[str, str]] = {one: {} for one in ids}
+    rows: Iterable[tuple[Any, ...]] = _in_chunks(connection, statement, ids)
+    for one, name, value in rows:
+        found[one][name] = value
+    return found

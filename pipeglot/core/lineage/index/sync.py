@@ -1,0 +1,189 @@
+"""Bring the index up to the ledger: one listing of the journal, then each new run once, and each open one again.
+
+The whole journal is listed: a folder has no cheaper way to list a part of it, no clock can hide a run, and runs that
+are gone from the store go from the index too. Of an open run only new records are read. Runs are read outside of
+transactions and written many at a time; of two processes that read the same run, the one that saw more of it wins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import PipeglotError
+from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.index.database import Database
+from pipeglot.core.lineage.index.rows import UNFIT, RunRows, run_rows
+from pipeglot.core.lineage.index.writing import Writer
+from pipeglot.core.lineage.ledger import Ledger, unpack, unpack_verdict
+from pipeglot.core.lineage.records import Start
+from pipeglot.core.lineage.state import RunState
+from pipeglot.core.lineage.view import open_status
+
+BATCH_RUNS = 200
+BATCH_ROWS = 50_000
+SLOW = 2.0
+"""Seconds after which somebody who waits is told why."""
+
+
+class Synced(NamedTuple):
+    """What a sync found. `unreadable` tells of each run that is left out, and is tried again at the next sync."""
+
+    read: int
+    unreadable: list[str]
+
+
+class _Known(NamedTuple):
+    """What the index has already."""
+
+    markers: dict[str, int]
+    open: dict[str, int]
+    """Id by run, of those without an end."""
+
+
+class Found(NamedTuple):
+    """A run that was read: its rows, and if it is open, the raw records of it that are new."""
+
+    rows: RunRows
+    markers: list[str]
+    fresh: dict[str, bytes]
+
+
+def sync(database: Database, ledger: Ledger, artifacts: Artifacts, tell: Callable[[str], object]) -> Synced:
+    """Read what is new. `tell` is called once if it takes long."""
+    return database.use(lambda: _Sync(database, ledger, artifacts, tell).run())
+
+
+class _Sync:
+    def __init__(self, database: Database, ledger: Ledger, artifacts: Artifacts, tell: Callable[[str], object]) -> None:
+        self.database = database
+        self.ledger = ledger
+        self.artifacts = artifacts
+        self.tell = tell
+        self.unreadable: list[str] = []
+        self.began = time.monotonic()
+        self.told = False
+
+    def run(self) -> Synced:
+        known = self._known()  # before the listing: what is in the index, and not in the listing, is gone
+        listed = list(self.ledger.markers())
+        self.unreadable += [f"`{key}` is no marker of the journal" for key, run in listed if not run]
+        new: dict[str, list[str]] = {}
+        for key, run in listed:
+            if run and key not in known.markers:
+                new.setdefault(run, []).append(key)
+        self._forget(known, {key for key, _ in listed})
+        todo = {**{run: new.get(run, []) for run in known.open}, **new}
+        read = self._read_all(todo, known)
+        self._refresh()
+        return Synced(read, self.unreadable)
+
+    def _known(self) -> _Known:
+        run = self.database.connection.execute
+        return _Known(
+            dict(run("SELECT marker, run_id FROM journal").fetchall()),
+            dict(run("SELECT run, id FROM runs WHERE known = 1 AND final = 0").fetchall()),
+        )
+
+    def _forget(self, known: _Known, listed: set[str]) -> None:
+        """Remove the runs that have no marker any more."""
+        gone = {marker for marker in known.markers if marker not in listed}
+        if not gone:
+            return
+        kept = {run for marker, run in known.markers.items() if marker not in gone}
+        with self.database.transaction() as connection:
+            writer = Writer(connection)
+            writer.drop_markers(gone)
+            for run in {known.markers[marker] for marker in gone} - kept:
+                writer.drop_run(run)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _read_all(self, todo: dict[str, list[str]], known: _Known) -> int:
+        count = size = 0
+        batch: list[Found] = []
+        for number, (run, markers) in enumerate(todo.items()):
+            found = self._guarded(run, markers, known.open.get(run))
+            if found is not None:
+                batch.append(found)
+                count += 1
+                size += len(found.rows.cells) + len(found.rows.edges)
+            if len(batch) >= BATCH_RUNS or size >= BATCH_ROWS:
+                self._write(batch)
+                batch, size = [], 0
+            self._say(number + 1, len(todo))
+        self._write(batch)
+        return count
+
+    def _guarded(self, run: str, markers: list[str], known: int | None) -> Found | None:
+        try:
+            return self._read(run, markers, known)
+        except PipeglotError as error:
+            self.unreadable.append(error.message)
+        except UNFIT as error:
+            self.unreadable.append(f"the records of run `{run}` do not fit together ({type(error).__name__}: {error})")
+        return None
+
+    def _read(self, run: str, markers: list[str], known: int | None) -> Found | None:
+        """A run, unless it has not begun, or an open one has nothing new."""
+        seen = self._pending_places(known) if known is not None else set()
+        fresh: dict[str, bytes] = {}
+        end = self.ledger.ended(run)  # before the listing: whatever an end counts, the listing has
+        for key in (keys.start(run), *self.ledger.store.list(keys.verdicts(run))):
+            data = None if key in seen else self.ledger.store.get(key)
+            if data is not None:
+                fresh[key] = data
+        if known is not None and not fresh and end is None and not markers:
+            return None
+        records = {**(dict(self._pending(known)) if known is not None else {}), **fresh}
+        head = records.pop(keys.start(run), None)
+        if head is None:
+            return None
+        start = unpack(head, keys.start(run))
+        if not isinstance(start, Start) or start.run != run:
+            raise PipeglotError(f"`{keys.start(run)}` holds a record of another place")
+        state = RunState(self.ledger.ir(start.ir), start.params, self.artifacts)
+        state.apply_all(unpack_verdict(data, key, run) for key, data in records.items())
+        rows = run_rows(start, end, state, records=len(records), open_as=open_status(start))
+        return Found(rows, markers, {} if end else fresh)
+
+    def _pending_places(self, run_id: int) -> set[str]:
+        rows = self.database.connection.execute("SELECT place FROM pending WHERE run_id = ?", (run_id,))
+        return {row[0] for row in rows}
+
+    def _pending(self, run_id: int) -> Iterator[tuple[str, bytes]]:
+        yield from self.database.connection.execute("SELECT place, record FROM pending WHERE run_id = ?", (run_id,))
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def _write(self, batch: list[Found]) -> None:
+        if not batch:
+            return
+        with self.database.transaction() as connection:
+            writer = Writer(connection)
+            for found in batch:
+                writer.put(found.rows, found.markers, found.fresh)
+
+    def _refresh(self) -> None:
+        """Whether the process of an open run still lives is asked each time."""
+        rows = self.database.connection.execute(
+            "SELECT r.id, r.status, p.place, p.record FROM runs r JOIN pending p ON p.run_id = r.id "
+            "WHERE r.known = 1 AND r.final = 0 AND r.ended = 0 AND p.place = 'runs/' || r.run || '/start'"
+        ).fetchall()
+        changed = []
+        for run_id, status, place, record in rows:
+            start = unpack(record, place)
+            now = open_status(start) if isinstance(start, Start) else status
+            if now != status:
+                changed.append((now, run_id))
+        if changed:
+            with self.database.transaction() as connection:
+                connection.executemany("UPDATE runs SET status = ? WHERE id = ? AND final = 0", changed)
+
+    def _say(self, done: int, total: int) -> None:
+        if not self.told and time.monotonic() - self.began > SLOW:
+            self.told = True
+            runs = "1 run" if total == 1 else f"{total} runs"
+            self.tell(f"reading {runs} of `{self.ledger.store.uri}` into the index ({done} so far)")
