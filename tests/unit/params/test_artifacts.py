@@ -26,7 +26,7 @@ FORMS = "`RUN/STEP/OUTPUT`, `RUN/STEP/INDEX/OUTPUT`, `PIPELINE/STEP.OUTPUT@lates
         (Artifact[dict[str, int]] | None, OptionalType(of=MODEL)),
         (None | Artifact[dict[str, int]], OptionalType(of=MODEL)),
         (Artifact, ArtifactType()),
-        (Artifact[Any], ArtifactType()),
+        (Annotated[Any, Artifact], ArtifactType()),
         (Annotated[int, "no artifact"], ScalarType(name="int")),
     ],
 )
