@@ -120,7 +120,7 @@ class Functions:
             given = self._hint(source, maps)
             if given is MISSING or fits(given, parameter.hint):
                 return source
-            found = f"what it is given is `{type_text(given)}`"
+            found = f"it is given `{type_text(given)}`"
         wanted = f"`{type_text(parameter.hint)}` ({self._defined(function)})"
         told = f"argument `{name}` of `{function.name}` is {wanted}, and {found}"
         self.refuse(step, "types", told, "give it a value of that type")

@@ -351,3 +351,19 @@ def test_a_root_that_cannot_be_written(flow: Project) -> None:
         flow("check", "flow.py")
     finally:
         flow.root.chmod(0o700)
+
+
+def test_the_logical_date_of_a_run(project: Project) -> None:
+    """The day is that of the very moment which the run records, in the zone of the schedule."""
+    project.write("pipeglot.yaml", "stacks: \n  local: {backend: local}\n")
+    project.write(
+        "daily.py",
+        "from datetime import date\n"
+        "from pipeglot import Cron, LogicalDate, current_run, pipeline, step\n\n"
+        "@step(cache=False)\ndef same(day: date) -> bool:\n    return current_run().logical_date.date() == day\n\n"
+        "@pipeline(schedule=Cron('0 6 * * *', timezone='Pacific/Kiritimati'))\n"
+        "def daily(day: date = LogicalDate()) -> None:\n    same(day)\n",
+    )
+    for more, expected in ((), "true"), (("-p", "day=2001-02-03"), "false"):
+        run = project("run", "daily.py", *more, "--json").json
+        assert project("artifact", "get", f"{run['run_id']}/same/output").out.strip() == expected

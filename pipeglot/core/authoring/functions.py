@@ -237,7 +237,9 @@ def function_of(made: object) -> Function | None:
 def _default(parameter: Parameter) -> str:
     if parameter.default is MISSING:
         return ""
-    text = repr(parameter.default)
+    default = parameter.default
+    is_member = hasattr(type(default), "__members__")
+    text = f"{type(default).__name__}.{default.name}" if is_member else repr(default)
     text = text if len(text) <= 30 else "…"
     return f" = {text}" if parameter.hint is not MISSING else f"={text}"
 

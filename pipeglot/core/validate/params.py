@@ -62,15 +62,15 @@ def check_type(report: Report, who: str, kind: ParamType) -> bool:
     return not wrong
 
 
-def _type_problems(kind: ParamType) -> Iterator[str]:
+def _type_problems(kind: ParamType, *, whole: bool = True) -> Iterator[str]:
     if isinstance(kind, EnumType | RecordType) and not is_class_ref(kind.ref):
         yield f"{ticked(kind.ref)} is not written as `module:class`"
     if (isinstance(kind, EnumType) and not kind.members) or (isinstance(kind, LiteralType) and not kind.values):
         yield f"its type, `{'enum' if isinstance(kind, EnumType) else 'literal'}`, has nothing to choose from"
     for inner in _inner(kind):
-        if isinstance(inner, ArtifactType) and not isinstance(kind, OptionalType):
+        if isinstance(inner, ArtifactType) and not (whole and isinstance(kind, OptionalType)):
             yield f"an artifact is a whole parameter, and no part of a `{params.describe(kind)}`"
-        yield from _type_problems(inner)
+        yield from _type_problems(inner, whole=whole and isinstance(kind, OptionalType))
 
 
 def _inner(kind: ParamType) -> tuple[ParamType, ...]:

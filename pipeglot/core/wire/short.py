@@ -150,7 +150,7 @@ def _sources(node: Tree, key: str, maps: tuple[Tree, ...]) -> None:
 
 def _source(value: Any, maps: tuple[Tree, ...]) -> Any:
     if isinstance(value, list):
-        if any(isinstance(one, dict) for one in value):
+        if _holds_mapping(value):
             return {"kind": "list", "items": [_source(one, maps) for one in value]}
         return {"kind": "constant", "value": value}
     if not isinstance(value, dict):
@@ -160,6 +160,10 @@ def _source(value: Any, maps: tuple[Tree, ...]) -> Any:
     if "kind" in value:
         return value
     return _short_source(value, maps)
+
+
+def _holds_mapping(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_mapping, value)))
 
 
 def _short_source(value: Tree, maps: tuple[Tree, ...]) -> Any:
