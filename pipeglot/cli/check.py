@@ -23,7 +23,8 @@ def do_check(args: argparse.Namespace) -> int:
         loaded = load(target)
         refuse_or_note(loaded, stacks)
     pipeline = loaded.pipeline
-    steps = plural(sum(1 for _ in Plan(pipeline).steps()), "step")
+    plan = Plan(pipeline)
+    steps = plural(sum(1 for step in plan.steps() if step.id not in plan.hooks), "step")
     params = plural(len(pipeline.params), "parameter")
     names = listed([stack.name for stack in stacks])
     print(f"{pipeline.name} is fine: {steps}, {params}; {'stacks' if len(stacks) > 1 else 'stack'} {names} can run it")

@@ -184,7 +184,7 @@ class _Verify:
         if end is None:
             return
         try:
-            start, state = read_run(self.ledger, self.artifacts, run)
+            _, state = read_run(self.ledger, self.artifacts, run)
             digest = lineage_digest(state)
         except (Corrupt, NewerFormat, NotFound, *UNFIT) as error:
             self._trouble(keys.end(run, 1), "damaged", f"the records of run `{run}` do not fit: {error}", Touched(run))

@@ -99,7 +99,7 @@ def check(
     """Hold a pipeline against this backend and a stack's pools and secrets. `strict` makes every note a problem."""
     needed = needs(pipeline)
     problems = missing(needed, CAPABILITIES, locations, "local")
-    for step in (*Plan(pipeline).steps(), *pipeline.on_failure, *pipeline.on_success):
+    for step in Plan(pipeline).steps():
         problems += _undeclared(step, locations.get(step.id), stack, pools, secrets)
     notes = advisory(needed, CAPABILITIES, locations, "local")
     if strict:
