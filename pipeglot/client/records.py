@@ -140,7 +140,8 @@ class Records:
         run = found.start.run
         items = [cell[1] for cell in found.state.entries if cell[0] == step and cell[1]]
         if items and index not in items:
-            first, last = (f"`{said or run}/{step}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
+            where = f"{said or run}/{step}"
+            first, last = (f"`{where}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
             raise NotFound(f"step `{step}` is a map: say which item", hint=f"{first} is the first, {last} the last")
         cell = self.cell(found, step, index)
         entry = found.state.entries.get(cell)
