@@ -130,16 +130,18 @@ class Records:
         name = parse_name(text)
         if name is None:
             run, step, index, output = parse_artifact_id(text)
-            return self._output(self.run(run), step, index, output)
+            return self._output(self.run(run), step, index, output, said=run)
         found = run_of_name(self, name)
         step, index, output = split_path(found, name)
         return self._output(found, step, index, output)
 
-    def _output(self, found: Found, step: str, index: Index, output: str) -> Artifact:
+    def _output(self, found: Found, step: str, index: Index, output: str, *, said: str = "") -> Artifact:
+        """`said` is how somebody called the run."""
         run = found.start.run
         items = [cell[1] for cell in found.state.entries if cell[0] == step and cell[1]]
         if items and index not in items:
-            first, last = (f"`{run}/{step}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
+            where = f"{said or run}/{step}"
+            first, last = (f"`{where}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
             raise NotFound(f"step `{step}` is a map: say which item", hint=f"{first} is the first, {last} the last")
         cell = self.cell(found, step, index)
         entry = found.state.entries.get(cell)
