@@ -1,0 +1,116 @@
+"""Run a generated pipeline and hold what the ledger says of it against the interpreter."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.ir import Pipeline, Step
+from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.digest import lineage_digest
+from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.lineage.records import Attempt, Start, Verdict
+from pipeglot.core.lineage.state import RunState
+from pipeglot.core.lineage.view import read_run
+from pipeglot.core.run_step import Job, Runtime
+from pipeglot.core.store import open_store
+from pipeglot.runtime_local.listener import Silent
+from pipeglot.runtime_local.pool import Pool
+from pipeglot.runtime_local.runner import LocalRun, Settings
+from tests.oracle.interpreter import Interpreter, Outcome
+
+ROOT = Path(__file__).parents[2]
+
+
+class Unwatched:
+    """Nobody enforces a timeout."""
+
+    def calling(self) -> None: ...
+
+    def called(self) -> None: ...
+
+
+def in_workers(pipeline: Pipeline, given: dict[str, Any], folder: Path) -> str:
+    """Run it as a user would, in processes. Returns the run's id."""
+    settings = Settings(stack="local", root=str(ROOT), roots=(str(ROOT),), work=str(folder / "work"), max_parallel=2)
+    pool = Pool()
+    try:
+        store = open_store(str(folder / "store"))
+        return LocalRun(pipeline, given, store, settings, pool, Silent()).execute().run_id
+    finally:
+        pool.close()
+
+
+def in_any_order(pipeline: Pipeline, given: dict[str, Any], folder: Path, chance: random.Random) -> str:
+    """Run it in this process; whichever cell is ready may be next, or an attempt of one that failed before."""
+    store = open_store(str(folder / "store"))
+    ledger, artifacts, plan = Ledger(store), Artifacts(store), Plan(pipeline)
+    run = keys.run_id("local", pipeline.name, str(chance.random()))
+    start = Start(
+        run=run,
+        pipeline=pipeline.name,
+        stack="local",
+        backend="local",
+        ir=ledger.put_ir(pipeline),
+        params=given,
+        created="2026-01-01T00:00:00+00:00",
+        logical_date="2026-01-01T00:00:00+00:00",
+    )
+    ledger.start(start)
+    state = RunState(pipeline, given, artifacts, plan)
+    runtime = Runtime(start, ledger, artifacts, {}, plan=plan)
+    waiting: list[tuple[Cell, int]] = [(cell, 1) for cell in state.take_ready()]
+    while waiting:
+        cell, attempt = waiting.pop(chance.randrange(len(waiting)))
+        record = _attempt(runtime, state, plan.step(cell[0]), cell, attempt)
+        if isinstance(record, Attempt):
+            waiting.append((cell, attempt + 1))
+            continue
+        state.apply(record)
+        waiting += [(cell, 1) for cell in state.take_ready()]
+    return run
+
+
+def _attempt(runtime: Runtime, state: RunState, step: Step, cell: Cell, attempt: int) -> Verdict | Attempt:
+    job = Job(step=step, index=cell[1], args=state.arguments.of_step(*cell), attempt=attempt)
+    if attempt == 1:
+        found = runtime.lookup(job)
+        if isinstance(found, Verdict):
+            return found
+    return runtime.execute(job, Unwatched())
+
+
+def compare(pipeline: Pipeline, given: dict[str, Any], run: str, folder: Path, *, again: bool = False) -> str | None:
+    """Hold a run against the interpreter; `again` tells that everything was computed before. Returns its digest."""
+    store = open_store(str(folder / "store"))
+    ledger, artifacts = Ledger(store), Artifacts(store)
+    start, state = read_run(ledger, artifacts, run)
+    expected = Interpreter(pipeline, given)
+    assert state.finished
+    assert {cell: entry.status for cell, entry in state.entries.items()} == {
+        cell: outcome.status for cell, outcome in expected.cells.items()
+    }
+    assert state.status == expected.status
+    for cell, outcome in expected.cells.items():
+        verdict = state.entries[cell].verdict
+        if verdict is not None:
+            _same(expected.steps[cell[0]], verdict, outcome, artifacts, again=again)
+    return lineage_digest(state, start.params)
+
+
+def _same(step: Step, verdict: Verdict, outcome: Outcome, artifacts: Artifacts, *, again: bool) -> None:
+    seen = verdict.observed
+    if verdict.status == "succeeded":
+        values = {name: artifacts.load(ref, name=name) for name, ref in seen.refs.items()}
+        names = [output.name for output in step.returns.outputs]
+        wanted = outcome.value if len(names) > 1 else [outcome.value][: len(names)]
+        assert values == dict(zip(names, wanted, strict=True)), step.id
+    if seen.cached is None:
+        assert seen.attempt == outcome.attempts, step.id
+    reusable = step.cache.enabled and step.cache.expires is None and step.trigger == "all_success"
+    if again and verdict.status == "succeeded":
+        assert (seen.cached is not None) == reusable, step.id
