@@ -78,7 +78,7 @@ def in_any_order(pipeline: Pipeline, given: dict[str, Any], folder: Path, chance
 def _attempt(runtime: Runtime, state: RunState, step: Step, cell: Cell, attempt: int) -> Verdict | Attempt:
     job = Job(step=step, index=cell[1], args=state.arguments.of_step(*cell), attempt=attempt)
     if attempt == 1:
-        found = runtime.lookup(job)
+        found = runtime.reuse(job)
         if isinstance(found, Verdict):
             return found
     return runtime.execute(job, Unwatched())
@@ -88,7 +88,7 @@ def compare(pipeline: Pipeline, given: dict[str, Any], run: str, folder: Path, *
     """Hold a run against the interpreter; `again` tells that everything was computed before. Returns its digest."""
     store = open_store(str(folder / "store"))
     ledger, artifacts = Ledger(store), Artifacts(store)
-    start, state = read_run(ledger, artifacts, run)
+    _, state = read_run(ledger, artifacts, run)
     expected = Interpreter(pipeline, given)
     assert state.finished
     assert {cell: entry.status for cell, entry in state.entries.items()} == {
@@ -99,7 +99,7 @@ def compare(pipeline: Pipeline, given: dict[str, Any], run: str, folder: Path, *
         verdict = state.entries[cell].verdict
         if verdict is not None:
             _same(expected.steps[cell[0]], verdict, outcome, artifacts, again=again)
-    return lineage_digest(state, start.params)
+    return lineage_digest(state)
 
 
 def _same(step: Step, verdict: Verdict, outcome: Outcome, artifacts: Artifacts, *, again: bool) -> None:

@@ -246,7 +246,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _compare(op: str, left: Any, right: Any) -> bool:
-    if left is None or right is None or type(left) is not type(right):
+    if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
         raise Undecided
     words = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
     return bool(getattr(operator, words[op])(left, right))
