@@ -4,6 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as type checkers know it; `typing` alone costs more than all else here
 if TYPE_CHECKING:
+    from pipeglot.client.api import get_run as get_run
+    from pipeglot.client.api import runs as runs
+    from pipeglot.client.run import Run as Run
     from pipeglot.core.authoring.conditions import all_of as all_of
     from pipeglot.core.authoring.conditions import any_of as any_of
     from pipeglot.core.authoring.conditions import is_in as is_in
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from pipeglot.core.errors import DefinitionError as DefinitionError
     from pipeglot.core.errors import Permanent as Permanent
     from pipeglot.core.errors import PipeglotError as PipeglotError
+    from pipeglot.core.errors import RunFailed as RunFailed
 
 __version__ = "0.1.0"
 
@@ -38,9 +42,11 @@ _HOMES = {
     "authoring.settings": ("Cache", "Resources", "Retry"),
     "authoring.steps": ("Step", "each", "step"),
     "context": ("current_run", "log_metrics", "secret"),
-    "errors": ("DefinitionError", "Permanent", "PipeglotError"),
+    "errors": ("DefinitionError", "Permanent", "PipeglotError", "RunFailed"),
 }
+_CLIENT = {"Run": "run", "get_run": "api", "runs": "api"}
 _NAMES = {name: f"pipeglot.core.{module}" for module, names in _HOMES.items() for name in names}
+_NAMES |= {name: f"pipeglot.client.{module}" for name, module in _CLIENT.items()}
 
 __all__ = [
     "Cache",
@@ -52,12 +58,15 @@ __all__ = [
     "Pipeline",
     "Resources",
     "Retry",
+    "Run",
+    "RunFailed",
     "Step",
     "__version__",
     "all_of",
     "any_of",
     "current_run",
     "each",
+    "get_run",
     "is_in",
     "is_none",
     "log_metrics",
@@ -65,6 +74,7 @@ __all__ = [
     "one_of",
     "otherwise",
     "pipeline",
+    "runs",
     "secret",
     "step",
     "when",

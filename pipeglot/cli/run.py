@@ -58,8 +58,8 @@ def parse_params(given: list[str]) -> dict[str, str]:
 
 def _execute(args: argparse.Namespace, target: Target, stack: LocalStack, texts: dict[str, str], pool: Pool) -> RunView:
     from pipeglot.cli.checks import refuse_or_note
-    from pipeglot.cli.display import make_display
-    from pipeglot.cli.display.report import report
+    from pipeglot.client.display import make_display
+    from pipeglot.client.display.report import report
     from pipeglot.core.params import resolve
 
     loaded = load(target)

@@ -40,11 +40,14 @@ class Ended(NamedTuple):
 
 
 class Pool:
-    """Worker processes, forked by a zygote. Make it before importing user code: then the zygote costs a fork only."""
+    """Worker processes, forked by a zygote. Make it before importing user code: then the zygote costs a fork only.
 
-    def __init__(self) -> None:
+    Where that code is imported already, say `fresh`: the zygote is a new Python, and steps see modules as they are now.
+    """
+
+    def __init__(self, *, fresh: bool = False) -> None:
         self._control, other = socket.socketpair()
-        self._child = _start_zygote(self._control, other)
+        self._child = _start_zygote(self._control, other, fresh=fresh)
         other.close()
         self.workers: dict[int, Worker] = {}
         self._early: list[Report | Ended] = []
@@ -160,19 +163,26 @@ class Pool:
         return zygote.EVENT.unpack(data)
 
 
-def _start_zygote(ours: socket.socket, theirs: socket.socket) -> int:
+def _start_zygote(ours: socket.socket, theirs: socket.socket, *, fresh: bool) -> int:
     """Start the process that makes workers; returns its pid."""
-    if _may_fork():
+    if not fresh and _may_fork():
         zygote.preload()
         pid = os.fork()
         if pid == 0:
             ours.close()
             _serve(theirs)
         return pid
+    import json
+
     theirs.set_inheritable(True)
-    command = [sys.executable, "-m", "pipeglot.runtime_local.zygote", str(theirs.fileno())]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return os.posix_spawn(sys.executable, command, env)
+    words = [_HOME, str(theirs.fileno()), json.dumps([os.path.abspath(path) for path in sys.path])]
+    return os.posix_spawn(sys.executable, [sys.executable, "-P", "-c", _PROGRAM, *words], os.environ)
+
+
+_HOME = __file__.rpartition(f"{os.sep}pipeglot{os.sep}")[0]
+
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from pipeglot.runtime_local import zygote; zygote.main()"
+"""Our own modules come before the caller's `sys.path`, or a `queue.py` of the user's would be found before Python's."""
 
 
 def _serve(control: socket.socket) -> NoReturn:

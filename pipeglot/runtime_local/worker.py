@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from pipeglot.core import session
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.context import Terminated
 from pipeglot.core.errors import PipeglotError
@@ -82,12 +83,27 @@ def _serve(sock: socket.socket) -> None:
     os.chdir(hello.root)
     use_roots(hello.roots, hello.sources)
     _open_streams()
+    session.become_worker()
     worker = _Worker(sock, hello)
+    broken = _restored(hello.session) if hello.session else None
     while isinstance(order := receive_order(sock), Run):
-        done = worker.run(order)
+        done = broken or worker.run(order)
         send(sock, done)
         if isinstance(done, Done) and done.last:
             return
+
+
+def _restored(path: str) -> Broken | None:
+    """Define here what the caller's `__main__` did; what stands against it, if anything."""
+    try:
+        session.restore(Path(path).read_bytes())
+    except Exception as error:  # noqa: BLE001  # whatever the user's classes raise
+        import traceback
+
+        told = "".join(traceback.format_exception(error)[-2:]).rstrip()
+        message = f"a worker cannot define what the notebook defined:\n\n{told}"
+        return Broken(message, "write it in a file in the project, and import it", recording=False)
+    return None
 
 
 class _Worker:

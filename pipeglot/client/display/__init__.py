@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from typing import IO
 
-from pipeglot.cli.display.board import Board
-from pipeglot.cli.display.guard import Guard
-from pipeglot.cli.text import is_terminal
+from pipeglot.client.display.board import Board
+from pipeglot.client.display.guard import Guard
+from pipeglot.client.text import is_terminal
 
 
 def make_display(stream: IO[str]) -> Guard:
     """The display for a stream: live on a terminal that a person looks at, plain anywhere else."""
     if is_terminal(stream) and not os.environ.get("CI"):
-        from pipeglot.cli.display.live import Live
+        from pipeglot.client.display.live import Live
 
         return Guard(Live(Board(), stream))
-    from pipeglot.cli.display.plain import Plain
+    from pipeglot.client.display.plain import Plain
 
     return Guard(Plain(Board(), stream))
 
