@@ -13,6 +13,7 @@ COMMANDS = {
     "stack list": "the stacks of this project",
     "stack show": "one stack, with its defaults",
     "stack set": "make a stack the active one of this checkout",
+    "stack schema": "the JSON schema of pipeglot.yaml, for editors",
     "runs list": "the runs in the store, the latest first",
     "runs show": "one run, step by step",
     "runs logs": "what the steps of a run printed",
@@ -20,6 +21,7 @@ COMMANDS = {
     "artifact show": "one artifact: what it is and where it came from",
     "artifact get": "the value of an artifact, on the screen or as a file",
     "cache explain": "why a step ran or was reused: what changed, and against which run",
+    "completion": "a script for bash, zsh or fish that completes commands, runs, steps and pipelines",
 }
 
 GROUPS = {

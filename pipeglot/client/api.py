@@ -23,7 +23,6 @@ from pipeglot.stacks.workspace import Workspace, workspace_at
 if TYPE_CHECKING:
     from pipeglot.core.authoring.pipelines import Pipeline
     from pipeglot.core.lineage.view import RunView
-    from pipeglot.runtime_local.runner import LocalRun
 
 _MAIN = "__main__"
 
@@ -63,7 +62,10 @@ def run(pipeline: Pipeline[..., Any], args: tuple[Any, ...], given: dict[str, An
 
 
 def _execute(code: _Code, stack: LocalStack, params: dict[str, Any], how: How) -> tuple[RunView, Records]:
-    """On the local runner, in workers of a new Python: the caller's own has user code in it, and maybe threads."""
+    """On the local runner, in workers of a new Python: the caller's own has user code in it, and maybe threads.
+
+    What `launch` does for the command line, for code that may come from a notebook.
+    """
     from msgspec import structs
 
     from pipeglot.client.launch import local_settings
@@ -81,7 +83,7 @@ def _execute(code: _Code, stack: LocalStack, params: dict[str, Any], how: How) -
             view = local.execute()
         finally:
             pool.close()
-        screen.ended(view, local)
+        screen.ended(view)
     return view, Records(workspace, store)
 
 
@@ -118,7 +120,7 @@ class _Screen:
         if not self.quiet:
             self.listener.close()
 
-    def ended(self, view: RunView, local: LocalRun) -> None:
+    def ended(self, view: RunView) -> None:
         """One line if all went well. What failed is told by the exception, or by the run that is returned."""
         if self.quiet or self.notebook:
             return

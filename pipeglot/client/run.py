@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,8 +186,8 @@ class Steps(Mapping[str, "StepRuns"]):
         return "\n".join(repr(step) for step in self.values())
 
 
-class StepRuns(Sequence["StepRuns"]):
-    """What became of a step. In a map, a sequence of its items: `run.steps["train"][3]`."""
+class StepRuns:
+    """What became of a step. In a map it has items, by number: `run.steps["train"][3]`, in a map in a map `[3][7]`."""
 
     def __init__(self, run: Run, name: str, index: Index, views: list[StepView]) -> None:
         self._run = run
@@ -257,7 +257,7 @@ class StepRuns(Sequence["StepRuns"]):
     def __iter__(self) -> Iterator[StepRuns]:
         return (self._item(number) for number in self._items())
 
-    def __getitem__(self, number: int | tuple[int, ...]) -> StepRuns:  # type: ignore[override]  # slices: see below
+    def __getitem__(self, number: int | tuple[int, ...]) -> StepRuns:
         if isinstance(number, tuple):
             found = self
             for one in number:

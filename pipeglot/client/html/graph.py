@@ -52,17 +52,15 @@ def state_of(views: list[StepView]) -> str:
 
 
 def told(views: list[StepView], *, is_map: bool) -> str:
-    """How long it took; of a map, how many items are where."""
+    """How long it took; of a map, how many of its items are in the worst state."""
     seconds = sum(view.seconds for view in views if not view.cached)
     lasted = duration(seconds) if any(view.seconds and not view.cached for view in views) else ""
-    if not is_map:
+    if not is_map or (len(views) == 1 and not views[0].index):
         return lasted
-    if len(views) == 1 and not views[0].index:
-        return ""
     counts = Counter("cached" if view.cached else view.status for view in views)
-    parts = [plural(len(views), "item")]
-    parts += [f"{counts[state]} {state}" for state in _WORST_FIRST if counts[state] and len(counts) > 1]
-    return ", ".join([*parts, lasted] if lasted else parts)
+    worst = counts[state_of(views)]
+    items = plural(len(views), "item") if worst == len(views) else f"{worst} of {plural(len(views), 'item')}"
+    return f"{items}, {lasted}" if lasted else items
 
 
 def _box(plan: Plan, name: str, node: object, views: list[StepView] | None) -> Box:
@@ -94,7 +92,7 @@ def _tip(name: str, views: list[StepView], detail: str) -> str:
 
 
 def _edges(plan: Plan, boxes: Mapping[str, Box]) -> list[tuple[str, str, bool]]:
-    """From whatever a node waits for; the first steps of a branch wait for its condition, those of a map for its list."""
+    """From whatever a node waits for; the steps of a branch wait for its condition, those of a map for its list."""
     found: dict[tuple[str, str], bool] = {}
     for name, place in plan.places.items():
         needs = {step: True for need in place.needs for step in need.steps}

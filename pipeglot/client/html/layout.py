@@ -7,6 +7,7 @@ sweeps that put each box at the median of its neighbours, then straightened posi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 GAP = 18.0
@@ -33,7 +34,7 @@ class Layout(NamedTuple):
 
 
 def lay_out(sizes: dict[str, Size], edges: Sequence[tuple[str, str]], groups: dict[str, str], gap: float) -> Layout:
-    """Boxes must come in an order in which no edge leads back, as the nodes of a pipeline do; `gap` is between ranks."""
+    """Boxes come in an order in which no edge leads back, as nodes of a pipeline do; `gap` is a rank's distance."""
     rank = _ranks(sizes, edges)
     heights = {name: size.height for name, size in sizes.items()}
     chains = _chains(rank, edges, heights)
@@ -106,7 +107,7 @@ def _links(edges: Sequence[tuple[str, str]], chains: dict[tuple[str, str], list[
     links = _Links({}, {})
     for start, end in edges:
         way = [start, *chains[start, end], end]
-        for one, other in zip(way, way[1:], strict=False):
+        for one, other in pairwise(way):
             if one not in links.before.setdefault(other, []):
                 links.before[other].append(one)
                 links.after.setdefault(one, []).append(other)
@@ -161,7 +162,7 @@ def _median(places: list[int], otherwise: float) -> float:
 def _crossings(columns: list[list[str]], links: _Links) -> int:
     """How often edges between neighbouring columns cross: the inversions of their ends, counted in a Fenwick tree."""
     total = 0
-    for left, right in zip(columns, columns[1:], strict=False):
+    for left, right in pairwise(columns):
         place = {name: number for number, name in enumerate(right)}
         ends = [place[one] for name in left for one in sorted(links.after.get(name, ()), key=lambda one: place[one])]
         tree = [0] * (len(right) + 1)
@@ -211,7 +212,7 @@ def _heights(columns: list[list[str]], heights: dict[str, float], links: _Links)
 def _settle(column: list[str], wanted: list[float], heights: dict[str, float], y: dict[str, float]) -> None:
     """The places nearest to those wanted (in least squares) that keep the order and the gaps: pooled neighbours."""
     offsets = [0.0]
-    for one, other in zip(column, column[1:], strict=False):
+    for one, other in pairwise(column):
         offsets.append(offsets[-1] + (heights[one] + heights[other]) / 2 + GAP)
     blocks: list[tuple[float, int]] = []  # the sum of what its members want, and how many they are
     for want, offset in zip(wanted, offsets, strict=True):

@@ -25,12 +25,12 @@ MOST_ERRORS = 5
 MOST_BOXES = 600
 _OPEN_BOXES = 40
 _LIGHT = (
-    "--bg:#fff;--ink:#1f2328;--dim:#656d76;--line:#d0d7de;--card:#f6f8fa;--edge:#8c959f;"
+    "color-scheme:light;--bg:#fff;--ink:#1f2328;--dim:#656d76;--line:#d0d7de;--card:#f6f8fa;--edge:#8c959f;"
     "--succeeded:#1a7f37;--cached:#0969da;--failed:#cf222e;--skipped:#6e7781;--cancelled:#9a6700;--running:#8250df;"
     "--lost:#bc4c00;--waiting:#6e7781"
 )
 _DARK = (
-    "--bg:#0d1117;--ink:#e6edf3;--dim:#8b949e;--line:#30363d;--card:#161b22;--edge:#6e7681;"
+    "color-scheme:dark;--bg:#0d1117;--ink:#e6edf3;--dim:#8b949e;--line:#30363d;--card:#161b22;--edge:#6e7681;"
     "--succeeded:#3fb950;--cached:#58a6ff;--failed:#ff7b72;--skipped:#8b949e;--cancelled:#d29922;--running:#bc8cff;"
     "--lost:#f0883e;--waiting:#8b949e"
 )
@@ -44,7 +44,7 @@ body[data-jp-theme-light="false"] .pipeglot,body.vscode-dark .pipeglot{{{_DARK}}
 .pipeglot .h b{{font-size:15px}}
 .pipeglot .q{{color:var(--dim)}}
 .pipeglot .draw{{overflow:auto;max-height:620px;margin:4px 0}}
-.pipeglot svg{{display:block;max-width:none}}
+.pipeglot svg{{display:block;max-width:100%;height:auto}}
 .pipeglot svg text{{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;text-anchor:middle;fill:var(--ink)}}
 .pipeglot svg .n{{font-weight:600}}
 .pipeglot svg .d{{font-size:10.5px;fill:var(--dim)}}
@@ -126,12 +126,13 @@ def _folded(what: str, table: str, count: int) -> str:
 
 def _run_head(view: RunView, end: End | None) -> str:
     params = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in view.params.items())
+    where = f"run <code>{_text(view.run_id[:10])}</code> on {_text(view.stack)}"
     parts = [
         f"<b>{_text(view.pipeline)}</b>",
         _state(view.status),
         f"<span class='q'>{_lasted(view, end)}</span>",
         f"<span class='q'>{_text(params)}</span>" if params else "",
-        f"<span class='q'>run <code>{_text(view.run_id[:10])}</code> on {_text(view.stack)}, {when(view.created)}</span>",
+        f"<span class='q'>{where}, {when(view.created)}</span>",
     ]
     return "".join(parts)
 

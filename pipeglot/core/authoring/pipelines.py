@@ -148,7 +148,7 @@ class Pipeline(Generic[P, R_co]):
         if trace is None:
             raise UsageError(
                 f"`{self.name}` is a pipeline: calling it runs nothing",
-                hint=f"`{self._function.name}.run(…)` runs it, and so does `pipeglot run FILE.py:{self._function.name}`;"
+                hint=f"`{self._function.name}.run(…)` runs it, as does `pipeglot run FILE.py:{self._function.name}`;"
                 " in another pipeline, a call adds its steps",
             )
         if trace.elsewhere():

@@ -64,7 +64,7 @@ def _runs(call: ast.Call, main: dict[str, Any]) -> bool:
     node: ast.expr = call
     while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("run", "on"):
         node = node.func.value
-    kind = type(main.get(node.id)) if isinstance(node, ast.Name) and node is not call else None
+    kind = type(main.get(node.id)) if isinstance(node, ast.Name) else None
     return kind is not None and kind.__module__ == "pipeglot.core.authoring.pipelines"
 
 
