@@ -22,7 +22,7 @@ MOST_RUNS = 10
 MOST_BYTES = 1 << 20
 _IR = (".json", ".yaml", ".yml")
 
-_BASH = r"""# pipeglot completion for bash. To install, write `eval "$(pipeglot completion bash)"` into ~/.bashrc, or run
+_BASH = r"""# pipeglot completion for bash. To install, write `eval "$(pipeglot completion bash)"` into ~/.bashrc, or:
 # pipeglot completion bash > ~/.local/share/bash-completion/completions/pipeglot
 _pipeglot() {
     local IFS=$'\n'

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from pipeglot.client.records import Records, open_records, open_stack_store
 from pipeglot.client.run import Run
 from pipeglot.client.selection import Selection
+from pipeglot.client.text import plural
 from pipeglot.core import session
 from pipeglot.core.errors import RunFailed, UsageError
 from pipeglot.stacks.models import LocalStack
@@ -41,7 +42,7 @@ class How(NamedTuple):
 
 def run(pipeline: Pipeline[..., Any], args: tuple[Any, ...], given: dict[str, Any], how: How) -> Run:
     """Run a pipeline and wait for its end. Raises `RunFailed` unless `how.check` is false."""
-    _refuse_inside_a_step(pipeline)
+    _refuse_nested(pipeline)
     from pipeglot.client.checks import notes_or_refusal
     from pipeglot.core.params import resolve
 
@@ -166,7 +167,8 @@ def _by_name(pipeline: Pipeline[..., Any], args: tuple[Any, ...], given: dict[st
     names = list(pipeline._function.parameters)
     if len(args) > len(names):
         raise UsageError(
-            f"`{pipeline.name}.run` is given {len(args)} arguments, and `{pipeline.name}` has {len(names)} parameters",
+            f"`{pipeline.name}.run` is given {len(args)} arguments,"
+            f" and `{pipeline.name}` has {plural(len(names), 'parameter')}",
             hint=f"its parameters are: {', '.join(f'`{name}`' for name in names)}" if names else "leave them out",
         )
     values = dict(zip(names, args, strict=False))
@@ -197,7 +199,11 @@ def _load(pipeline: Pipeline[..., Any]) -> _Code:
         )
     if module == _MAIN:  # imported by its name, as workers do, so that it is the same code to all of them
         target = locate(f"{file}:{pipeline._function.qualname}")
-        return _Code(target.workspace, target.workspace.roots, load(target))
+        _importing.add(file)
+        try:
+            return _Code(target.workspace, target.workspace.roots, load(target))
+        finally:
+            _importing.discard(file)
     from pipeglot.core.code import Project
 
     target = locate(str(file))
@@ -230,13 +236,20 @@ def _reach(roots: Iterable[str]) -> None:
     sys.path += [root for root in roots if root not in sys.path]
 
 
-def _refuse_inside_a_step(pipeline: Pipeline[..., Any]) -> None:
-    if not session.is_worker():
-        return
-    raise UsageError(
-        f"`{pipeline.name}.run(…)` was called while a worker imported its module, which would never end",
-        hint='put what a script does below `if __name__ == "__main__":`; a pipeline calls another one by its name',
-    )
+_GUARD = 'put what a script does below `if __name__ == "__main__":`'
+_importing: set[Path] = set()
+"""The scripts that are being imported by their names, to be run."""
+
+
+def _refuse_nested(pipeline: Pipeline[..., Any]) -> None:
+    """A run within a run: workers and scripts that import themselves would never end."""
+    if session.is_worker():
+        raise UsageError(
+            f"`{pipeline.name}.run(…)` was called in a worker: a run does not start runs",
+            hint=f"{_GUARD}; in a pipeline, `{pipeline.name}(…)` adds the steps of another one",
+        )
+    if _importing:
+        raise UsageError(f"`{pipeline.name}.run(…)` was called while its module was imported to run it", hint=_GUARD)
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +16,10 @@ from pipeglot.client.text import plural, size
 from pipeglot.core.errors import UsageError
 
 if TYPE_CHECKING:
-    import os
-
     from pipeglot.client.records import Artifact, Records
 
-_folder: tempfile.TemporaryDirectory[str] | None = None
+_folders: dict[int, str] = {}
+"""By process: a forked one must not remove the folder of the one that it comes from."""
 
 
 class Output:
@@ -96,11 +97,16 @@ class Outputs(Sequence[Any]):
 
 def _temporary() -> str:
     """One folder for all that this process loads."""
-    global _folder
-    if _folder is None:
-        _folder = tempfile.TemporaryDirectory(prefix="pipeglot-loaded-", ignore_cleanup_errors=True)
-        atexit.register(_folder.cleanup)
-    return _folder.name
+    pid = os.getpid()
+    if pid not in _folders:
+        _folders[pid] = tempfile.mkdtemp(prefix="pipeglot-loaded-")
+        atexit.register(_remove, pid)
+    return _folders[pid]
+
+
+def _remove(pid: int) -> None:
+    if pid == os.getpid():
+        shutil.rmtree(_folders[pid], ignore_errors=True)
 
 
 @contextmanager
