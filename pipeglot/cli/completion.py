@@ -78,8 +78,9 @@ def answer(shell: str, words: list[str]) -> int:
 
     try:
         if shell == "bash":
-            words, breaks = _split(words[0]), words[1] if len(words) > 1 else ""
-            lines = [_for_bash(found.word, words[-1], breaks) for found in candidates(words[1:])]
+            split, quoted = _split(words[0])
+            breaks = "" if quoted else words[1] if len(words) > 1 else ""
+            lines = [_for_bash(one.word, split[-1], breaks, quoted=quoted) for one in candidates(split[1:])]
         else:
             lines = ["\t".join(part for part in found if part) for found in candidates(words[1:])]
     except (PipeglotError, OSError):
@@ -88,8 +89,8 @@ def answer(shell: str, words: list[str]) -> int:
     return 0
 
 
-def _split(line: str) -> list[str]:
-    """As the shell would, with the word that is being written last."""
+def _split(line: str) -> tuple[list[str], bool]:
+    """As the shell would, with the word that is being written last; and whether that stands in open quotes."""
     import shlex
 
     for closing in ("", '"', "'", "\\"):
@@ -97,13 +98,16 @@ def _split(line: str) -> list[str]:
             words = shlex.split(f"{line}{closing}")
         except ValueError:
             continue
-        return [*words, ""] if not closing and line[-1:].isspace() else words
-    return line.split(" ")
+        written = closing or not line[-1:].isspace()
+        return (words if written else [*words, ""]), closing in ('"', "'")
+    return line.split(" "), False
 
 
-def _for_bash(word: str, current: str, breaks: str) -> str:
+def _for_bash(word: str, current: str, breaks: str, *, quoted: bool) -> str:
     """bash takes what follows the last `:` or `=` for the word, where it breaks words at them."""
     cut = max((current.rfind(char) + 1 for char in ":=" if char in breaks), default=0)
+    if quoted:
+        return word
     return "".join(f"\\{char}" if char in " '\"\\()&;<>|$`*?[]!#" else char for char in word[cut:])
 
 

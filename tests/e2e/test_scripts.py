@@ -85,7 +85,9 @@ def test_code_without_source_is_refused(project: Project) -> None:
 
 
 def test_a_pipeline_in_a_pipeline_is_not_run(flow: Project) -> None:
-    flow.write("outer.py", "from pipeglot import pipeline\nfrom flow import flow\n@pipeline\ndef o() -> None: flow.run()\n")
+    flow.write(
+        "outer.py", "from pipeglot import pipeline\nfrom flow import flow\n@pipeline\ndef o() -> None: flow.run()\n"
+    )
     done = flow("run", "outer.py:o", code=2)
     assert "`flow.run(…)` stands in a pipeline, which only says what runs" in done.err
     assert "hint: `flow(…)` adds its steps" in done.err

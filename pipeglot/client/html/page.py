@@ -26,8 +26,8 @@ MOST_BOXES = 600
 _OPEN_BOXES = 40
 _LIGHT = (
     "color-scheme:light;--bg:#fff;--ink:#1f2328;--dim:#656d76;--line:#d0d7de;--card:#f6f8fa;--edge:#8c959f;"
-    "--succeeded:#1a7f37;--cached:#0969da;--failed:#cf222e;--skipped:#6e7781;--cancelled:#9a6700;--running:#8250df;"
-    "--lost:#bc4c00;--waiting:#6e7781"
+    "--succeeded:#1a7f37;--cached:#0969da;--failed:#cf222e;--skipped:#59636e;--cancelled:#9a6700;--running:#8250df;"
+    "--lost:#bc4c00;--waiting:#59636e"
 )
 _DARK = (
     "color-scheme:dark;--bg:#0d1117;--ink:#e6edf3;--dim:#8b949e;--line:#30363d;--card:#161b22;--edge:#6e7681;"

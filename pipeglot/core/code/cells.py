@@ -11,6 +11,7 @@ from typing import Any
 
 _MAIN = "__main__"
 _HARMLESS = frozenset({"print", "display", "len", "type", "repr", "str", "help", "dir"})
+_MAKERS = frozenset({"step", "pipeline", "dataclass", "cache", "lru_cache", "wraps"})
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -76,7 +77,7 @@ def _living(main: dict[str, Any]) -> Iterator[tuple[str, ast.stmt]]:
             continue
         for statement in _parsed("".join(linecache.getlines(code.co_filename))):
             first = min((one.lineno for one in getattr(statement, "decorator_list", ())), default=statement.lineno)
-            if _defines(statement, name) and first == code.co_firstlineno:
+            if _defines(statement, name) and first == code.co_firstlineno and not _registers(statement):
                 yield name, statement
 
 
@@ -109,8 +110,7 @@ def _bound(statement: ast.stmt) -> set[str]:
     """The names that a statement binds, if that is all it is there for."""
     match statement:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            effects = any(isinstance(_called(one), ast.Attribute) and _registers(one) for one in _decorators(statement))
-            return set() if effects else {statement.name}
+            return set() if _registers(statement) else {statement.name}
         case ast.Assign(targets=targets):
             names = [_names(target) for target in targets]
             return set().union(*names) if all(names) else set()
@@ -131,18 +131,11 @@ def _names(target: ast.expr) -> set[str]:
     return set()
 
 
-def _decorators(statement: ast.stmt) -> list[ast.expr]:
-    return list(getattr(statement, "decorator_list", ()))
-
-
-def _called(decorator: ast.expr) -> ast.expr:
-    return decorator.func if isinstance(decorator, ast.Call) else decorator
-
-
-def _registers(decorator: ast.expr) -> bool:
-    """`@shown.register`: the name of the function is no matter."""
-    called = _called(decorator)
-    return isinstance(called, ast.Attribute) and called.attr not in ("step", "pipeline", "dataclass", "cache")
+def _registers(statement: ast.stmt) -> bool:
+    """`@shown.register` above a function: its name is no matter, and it stays when the name is bound anew."""
+    decorators = getattr(statement, "decorator_list", ())
+    called = (one.func if isinstance(one, ast.Call) else one for one in decorators)
+    return any(isinstance(one, ast.Attribute) and one.attr not in _MAKERS for one in called)
 
 
 def _read(statement: ast.stmt) -> set[str]:

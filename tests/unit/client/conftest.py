@@ -125,7 +125,9 @@ def files(text: str = "hello") -> None:
 @pytest.fixture
 def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """`flow.py`, imported, with the project as the working directory."""
-    (tmp_path / "pipeglot.yaml").write_text("stacks:\n  local: {backend: local}\n  other: {backend: local, store: two}\n")
+    (tmp_path / "pipeglot.yaml").write_text(
+        "stacks:\n  local: {backend: local}\n  other: {backend: local, store: two}\n"
+    )
     (tmp_path / ".pipeglot").mkdir()
     (tmp_path / ".pipeglot" / "stack").write_text("local\n")
     (tmp_path / "client_flow.py").write_text(FLOW)
