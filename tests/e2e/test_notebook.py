@@ -87,7 +87,8 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (project / "notebooks" / "helper.py").write_text("FACTOR = 3\n\ndef scale(n):\n    return FACTOR * n\n")
 
     def run(*cells: str) -> list[Any]:
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        v4: Any = nbformat.v4  # it is not typed
+        notebook = v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells])
         resources = {"metadata": {"path": str(project / "notebooks")}}
         NotebookClient(notebook, kernel_name="here", timeout=120, resources=resources, allow_errors=True).execute()
         return list(notebook.cells)
@@ -173,3 +174,12 @@ def test_a_class_that_was_defined_anew(execute: Any) -> None:
     cells = execute(IMPORTS, CLASSES, PIPELINE, "flow.on(quiet=True).run()", f"{CLASSES}\nflow.run()")
     assert "parameter `colour` of pipeline `flow`: `Colour` was defined anew since" in printed(cells[4])
     assert "hint: run the cell that defines the pipeline again" in printed(cells[4])
+
+
+def test_progress_goes_when_the_run_is_over(execute: Any) -> None:
+    code = (
+        "import time\n@step\ndef slow() -> None:\n    time.sleep(1.5)\n@pipeline\ndef p() -> None:\n    slow()\np.run()"
+    )
+    outputs = execute(IMPORTS, code)[1].outputs
+    assert [out.output_type for out in outputs] == ["display_data", "execute_result"]
+    assert outputs[0]["data"] == {"text/html": "", "text/plain": ""}

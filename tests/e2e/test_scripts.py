@@ -73,7 +73,8 @@ def test_a_failed_run_ends_the_script(flow: Project) -> None:
 
 
 def test_code_without_source_is_refused(project: Project) -> None:
-    code = "from pipeglot import pipeline, step\n@step\ndef one() -> int: return 1\n@pipeline\ndef p() -> None: one()\np.run()"
+    code = "from pipeglot import pipeline, step\n@step\ndef one() -> int: return 1\n"
+    code += "@pipeline\ndef p() -> None: one()\np.run()"
     done = python(project, "-c", code)
     if sys.version_info < (3, 13):  # later ones keep it
         assert done.code == 1

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipeglot import each, pipeline, step
+from pipeglot import pipeline, step
 from pipeglot.client.html.page import _STYLE
 
 VOID = {"br", "meta", "link", "img"}
@@ -84,7 +84,7 @@ def test_a_failed_run(flow: ModuleType) -> None:
 
 def test_a_pipeline(flow: ModuleType) -> None:
     page = harmless(flow.flow._repr_html_())
-    assert 'count: int = 3, colour: `"RED"` or `"BLUE"` = RED' in page.text or "count: int = 3" in page.text
+    assert "count: int = 3" in page.text
     assert "Trains a few." in page.text
 
 
@@ -131,7 +131,7 @@ def many(xs: list[list[int]]) -> int:
 
 @pipeline
 def inner(x: int) -> list[int]:
-    return one(one.map(each(one(x)))[0]) if False else one(x)
+    return one(x)
 
 
 @pipeline
