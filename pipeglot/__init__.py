@@ -4,6 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as type checkers know it; `typing` alone costs more than all else here
 if TYPE_CHECKING:
+    from pipeglot.client.api import get_run as get_run
+    from pipeglot.client.api import runs as runs
+    from pipeglot.client.run import Run as Run
     from pipeglot.core.artifact_refs import Artifact as Artifact
     from pipeglot.core.artifact_refs import artifact as artifact
     from pipeglot.core.authoring.conditions import all_of as all_of
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from pipeglot.core.errors import DefinitionError as DefinitionError
     from pipeglot.core.errors import Permanent as Permanent
     from pipeglot.core.errors import PipeglotError as PipeglotError
+    from pipeglot.core.errors import RunFailed as RunFailed
     from pipeglot.core.serializers import serializer as serializer
 
 __version__ = "0.1.0"
@@ -48,10 +52,12 @@ _HOMES = {
     "authoring.steps": ("Step", "step"),
     "checkpoints": ("checkpoint",),
     "context": ("current_run", "log_metrics", "secret"),
-    "errors": ("DefinitionError", "Permanent", "PipeglotError"),
+    "errors": ("DefinitionError", "Permanent", "PipeglotError", "RunFailed"),
     "serializers": ("serializer",),
 }
+_CLIENT = {"Run": "run", "get_run": "api", "runs": "api"}
 _NAMES = {name: f"pipeglot.core.{module}" for module, names in _HOMES.items() for name in names}
+_NAMES |= {name: f"pipeglot.client.{module}" for name, module in _CLIENT.items()}
 
 __all__ = [
     "Artifact",
@@ -65,6 +71,8 @@ __all__ = [
     "Pipeline",
     "Resources",
     "Retry",
+    "Run",
+    "RunFailed",
     "Step",
     "__version__",
     "all_of",
@@ -73,6 +81,7 @@ __all__ = [
     "checkpoint",
     "current_run",
     "each",
+    "get_run",
     "is_in",
     "is_none",
     "log_metrics",
@@ -80,6 +89,7 @@ __all__ = [
     "one_of",
     "otherwise",
     "pipeline",
+    "runs",
     "secret",
     "serializer",
     "step",

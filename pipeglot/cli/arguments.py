@@ -110,6 +110,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _argument("name", metavar="NAME", help="the stack that commands use from now on, in this checkout"),
         _FOLDER,
     ),
+    "stack schema": (),
     "runs list": (
         _argument("-n", "--limit", type=int, default=20, metavar="N", help="at most N runs (20; 0 is all)"),
         _argument("--since", metavar="WHEN", help="started then or later: `2d` (ago), `2026-11-01`, an ISO time"),
@@ -237,6 +238,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     ),
     "store reindex": (_STACK, _FOLDER, _JSON),
     "cache explain": (_RUN, _argument("step", metavar="STEP", help="the step"), _INDEX, _STACK, _FOLDER, _JSON),
+    "completion": (_argument("shell", choices=("bash", "zsh", "fish"), help="the shell"),),
 }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_fields, print_json, print_table
-from pipeglot.cli.text import cell_name, plural, size, when
 from pipeglot.client.records import Artifact
+from pipeglot.client.text import cell_name, plural, size, when
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Ref, Verdict
 from pipeglot.core.lineage.view import artifact_id

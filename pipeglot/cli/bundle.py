@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeglot.cli.output import print_fields, print_json, print_table, results_only
 from pipeglot.cli.parsing import folder_of
-from pipeglot.cli.text import plural, size
+from pipeglot.client.text import plural, size
 from pipeglot.core.bundle.archive import Bundle, make_bundle
 from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.stacks.target import load, locate

@@ -7,8 +7,8 @@ import argparse
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json
 from pipeglot.cli.parsing import parse_index
-from pipeglot.cli.text import cell_name, safe_line, when
 from pipeglot.client.explain import Change, Explanation, explain
+from pipeglot.client.text import cell_name, safe_line, when
 
 SHORT_ID = 10
 

@@ -7,7 +7,7 @@ import argparse
 from pipeglot.cli.checks import refuse_or_note
 from pipeglot.cli.output import results_only
 from pipeglot.cli.parsing import folder_of
-from pipeglot.cli.text import listed, plural
+from pipeglot.client.text import listed, plural
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.stacks.target import load, locate

@@ -14,6 +14,7 @@ COMMANDS = {
     "stack list": "the stacks of this project",
     "stack show": "one stack, with its defaults",
     "stack set": "make a stack the active one of this checkout",
+    "stack schema": "the JSON schema of pipeglot.yaml, for editors",
     "runs list": "the runs in the store, the latest first",
     "runs show": "one run, step by step",
     "runs logs": "what the steps of a run printed",
@@ -30,6 +31,7 @@ COMMANDS = {
     "cache explain": "why a step ran or was reused: what changed, and against which run",
     "bundle": "the project's code as the archive that travels to where it runs",
     "matrix": "what each backend supports",
+    "completion": "a script for bash, zsh or fish that completes commands, runs, steps and pipelines",
 }
 
 GROUPS = {

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json
-from pipeglot.cli.text import listed, paint, plural, safe_line, when
 from pipeglot.cli.values_text import change_text, value_lines
 from pipeglot.client.diff.model import (
     CellDiff,
@@ -25,6 +24,7 @@ from pipeglot.client.diff.model import (
     Upstream,
 )
 from pipeglot.client.diff.runs import diff_runs
+from pipeglot.client.text import listed, paint, plural, safe_line, when
 from pipeglot.core.errors import UsageError
 
 SHORT_ID = 10

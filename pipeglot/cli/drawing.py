@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from pipeglot.cli.text import listed, plural, safe_line, size
 from pipeglot.client.folding import Box, Folded, Key
 from pipeglot.client.lineage import GraphNode
+from pipeglot.client.text import listed, plural, safe_line, size
 
 SHORT_ID = 10
 WIDEST = 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pipeglot.cli.text import paint, safe
+from pipeglot.client.text import paint, safe
 from pipeglot.core.errors import DefinitionError, PipeglotError, Problem, Unsupported
 
 _ISSUES = "please report it, with the lines above"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeglot.core.errors import UsageError
+from pipeglot.stacks.state import make_state, write_schema
 
 CONFIG = "pipeglot.yaml"
 PIPELINE = "pipeline.py"
@@ -20,6 +21,7 @@ def do_init(args: argparse.Namespace) -> int:
     made = [name for name in (CONFIG, PIPELINE) if _create(folder / name, _template(name))]
     if _ignore(folder / ".gitignore"):
         made.append(".gitignore")
+    write_schema(make_state(folder))  # for editors: the first line of `pipeglot.yaml` names it
     print(f"made {', '.join(made)} in {folder.resolve()}", file=sys.stderr)
     cd = "" if folder.resolve() == Path.cwd() else f"  cd {_quoted(str(folder))}\n"
     print(f"\nnext:\n{cd}  pipeglot run {PIPELINE}\n  pipeglot run {PIPELINE} -p count=9")

@@ -11,7 +11,6 @@ from pipeglot.cli.drawing import SHORT_ID, draw
 from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json, print_table
-from pipeglot.cli.text import cell_name, size
 from pipeglot.client.folding import fold
 from pipeglot.client.indexed import Index
 from pipeglot.client.lineage import (
@@ -24,6 +23,7 @@ from pipeglot.client.lineage import (
     run_graph,
 )
 from pipeglot.client.records import Found, Records
+from pipeglot.client.text import cell_name, size
 from pipeglot.core.errors import Corrupt, UsageError
 
 

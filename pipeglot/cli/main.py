@@ -50,6 +50,10 @@ def _dispatch(words: list[str]) -> int:
     if not words:
         print(overview(), file=sys.stderr)
         return 2
+    if first == "__complete":  # what the scripts of `pipeglot completion` ask
+        from pipeglot.cli.completion import answer
+
+        return answer(words[1] if len(words) > 1 else "", words[2:])
     if first in GROUPS:
         return _group(first, words[1:])
     if first not in COMMANDS:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pipeglot.cli.text import paint, safe_line
+from pipeglot.client.text import paint, safe_line
 
 
 def print_json(value: Any) -> None:

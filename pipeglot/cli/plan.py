@@ -12,10 +12,10 @@ from pipeglot.cli.errors import note
 from pipeglot.cli.output import print_json, print_table, results_only
 from pipeglot.cli.parsing import folder_of
 from pipeglot.cli.run import parse_params
-from pipeglot.cli.text import cell_name, plural
 from pipeglot.client.launch import Request, prepare
 from pipeglot.client.plan import PlannedStep, RunPlan, plan_run
 from pipeglot.client.records import open_records
+from pipeglot.client.text import cell_name, plural
 from pipeglot.stacks.target import load, locate
 
 SHORT_ID = 10

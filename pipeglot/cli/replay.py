@@ -12,9 +12,9 @@ from msgspec import UNSET
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json, results_only
 from pipeglot.cli.parsing import parse_index
-from pipeglot.cli.text import cell_name, duration, listed, paint, plural, safe, safe_line, size, when
 from pipeglot.cli.values_text import value_lines, value_text
 from pipeglot.client.replay import Outcome, Replay, Replayed, refuse_missing_secrets
+from pipeglot.client.text import cell_name, duration, listed, paint, plural, safe, safe_line, size, when
 from pipeglot.core.calling import Watch
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.arguments import Arg, Gathered, Given, Saved

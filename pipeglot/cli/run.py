@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pipeglot.cli.output import as_json, results_only
 from pipeglot.cli.parsing import folder_of
-from pipeglot.client.launch import Outcome, Request, launch, target_text
+from pipeglot.client.launch import Outcome, Request, launch
 from pipeglot.core.errors import ParamError, Problem, Unsupported, UsageError
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.view import RunView
 from pipeglot.runtime_local.pool import Pool
-from pipeglot.stacks.target import Loaded, Target, load, locate
+from pipeglot.stacks.target import Loaded, Target, load, locate, target_text
 from pipeglot.stacks.workspace import Workspace, workspace_at
 
 
@@ -64,8 +64,8 @@ def _pool(request: Request) -> Iterator[Pool | None]:
 def _execute(target: Target, loaded: Loaded, request: Request, pool: Pool | None, onward: Commands) -> Outcome:
     from msgspec import structs
 
-    from pipeglot.cli.display import make_display
-    from pipeglot.cli.display.report import report
+    from pipeglot.client.display import make_display
+    from pipeglot.client.display.report import report
 
     request = structs.replace(request, target=target_text(target, loaded.pipeline))
     display = make_display(sys.stderr, plain=request.inline)

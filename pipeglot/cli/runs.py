@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeglot.cli.errors import note
-from pipeglot.cli.logs import log_file
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_fields, print_json, print_table
 from pipeglot.cli.parsing import parse_index
-from pipeglot.cli.text import cell_name, duration, is_terminal, paint, plural, safe, safe_log, when
+from pipeglot.client.logs import log_file
 from pipeglot.client.records import Found, Records
+from pipeglot.client.text import cell_name, duration, is_terminal, paint, plural, safe, safe_log, when
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.records import Failure, Observed, Ref

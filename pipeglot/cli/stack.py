@@ -36,6 +36,13 @@ def do_show(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_schema(args: argparse.Namespace) -> int:  # noqa: ARG001  # every command has them
+    from pipeglot.stacks.schema import schema_text
+
+    print(schema_text(), end="")
+    return 0
+
+
 def do_set(args: argparse.Namespace) -> int:
     workspace = workspace_at(folder_of(args))
     workspace.choose(args.name)

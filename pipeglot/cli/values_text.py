@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeglot.cli.text import listed, plural, safe, safe_line, size
 from pipeglot.client.diff.model import (
     ArrayDiff,
     Change,
@@ -21,6 +20,7 @@ from pipeglot.client.diff.model import (
     Upstream,
     ValueDiff,
 )
+from pipeglot.client.text import listed, plural, safe, safe_line, size
 
 _CHANGES = 8
 _COLUMNS = 12

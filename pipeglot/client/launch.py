@@ -27,7 +27,7 @@ from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.pool import Pool
 from pipeglot.runtime_local.runner import LocalRun, Origins, Settings
 from pipeglot.stacks.models import LocalStack
-from pipeglot.stacks.target import Loaded, Target
+from pipeglot.stacks.target import Loaded
 from pipeglot.stacks.workspace import Workspace
 
 MOST_TAGS = 50
@@ -168,12 +168,6 @@ def local_settings(
         cache=cache,
         anew=anew,
     )
-
-
-def target_text(target: Target, pipeline: Pipeline) -> str:
-    """A target so that it means the same pipeline from the project's root, also when its file gets a second one."""
-    file = os.path.relpath(target.file, target.workspace.root)
-    return file if target.module is None else f"{file}:{target.name or pipeline.name}"
 
 
 def check_tags(tags: dict[str, str]) -> None:

@@ -161,7 +161,12 @@ def parse_time(text: str, option: str, now: dt.datetime) -> int:
             aware = now - units.timedelta_of(text)
         except (UsageError, OverflowError):
             raise UsageError(f"`{option} {text}` is no time", hint=_TIME_HINT) from None
-    return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+    return microseconds(aware)
+
+
+def microseconds(time: dt.datetime) -> int:
+    """Since 1970."""
+    return (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 _TIME_HINT = "write how long ago, as `2d` or `90m`, a day, as `2026-11-01`, or a time, as `2026-11-01T06:00`"

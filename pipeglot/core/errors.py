@@ -12,6 +12,7 @@ PipeglotError                      exit code
 │   ├── Corrupt                    1   bytes are not what was written
 │   ├── NewerFormat                1   written by a later pipeglot
 │   └── Untrusted                  1   refused: would run code from a store that is not trusted
+├── RunFailed                      1   a run that Python started did not succeed; `.run` is that run
 ├── ValueRefused                   1   a value that cannot be stored so that it comes back equal
 └── StepError                      1   a step did not do what it promised
     ├── StepTimeout                1   ran longer than its timeout
@@ -21,7 +22,7 @@ PipeglotError                      exit code
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 
 class Location(NamedTuple):
@@ -61,6 +62,10 @@ class PipeglotError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n\nhint: {self.hint}" if self.hint else self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message says where, and our own frames say nothing to a user."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class DefinitionError(PipeglotError):
@@ -139,6 +144,16 @@ class Untrusted(StoreError):
     """Refused, for it would run code from a store that is not trusted."""
 
     code = "untrusted"
+
+
+class RunFailed(PipeglotError):
+    """A run that Python started did not succeed. `run` is that run, to look into."""
+
+    code = "run-failed"
+
+    def __init__(self, message: str, hint: str = "", *, run: Any = None) -> None:
+        super().__init__(message, hint=hint)
+        self.run = run
 
 
 class ValueRefused(PipeglotError):

@@ -28,6 +28,8 @@ class Hello(Struct, frozen=True, tag="hello"):
     temp: str
     cache: bool
     anew: tuple[str, ...] = ()
+    session: str = ""
+    """The file with what the caller's `__main__` defined, where that is no module that could be imported."""
 
 
 class Run(Struct, frozen=True, tag="run"):
@@ -59,10 +61,11 @@ class Done(Struct, frozen=True, tag="done"):
 
 
 class Broken(Struct, frozen=True, tag="broken"):
-    """The worker could not record the attempt: the store's fault, or ours."""
+    """The worker could not record the attempt: the store's fault, or ours. Without `recording`: nor begin with it."""
 
     message: str
     hint: str = ""
+    recording: bool = True
 
 
 ToWorker: TypeAlias = Hello | Run

@@ -173,10 +173,17 @@ def _start_zygote(ours: socket.socket, theirs: socket.socket, *, fresh: bool) ->
             ours.close()
             _serve(theirs)
         return pid
+    import json
+
     theirs.set_inheritable(True)
-    command = [sys.executable, "-m", "pipeglot.runtime_local.zygote", str(theirs.fileno())]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return os.posix_spawn(sys.executable, command, env)
+    words = [_HOME, str(theirs.fileno()), json.dumps([os.path.abspath(path) for path in sys.path])]
+    return os.posix_spawn(sys.executable, [sys.executable, "-P", "-c", _PROGRAM, *words], os.environ)
+
+
+_HOME = __file__.rpartition(f"{os.sep}pipeglot{os.sep}")[0]
+
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from pipeglot.runtime_local import zygote; zygote.main()"
+"""Our own modules come before the caller's `sys.path`, or a `queue.py` of the user's would be found before Python's."""
 
 
 def _serve(control: socket.socket) -> NoReturn:

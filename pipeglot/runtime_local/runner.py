@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import Corrupt, StepError, StepTimeout, StoreError, ValueRefused, WorkerDied
+from pipeglot.core.errors import Corrupt, StepError, StepTimeout, StoreError, UsageError, ValueRefused, WorkerDied
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
@@ -71,6 +71,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     sources: dict[str, str] = {}
     cache: bool = True
     anew: tuple[str, ...] = ()
+    session: bytes = b""
+    """What the caller's `__main__` defined, where that is a notebook."""
 
 
 class Origins(Struct, frozen=True, kw_only=True):
@@ -158,7 +160,7 @@ class LocalRun:
     def execute(self) -> RunView:
         """Run to the end. Raises `StoreError` if the store no longer takes records: then nothing more is claimed."""
         temp = make_folders(self.folder, self.ledger.store.uri)
-        self._hello = structs.replace(self._hello, temp=str(temp))
+        self._hello = structs.replace(self._hello, temp=str(temp), session=self._keep_session())
         try:
             with Interrupts() as interrupts:
                 self.listener.begun(self.start, self.plan)
@@ -269,6 +271,8 @@ class LocalRun:
         elif isinstance(message, Called):
             busy.called_at = None
         elif isinstance(message, Broken):
+            if not message.recording:
+                raise UsageError(message.message, hint=message.hint)
             raise StoreError(f"step `{busy.job.step.id}` could not be recorded: {message.message}", hint=message.hint)
         else:
             self._finish(worker, message)
@@ -424,6 +428,14 @@ class LocalRun:
         found = view(self.start, self.state)
         self.listener.ended(found)
         return found
+
+    def _keep_session(self) -> str:
+        """A file, for it may be large, and every worker reads it."""
+        if not self.settings.session:
+            return ""
+        path = self.folder / "session.pickle"
+        path.write_bytes(self.settings.session)
+        return str(path)
 
     def _clean_up(self) -> None:
         self.pool.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
+from pipeglot.core import session
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Watch
 from pipeglot.core.context import Terminated
@@ -84,12 +85,27 @@ def _serve(sock: socket.socket) -> None:
     use_roots(hello.roots, hello.sources)
     _open_streams()
     _warn_debuggers()
+    session.become_worker()
     worker = StepRunner(hello, Reporter(sock))
+    broken = _restored(hello.session) if hello.session else None
     while isinstance(order := receive_order(sock), Run):
-        done = worker.run(order)
+        done = broken or worker.run(order)
         send(sock, done)
         if isinstance(done, Done) and done.last:
             return
+
+
+def _restored(path: str) -> Broken | None:
+    """Define here what the caller's `__main__` did; what stands against it, if anything."""
+    try:
+        session.restore(Path(path).read_bytes())
+    except Exception as error:  # noqa: BLE001  # whatever the user's classes raise
+        import traceback
+
+        told = "".join(traceback.format_exception(error)[-2:]).rstrip()
+        message = f"a worker cannot define what the notebook defined:\n\n{told}"
+        return Broken(message, "write it in a file in the project, and import it", recording=False)
+    return None
 
 
 class Armed(Watch, Protocol):

@@ -171,6 +171,10 @@ def preload() -> None:
     import pipeglot.runtime_local.worker  # noqa: F401  # for its effect on sys.modules
 
 
-if __name__ == "__main__":
+def main() -> NoReturn:
+    """In a new Python: argument 2 is the socket, 3 the caller's `sys.path`, which our own modules do not need."""
+    import json
+
     preload()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    sys.path[:] = json.loads(sys.argv[3])
+    serve(socket.socket(fileno=int(sys.argv[2])))

@@ -6,6 +6,9 @@ from pathlib import Path
 
 STATE = ".pipeglot"
 FILE = "pipeglot.yaml"
+SCHEMA = "pipeglot.schema.json"
+"""Of `pipeglot.yaml`: in the package, and for editors in `.pipeglot`, where they need no network to find it."""
+
 MAX_BYTES = 1 << 20
 """A `pipeglot.yaml` is no larger."""
 
@@ -16,4 +19,10 @@ def make_state(root: Path) -> Path:
     if not (folder / ".gitignore").exists():
         folder.mkdir(mode=0o700, exist_ok=True)
         (folder / ".gitignore").write_text("*\n")
+        write_schema(folder)
     return folder
+
+
+def write_schema(folder: Path) -> None:
+    """Put the schema of this pipeglot into the state folder."""
+    (folder / SCHEMA).write_bytes((Path(__file__).parent / SCHEMA).read_bytes())

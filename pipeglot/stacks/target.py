@@ -71,6 +71,12 @@ def load(target: Target) -> Loaded:
     return Loaded(traced.pipeline, traced.locations, project.sources())
 
 
+def target_text(target: Target, pipeline: Pipeline) -> str:
+    """A target so that it means the same pipeline from the project's root, also when its file gets a second one."""
+    file = os.path.relpath(target.file, target.workspace.root)
+    return file if target.module is None else f"{file}:{target.name or pipeline.name}"
+
+
 # --- the three forms --------------------------------------------------------------------------------------------------
 
 

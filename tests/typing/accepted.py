@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple, TypedDict, TypeVar, assert_type
 
 import pandas as pd
 
+import pipeglot
 from pipeglot import (
     Artifact,
     Cache,
@@ -19,6 +20,7 @@ from pipeglot import (
     Permanent,
     Resources,
     Retry,
+    Run,
     Step,
     all_of,
     any_of,
@@ -332,3 +334,17 @@ def annotated(model: Annotated[LogisticRegression, Artifact]) -> str:
 register(artifact("flights/best.model@latest"))
 a_step: Step[[int], int | None] = maybe
 assert_type(train(pd.DataFrame(), "x").auc, float)
+
+
+def from_python() -> None:
+    assert_type(flights.run(), Run)
+    assert_type(flights.run(2013, bar=0.5), Run)
+    assert_type(flights.run(year=2013, stack="prod"), Run)
+    assert_type(flights.on("prod").run(year=2013), Run)
+    run = flights.on(cache=False, check=False, quiet=True).run(2013)
+    assert_type(pipeglot.runs(pipeline="flights", status=["failed"], since="2d", params={"year": 2013}), list[Run])
+    assert_type(pipeglot.get_run("latest", stack="prod"), Run)
+    auc: float = run.steps["best"].outputs["auc"].load()
+    aucs: list[float] = run.steps["train"].outputs["auc"].load()
+    assert_type(run.steps["train"][3].status, str)
+    assert_type(run.wait(timeout=auc + sum(aucs)).logs("train"), str)

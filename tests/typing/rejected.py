@@ -209,3 +209,15 @@ step(timout="2h")  # E: mypy strict basic
 pipeline(schedule="0 6 * * *")  # E: mypy strict basic
 load(2013).columns  # E: mypy strict basic
 pipeglot.stpe  # E: mypy strict basic
+
+# from Python
+wrong.run(year="2013")  # E: mypy strict basic
+wrong.run()  # E: mypy strict basic
+wrong.run(yaer=2013)  # E: mypy strict basic
+wrong.run(2013, stack=3)  # E: mypy strict basic
+wrong.on("prod").run(year="2013")  # E: mypy strict basic
+wrong.on("prod").run(2013, stack="prod")  # E: mypy strict basic
+wrong.on(cahce=False)  # E: mypy strict basic
+wrong.run(2013).steps["load"].output  # E: mypy strict basic
+pipeglot.runs("flights")  # E: mypy strict basic
+pipeglot.get_run(3)  # E: mypy strict basic

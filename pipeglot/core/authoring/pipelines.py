@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 from pipeglot.core import ir
@@ -24,6 +25,7 @@ from pipeglot.core.authoring.values import Value
 from pipeglot.core.errors import DefinitionError, Location, ParamError, UsageError
 
 if TYPE_CHECKING:
+    from pipeglot.client.run import Run  # what it gives back; at run time core knows nothing of it
     from pipeglot.core.authoring.hooks import Hooks
     from pipeglot.core.authoring.schedules import Schedule
     from pipeglot.core.code import Project
@@ -121,6 +123,45 @@ class Pipeline(Generic[P, R_co]):
             raise DefinitionError([problem._replace(at=trace.locate(self._function.at)) for problem in problems])
         return found
 
+    # --- running ------------------------------------------------------------------------------------------------------
+
+    @overload
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run: ...
+    @overload
+    def run(self, *args: Any, stack: str, **kwargs: Any) -> Run: ...
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it on the active stack of its project, wait for the end, and give the run.
+
+        Raises `RunFailed` if a step failed; `.on(check=False).run(…)` returns a failed run, too.
+        """
+        stack = kwargs.pop("stack", None) if "stack" not in self._function.parameters else None
+        return _start(self, args, kwargs, {"stack": stack})
+
+    def on(
+        self,
+        stack: str | None = None,
+        *,
+        cache: bool = True,
+        check: bool = True,
+        quiet: bool = False,
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ) -> Start[P, R_co]:
+        """How to run it: `flights.on("prod").run(year=2013)`.
+
+        stack: where; on the active stack if left out.
+        cache: `False` runs every step, whatever was computed before.
+        check: `False` returns a run that failed or was cancelled, in place of raising.
+        quiet: `True` shows no progress.
+        tags: short words to find the run by later: `tags={"team": "risk"}`.
+        """
+        return Start(self, {"stack": stack, "cache": cache, "check": check, "quiet": quiet, "tags": dict(tags)})
+
+    def _repr_html_(self) -> str:
+        from importlib import import_module
+
+        found: str = import_module("pipeglot.client.html.page").pipeline_html(self)
+        return found
+
     # --- as a part of another pipeline --------------------------------------------------------------------------------
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
@@ -128,7 +169,8 @@ class Pipeline(Generic[P, R_co]):
         if trace is None:
             raise UsageError(
                 f"`{self.name}` is a pipeline: calling it runs nothing",
-                hint=f"`pipeglot run FILE.py:{self._function.name}`; in another pipeline, a call adds its steps",
+                hint=f"`{self._function.name}.run(…)` runs it, as does `pipeglot run FILE.py:{self._function.name}`;"
+                " in another pipeline, a call adds its steps",
             )
         if trace.elsewhere():
             return in_thread(trace, self._function)  # type: ignore[return-value]  # poison
@@ -153,6 +195,35 @@ class Pipeline(Generic[P, R_co]):
         if trace.elsewhere():
             return in_thread(trace, self._function)
         return map_over(trace, self, bound, lists)
+
+
+class Start(Generic[P, R_co]):
+    """A pipeline and how to run it: what `Pipeline.on` gives."""
+
+    def __init__(self, pipeline: Pipeline[P, R_co], how: dict[str, Any]) -> None:
+        self._pipeline = pipeline
+        self._how = how
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run:
+        """Run it, wait for the end, and give the run."""
+        return _start(self._pipeline, args, kwargs, self._how)
+
+    def __repr__(self) -> str:
+        return f"<{self._pipeline!r} on {self._how['stack'] or 'the active stack'}>"
+
+
+def _start(pipeline: Pipeline[..., Any], args: tuple[Any, ...], given: dict[str, Any], how: dict[str, Any]) -> Run:
+    """The one place where authoring reaches up: what runs pipelines is a layer above, and comes in by name."""
+    if current() is not None:
+        raise UsageError(
+            f"`{pipeline.name}.run(…)` stands in a pipeline, which only says what runs",
+            hint=f"`{pipeline.name}(…)` adds its steps",
+        )
+    from importlib import import_module
+
+    api = import_module("pipeglot.client.api")
+    found: Run = api.run(pipeline, args, given, api.How(**how))
+    return found
 
 
 def _run(trace: Trace, function: Function) -> Exception | None:

@@ -37,11 +37,11 @@ class Module:
     All of it counts: which arm of a `try` or an `if` runs is not for a static reader to say.
     """
 
-    def __init__(self, name: str, path: str, *, is_package: bool) -> None:
+    def __init__(self, name: str, path: str, *, is_package: bool, source: bytes | None = None) -> None:
         self.name = name
         self.path = path
         self.package = name if is_package else name.rpartition(".")[0]
-        source = _read(path) if path else b""
+        source = source if source is not None else _read(path) if path else b""
         self.sha256 = hashlib.sha256(source).hexdigest() if path else ""
         self.statements = list(_top_level(_parse(path, source).body)) if path else []
         self.sources: dict[str, list[Source]] = {}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Part of every digest. Another number makes every step run once more."""
 
+_CELLS = "<cells>"
+
 _SHOWN = 16
 """Hex digits of a member's hash that are kept, to tell which of them changed; the digest is over all 64."""
 
@@ -31,11 +33,17 @@ class Closure(NamedTuple):
 
 
 class Project:
-    """The import roots of one project and a cache of its parsed modules: files are read once, as they are then."""
+    """The import roots of one project and a cache of its parsed modules: files are read once, as they are then.
 
-    def __init__(self, roots: Sequence[str | os.PathLike[str]]) -> None:
+    `main` is the source of `__main__` where that is no file: the cells of a notebook.
+    """
+
+    def __init__(self, roots: Sequence[str | os.PathLike[str]], main: str | None = None) -> None:
         self._roots = [os.path.abspath(root) for root in roots]
         self._modules: dict[str, Module | None] = {}
+        if main is not None:
+            module = self._modules["__main__"] = Module("__main__", _CELLS, is_package=False, source=main.encode())
+            module.calls.clear()  # what cells did to modules stays here: workers import them anew
         self._graph = Graph(self._module)
 
     def closure(self, module: str, qualname: str) -> Closure:
@@ -67,12 +75,15 @@ class Project:
 
     def sources(self) -> dict[str, str]:
         """The sha256 of every file that the closures so far have been taken from, by path."""
-        return {module.path: module.sha256 for module in self._modules.values() if module is not None and module.path}
+        found = [module for module in self._modules.values() if module is not None and module.path]
+        return {module.path: module.sha256 for module in found if module.path != _CELLS}
 
     # --- where the walk starts ---
 
     def _start(self, module: str, qualname: str, found: dict[str, str]) -> tuple[Key, ...]:
         home = self._module(module)
+        if home is not None and home.path == _CELLS and not home.of(qualname.partition(".")[0]):
+            raise DefinitionError([_unseen(qualname)])
         if home is None or not home.path:
             where = " or ".join(f"`{root}`" for root in self._roots)
             raise _problem("code-module", f"no module `{module}` under {where}")
@@ -150,6 +161,12 @@ def _is_static(node: ast.stmt) -> bool:
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
         isinstance(each, ast.Name) and each.id == "staticmethod" for each in node.decorator_list
     )
+
+
+def _unseen(name: str) -> Problem:
+    """Typed at a prompt that keeps no source, or made by `exec`."""
+    told = f"the source of `{name}` cannot be seen, and without it nobody could tell when its results are out of date"
+    return Problem("code-unseen", told, None, "write it in a file, or in a cell of a notebook")
 
 
 def _problem(code: str, message: str, home: Module | None = None) -> DefinitionError:

@@ -201,6 +201,9 @@ class _Reader:
         found: Any = sys.modules.get(cls.__module__)
         for part in cls.__qualname__.split("."):
             found = getattr(found, part, None)
+        if found is not cls and cls.__module__ == "__main__":
+            told = f"{self.owner}: `{cls.__qualname__}` was defined anew since"
+            raise ParamError(told, hint="run the cell that defines the pipeline again")
         if found is not cls:
             raise self.refuse(cls, f"a worker imports it by name, and that is not what `{cls.__module__}` has there")
         return f"{cls.__module__}:{cls.__qualname__}"

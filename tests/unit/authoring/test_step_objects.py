@@ -135,7 +135,8 @@ def test_calling_a_pipeline_runs_nothing() -> None:
         flow_of_one(3)
     assert str(caught.value) == (
         "`flow_of_one` is a pipeline: calling it runs nothing\n\n"
-        "hint: `pipeglot run FILE.py:flow_of_one`; in another pipeline, a call adds its steps"
+        "hint: `flow_of_one.run(…)` runs it, as does `pipeglot run FILE.py:flow_of_one`;"
+        " in another pipeline, a call adds its steps"
     )
 
 

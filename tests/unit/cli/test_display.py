@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pipeglot.cli.display import make_display
-from pipeglot.cli.display.board import Board, Row
-from pipeglot.cli.display.guard import Display, Guard
-from pipeglot.cli.display.lines import glyph
-from pipeglot.cli.display.live import Live, choose
-from pipeglot.cli.display.plain import MOST_LINES, Plain
-from pipeglot.cli.display.report import blamed_steps
+from pipeglot.client.display import make_display
+from pipeglot.client.display.board import Board, Row
+from pipeglot.client.display.guard import Display, Guard
+from pipeglot.client.display.lines import glyph
+from pipeglot.client.display.live import Live, choose
+from pipeglot.client.display.plain import MOST_LINES, Plain
+from pipeglot.client.display.report import blamed_steps
 from pipeglot.core import ir
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.plan import Plan

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeglot.cli.text import (
+from pipeglot.client.text import (
     cell_name,
     duration,
     is_terminal,

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipeglot.client.launch import MOST_TAGS, Outcome, Request, check_tags, launch, target_text
+from pipeglot.client.launch import MOST_TAGS, Outcome, Request, check_tags, launch
 from pipeglot.core.errors import ParamError, Problem, Unsupported, UsageError
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Asked
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.listener import Silent
-from pipeglot.stacks.target import Loaded, Target, load, locate
+from pipeglot.stacks.target import Loaded, Target, load, locate, target_text
 from tests.e2e.conftest import CONFIG, FLOW, HELPER
 
 NAMES = ("flow", "helper")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Protocol
 
-from pipeglot.cli.logs import last_lines
-from pipeglot.cli.text import cell_name, duration, listed, paint, plural, safe, safe_line
+from pipeglot.client.logs import last_lines
+from pipeglot.client.text import cell_name, duration, listed, paint, plural, safe, safe_line
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.ir import Branch, Step
@@ -42,6 +42,32 @@ def report(view: RunView, plan: Plan, artifacts: Artifacts, onward: Onward, seco
         return
 
 
+def summary(view: RunView, seconds: float, stream: IO[str]) -> str:
+    """The line that sums a run up."""
+    status = view.status
+    colour = {"succeeded": "green", "failed": "red"}.get(status, "yellow")
+    how = paint("was cancelled" if status == "cancelled" else status, colour, stream)
+    time = f"{'in' if status == 'succeeded' else 'after'} {duration(seconds)}"
+    return f"{safe_line(view.pipeline)} {how} {time}: {', '.join(_counts(view))} (run {view.run_id[:SHORT_ID]})"
+
+
+def _counts(view: RunView) -> Iterator[str]:
+    steps = [step for step in view.steps if step.hook is None]
+    hooks_failed = sum(step.hook is not None and step.status == "failed" for step in view.steps)
+    skipped = sum(step.status == "skipped" for step in steps)
+    yield plural(len(steps) - skipped, "step")
+    for count, word in (
+        (sum(step.cached for step in steps), "cached"),
+        (sum(step.status == "failed" for step in steps), "failed"),
+        (sum(step.status == "cancelled" for step in steps), "cancelled"),
+        (skipped, "skipped"),
+    ):
+        if count:
+            yield f"{count} {word}"
+    if hooks_failed:
+        yield f"{plural(hooks_failed, 'hook')} failed"
+
+
 class _Report:
     def __init__(
         self, view: RunView, plan: Plan, artifacts: Artifacts, onward: Onward, seconds: float, stream: IO[str]
@@ -62,37 +88,12 @@ class _Report:
             yield from self._failures()
             yield ""
         if self.view.status == "succeeded":
-            yield self._summary()
+            yield summary(self.view, self.seconds, self.stream)
             return
-        yield self._summary()
+        yield summary(self.view, self.seconds, self.stream)
         yield from self._skipped()
         yield ""
         yield from self._onward()
-
-    # --- the line that sums it up -------------------------------------------------------------------------------------
-
-    def _summary(self) -> str:
-        status = self.view.status
-        colour = {"succeeded": "green", "failed": "red"}.get(status, "yellow")
-        how = paint("was cancelled" if status == "cancelled" else status, colour, self.stream)
-        time = f"{'in' if status == 'succeeded' else 'after'} {duration(self.seconds)}"
-        counts, run = ", ".join(self._counts()), self.view.run_id[:SHORT_ID]
-        return f"{safe_line(self.view.pipeline)} {how} {time}: {counts} (run {run})"
-
-    def _counts(self) -> Iterator[str]:
-        steps = self.steps
-        skipped = sum(step.status == "skipped" for step in steps)
-        yield plural(len(steps) - skipped, "step")
-        for count, word in (
-            (sum(step.cached for step in steps), "cached"),
-            (len(self.failed), "failed"),
-            (sum(step.status == "cancelled" for step in steps), "cancelled"),
-            (skipped, "skipped"),
-        ):
-            if count:
-                yield f"{count} {word}"
-        if self.hooks_failed:
-            yield f"{plural(len(self.hooks_failed), 'hook')} failed"
 
     def _pickled(self) -> Iterator[str]:
         found = [f"{step.id}.{output}" for step in self.view.steps if not step.cached for output in step.opaque]

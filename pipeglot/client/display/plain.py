@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO
 
-from pipeglot.cli.display.board import Board, Row, failure_line, is_cached
-from pipeglot.cli.text import cell_name, duration, safe_line
+from pipeglot.client.display.board import Board, Row, failure_line, is_cached
+from pipeglot.client.text import cell_name, duration, safe_line
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Failure, Start

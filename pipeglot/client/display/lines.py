@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pipeglot.cli.display.board import Mood, Row
-from pipeglot.cli.text import duration
+from pipeglot.client.display.board import Mood, Row
+from pipeglot.client.text import duration
 
 _GLYPHS: dict[Mood, tuple[str, str]] = {
     "waiting": ("·", "."),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeglot.cli.text import safe_log
+from pipeglot.client.text import safe_log
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.records import Ref
 

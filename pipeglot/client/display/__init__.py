@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import IO
 
-from pipeglot.cli.display.board import Board
-from pipeglot.cli.display.guard import Guard
-from pipeglot.cli.text import is_terminal
+from pipeglot.client.display.board import Board
+from pipeglot.client.display.guard import Guard
+from pipeglot.client.text import is_terminal
 
 
 def make_display(stream: IO[str], *, plain: bool = False) -> Guard:
@@ -16,10 +16,10 @@ def make_display(stream: IO[str], *, plain: bool = False) -> Guard:
     `plain` asks for it in any case: the terminal is for the steps as well.
     """
     if not plain and is_terminal(stream) and not os.environ.get("CI"):
-        from pipeglot.cli.display.live import Live
+        from pipeglot.client.display.live import Live
 
         return Guard(Live(Board(), stream))
-    from pipeglot.cli.display.plain import Plain
+    from pipeglot.client.display.plain import Plain
 
     return Guard(Plain(Board(), stream))
 

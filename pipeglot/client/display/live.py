@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from typing import IO, Any
 
-from pipeglot.cli.display.board import Board, Row
-from pipeglot.cli.display.lines import Span, row_line
-from pipeglot.cli.text import duration, paint
+from pipeglot.client.display.board import Board, Row
+from pipeglot.client.display.lines import Span, row_line
+from pipeglot.client.text import duration, paint
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Failure, Start

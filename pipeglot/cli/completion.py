@@ -1,0 +1,310 @@
+"""`pipeglot completion`: a script for the user's shell, which asks `pipeglot __complete` what may come next.
+
+No code of the user's is run: pipelines are found by reading files, runs by reading the store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeglot.cli.arguments import ARGUMENTS, Argument
+from pipeglot.cli.commands import COMMANDS, GROUPS
+
+if TYPE_CHECKING:
+    from pipeglot.client.records import Records
+
+MOST_RUNS = 10
+MOST_BYTES = 1 << 20
+_IR = (".json", ".yaml", ".yml")
+
+_BASH = r"""# pipeglot completion for bash. To install, write `eval "$(pipeglot completion bash)"` into ~/.bashrc, or:
+# pipeglot completion bash > ~/.local/share/bash-completion/completions/pipeglot
+_pipeglot() {
+    local IFS=$'\n'
+    COMPREPLY=($(pipeglot __complete bash "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null))
+    if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[/:=] ]]; then compopt -o nospace; fi
+}
+complete -F _pipeglot pipeglot
+"""
+
+_ZSH = r"""#compdef pipeglot
+# pipeglot completion for zsh. To install: pipeglot completion zsh > ~/.zfunc/_pipeglot
+# with `fpath+=~/.zfunc; autoload -Uz compinit; compinit` in ~/.zshrc
+_pipeglot() {
+    local line word told
+    local -a open closed shown_open shown_closed
+    for line in "${(@f)$(pipeglot __complete zsh "${(@)words[1,CURRENT]}" 2>/dev/null)}"; do
+        [[ -z $line ]] && continue
+        word=${line%%$'\t'*}
+        told=$word
+        [[ $line == *$'\t'* ]] && told="$word  -- ${line#*$'\t'}"
+        if [[ $word == *[/:=] ]]; then open+=("$word"); shown_open+=("$told")
+        else closed+=("$word"); shown_closed+=("$told"); fi
+    done
+    (( $#open )) && compadd -S '' -l -d shown_open -- "${open[@]}"
+    (( $#closed )) && compadd -l -d shown_closed -- "${closed[@]}"
+}
+if [[ $funcstack[1] == _pipeglot ]]; then _pipeglot "$@"; else compdef _pipeglot pipeglot; fi
+"""
+
+_FISH = r"""# pipeglot completion for fish. To install:
+# pipeglot completion fish > ~/.config/fish/completions/pipeglot.fish
+complete -c pipeglot -f -a '(pipeglot __complete fish (commandline -opc) (commandline -ct) 2>/dev/null)'
+"""
+
+SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+
+
+class Candidate(NamedTuple):
+    """A word that may stand here, and what it is."""
+
+    word: str
+    about: str = ""
+
+
+def do_completion(args: argparse.Namespace) -> int:
+    print(SCRIPTS[args.shell], end="")
+    return 0
+
+
+def answer(shell: str, words: list[str]) -> int:
+    """What the scripts ask. A shell in the middle of a line has no place for messages: what fails, offers nothing."""
+    from pipeglot.core.errors import PipeglotError
+
+    try:
+        if shell == "bash":
+            split, quoted = _split(words[0])
+            breaks = "" if quoted else words[1] if len(words) > 1 else ""
+            lines = [_for_bash(one.word, split[-1], breaks, quoted=quoted) for one in candidates(split[1:])]
+        else:
+            lines = ["\t".join(part for part in found if part) for found in candidates(words[1:])]
+    except (PipeglotError, OSError):
+        return 1
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0
+
+
+def _split(line: str) -> tuple[list[str], bool]:
+    """As the shell would, with the word that is being written last; and whether that stands in open quotes."""
+    import shlex
+
+    for closing in ("", '"', "'", "\\"):
+        try:
+            words = shlex.split(f"{line}{closing}")
+        except ValueError:
+            continue
+        written = closing or not line[-1:].isspace()
+        return (words if written else [*words, ""]), closing in ('"', "'")
+    return line.split(" "), False
+
+
+def _for_bash(word: str, current: str, breaks: str, *, quoted: bool) -> str:
+    """bash takes what follows the last `:` or `=` for the word, where it breaks words at them."""
+    cut = max((current.rfind(char) + 1 for char in ":=" if char in breaks), default=0)
+    if quoted:
+        return word
+    return "".join(f"\\{char}" if char in " '\"\\()&;<>|$`*?[]!#" else char for char in word[cut:])
+
+
+# --- what may come next -----------------------------------------------------------------------------------------------
+
+
+def candidates(words: list[str]) -> list[Candidate]:
+    """For the words after `pipeglot`; the last is being written, and may be empty."""
+    *before, current = words or [""]
+    found = list(_next(before, current))
+    return [one for one in found if one.word.startswith(current)]
+
+
+def _next(before: list[str], current: str) -> Iterable[Candidate]:
+    if not before:
+        commands = [Candidate(name, about) for name, about in COMMANDS.items() if " " not in name]
+        return [*commands, *(Candidate(name, about) for name, about in GROUPS.items())]
+    command, rest = before[0], before[1:]
+    if command in GROUPS:
+        if not rest:
+            names = [name for name in COMMANDS if name.startswith(f"{command} ")]
+            return [Candidate(name.partition(" ")[2], COMMANDS[name]) for name in names]
+        command, rest = f"{command} {rest[0]}", rest[1:]
+    if command not in ARGUMENTS:
+        return ()
+    return _Line(command, rest).next(current)
+
+
+class _Line:
+    """A command line as far as it is written: which options and arguments it has."""
+
+    def __init__(self, command: str, words: list[str]) -> None:
+        self.options = {flag: one for one in ARGUMENTS[command] for flag in one.flags if flag.startswith("-")}
+        self.places = [one for one in ARGUMENTS[command] if not one.flags[0].startswith("-")]
+        self.given: dict[str, str] = {}
+        self.seen: list[Argument] = []
+        self.waiting: Argument | None = None
+        for word in words:
+            self._take(word)
+
+    def _take(self, word: str) -> None:
+        if self.waiting is not None:
+            self.given[_name(self.waiting)] = word
+            self.waiting = None
+        elif word in self.options:
+            self.seen.append(self.options[word])
+            self.waiting = self.options[word] if _takes_value(self.options[word]) else None
+        elif not word.startswith("-") and self._place() is not None:
+            place = self._place()
+            assert place is not None
+            self.given[_name(place)] = word
+
+    def _place(self) -> Argument | None:
+        return next((one for one in self.places if _name(one) not in self.given), None)
+
+    def next(self, current: str) -> Iterable[Candidate]:
+        if self.waiting is not None:
+            return self._values(self.waiting, current)
+        if current.startswith("--") and "=" in current:
+            flag, _, value = current.partition("=")
+            option = self.options.get(flag)
+            found = self._values(option, value) if option else ()
+            return [Candidate(f"{flag}={one.word}", one.about) for one in found if one.word.startswith(value)]
+        if current.startswith("-"):
+            return self._flags()
+        place = self._place()
+        values = list(self._values(place, current)) if place else []
+        return values if values or current else self._flags()
+
+    def _flags(self) -> Iterator[Candidate]:
+        for flag, option in self.options.items():
+            if option not in self.seen or option.options.get("action") == "append":
+                yield Candidate(flag, str(option.options.get("help", "")))
+        yield Candidate("--help", "tell more about the command")
+
+    # --- values -------------------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        return Path(os.path.abspath(os.path.expanduser(self.given.get("folder", "."))))
+
+    def _values(self, argument: Argument, current: str) -> Iterable[Candidate]:
+        if "choices" in argument.options:
+            return [Candidate(str(choice)) for choice in argument.options["choices"]]
+        sources: dict[str, Callable[[str], Iterable[Candidate]]] = {
+            "TARGET": self._targets,
+            "KEY=VALUE": self._params,
+            "RUN": self._runs,
+            "STEP": self._steps,
+            "ID": self._artifacts,
+            "DIR": self._folders,
+            "FILE": self._files,
+        }
+        metavar = str(argument.options.get("metavar"))
+        if metavar == "NAME" and _name(argument) in ("stack", "name"):
+            return self._stacks()
+        return sources[metavar](current) if metavar in sources else ()
+
+    def _stacks(self) -> list[Candidate]:
+        from pipeglot.stacks.workspace import workspace_at
+
+        return [Candidate(stack.name, stack.store) for stack in workspace_at(self.folder).config.stacks.values()]
+
+    def _targets(self, current: str) -> Iterator[Candidate]:
+        place, colon, _ = current.partition(":")
+        if colon:
+            yield from (Candidate(f"{place}:{name}") for name in pipelines_of(self.folder / place))
+            return
+        for entry in self._entries(current):
+            if entry.word.endswith(("/", ".py", *_IR)):
+                yield entry
+
+    def _params(self, _current: str) -> list[Candidate]:
+        place, _, wanted = self.given.get("target", "").partition(":")
+        found = pipelines_of(self.folder / place)
+        chosen = [wanted] if wanted in found else list(found) if not wanted else []
+        return [Candidate(f"{name}=") for one in chosen for name in found[one]]
+
+    def _folders(self, current: str) -> list[Candidate]:
+        return [entry for entry in self._entries(current) if entry.word.endswith("/")]
+
+    def _files(self, current: str) -> list[Candidate]:
+        return self._entries(current)
+
+    def _entries(self, current: str) -> list[Candidate]:
+        """Files and folders that begin like this; hidden ones only if the dot is written."""
+        shown, _, begun = current.rpartition("/")
+        shown = f"{shown}/" if "/" in current else ""
+        with os.scandir(self.folder / os.path.expanduser(shown)) as entries:
+            fitting = [one for one in entries if one.name.startswith(begun)]
+        visible = [one for one in fitting if begun or not one.name.startswith((".", "__"))]
+        return sorted(Candidate(f"{shown}{one.name}{'/' if one.is_dir() else ''}") for one in visible)
+
+    def _runs(self, _current: str) -> Iterator[Candidate]:
+        import itertools
+
+        yield Candidate("latest", "the last run")
+        for start in itertools.islice(self._records().latest(), MOST_RUNS):
+            yield Candidate(start.run[:10], f"{start.pipeline}, {start.created[:16].replace('T', ' ')}")
+
+    def _steps(self, _current: str) -> list[Candidate]:
+        from pipeglot.core.lineage.plan import Plan
+
+        records = self._records()
+        start = records.ledger.started(records.run_id(self.given.get("run", "latest")))
+        plan = Plan(records.ledger.ir(start.ir)) if start else None
+        return [Candidate(step.id) for step in plan.steps()] if plan else []
+
+    def _artifacts(self, current: str) -> Iterable[Candidate]:
+        """`RUN/STEP/OUTPUT`, part by part."""
+        from pipeglot.core.lineage.plan import Plan
+
+        run, slash, _ = current.partition("/")
+        if not slash:
+            return [Candidate(f"{one.word}/", one.about) for one in self._runs("")]
+        records = self._records()
+        start = records.ledger.started(records.run_id(run))
+        plan = Plan(records.ledger.ir(start.ir)) if start else None
+        steps = [step for step in plan.steps() if not plan.scope(step.id)] if plan else []
+        return [Candidate(f"{run}/{step.id}/{one.name}") for step in steps for one in step.returns.outputs]
+
+    def _records(self) -> Records:
+        from pipeglot.client.records import open_records
+        from pipeglot.stacks.workspace import workspace_at
+
+        return open_records(workspace_at(self.folder), self.given.get("stack"))
+
+
+def _name(argument: Argument) -> str:
+    flag = next((flag for flag in argument.flags if flag.startswith("--")), argument.flags[0])
+    return str(argument.options.get("dest", flag.lstrip("-").replace("-", "_")))
+
+
+def _takes_value(argument: Argument) -> bool:
+    return argument.options.get("action") not in ("store_true", "store_false", "count", "help")
+
+
+def pipelines_of(file: Path) -> dict[str, list[str]]:
+    """The pipelines that a file defines, each with the names of its parameters. The file is read, not run."""
+    import ast
+
+    if file.suffix != ".py" or not file.is_file() or file.stat().st_size > MOST_BYTES:
+        return {}
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # it is being written
+        return {}
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and any(_makes_pipeline(one) for one in node.decorator_list):
+            found[node.name] = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
+    return found
+
+
+def _makes_pipeline(decorator: object) -> bool:
+    import ast
+
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+    return name == "pipeline"

@@ -1,0 +1,108 @@
+"""Which runs are meant: by pipeline, status, time, parameters, tags."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pipeglot.client.indexed import Index, Tell
+from pipeglot.client.listing import STATUSES, microseconds
+from pipeglot.client.records import Records
+from pipeglot.core import params as parameters
+from pipeglot.core import plain
+from pipeglot.core.errors import ParamError, UsageError
+from pipeglot.core.lineage.index import queries
+from pipeglot.core.lineage.index.queries import RunFilter
+
+_AGE = re.compile(r"(\d+) ?(min|[smhdw])")
+_UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Selection(NamedTuple):
+    """What a run must be."""
+
+    pipeline: str | None
+    statuses: frozenset[str]
+    since: dt.datetime | None
+    params: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        pipeline: str | None,
+        status: str | Iterable[str] | None,
+        since: dt.datetime | dt.date | dt.timedelta | str | None,
+        params: Mapping[str, Any] | None,
+        tags: Mapping[str, str] | None,
+    ) -> Selection:
+        """Raises `UsageError` for what no run can be."""
+        statuses = frozenset((status,) if isinstance(status, str) else status or ())
+        for unknown in sorted(statuses - {*STATUSES}):
+            raise UsageError(f"no run has the status `{unknown}`", hint=_meant(unknown))
+        return cls(pipeline, statuses, _time(since) if since is not None else None, params or {}, tags or {})
+
+    def runs(self, records: Records, limit: int | None, tell: Tell) -> list[str]:
+        """The ids of those that fit, the latest first: as the index knows them, but for typed parameters."""
+        if limit == 0:
+            return []
+        wanted = RunFilter(
+            pipelines=(self.pipeline,) if self.pipeline is not None else (),
+            statuses=tuple(sorted(self.statuses)),
+            since=microseconds(self.since) if self.since is not None else None,
+            tags=tuple(self.tags.items()),
+            limit=0 if self.params else limit or 0,
+        )
+        rows = Index(records, tell).ask(lambda connection: queries.list_runs(connection, wanted))
+        found = (row.run for row in rows if self._has_params(records, row.run))
+        return list(itertools.islice(found, limit))
+
+    def _has_params(self, records: Records, run: str) -> bool:
+        """Compared as the run's own types have them: `1` is `1.0` to a float, and `"2013-01-01"` a date."""
+        if not self.params:
+            return True
+        start = records.ledger.started(run)
+        if start is None or not self.params.keys() <= start.params.keys():
+            return False
+        types = {param.name: param.type for param in records.ledger.ir(start.ir).params}
+        for name, wanted in self.params.items():
+            try:
+                given = parameters.normalise(types[name], wanted, name=name)
+            except ParamError:  # it cannot have been this
+                return False
+            if plain.digest(plain.decode(given)) != plain.digest(plain.decode(start.params[name])):
+                return False
+        return True
+
+
+def _time(since: dt.datetime | dt.date | dt.timedelta | str) -> dt.datetime:
+    now = dt.datetime.now(dt.UTC)
+    if isinstance(since, str):
+        since = _parsed(since)
+    if isinstance(since, dt.timedelta):
+        return now - since
+    if isinstance(since, dt.datetime):
+        return since.astimezone(dt.UTC)
+    return dt.datetime(since.year, since.month, since.day).astimezone(dt.UTC)  # local midnight is meant
+
+
+def _parsed(text: str) -> dt.datetime | dt.timedelta:
+    age = _AGE.fullmatch(text.strip())
+    if age:
+        return dt.timedelta(**{_UNITS[age[2]]: int(age[1])})
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        hint = 'write how long ago, as `"2d"` or `"12h"`, or a date, as `"2026-01-31"`'
+        raise UsageError(f"`since={text!r}` is no time", hint=hint) from None
+
+
+def _meant(status: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(status, STATUSES, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"it is one of {', '.join(f'`{one}`' for one in STATUSES)}"
