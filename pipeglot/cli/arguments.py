@@ -28,7 +28,7 @@ _FOLDER = _argument("-C", dest="folder", metavar="DIR", help="work as if started
 _JSON = _argument("--json", action="store_true", help="print JSON")
 
 ARGUMENTS: dict[str, tuple[Argument, ...]] = {
-    "init": (_argument("dir", metavar="DIR", nargs="?", default=".", help="the folder; this one if left out"),),
+    "init": (_argument("dir", metavar="DIR", nargs="?", default=".", help="the folder; this one if left out"), _JSON),
     "run": (
         _TARGET,
         _argument(
@@ -50,6 +50,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _STACK,
         _argument("--all", action="store_true", help="check against every stack of the project"),
         _FOLDER,
+        _JSON,
     ),
     "compile": (
         _TARGET,
@@ -58,6 +59,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _argument("--out", metavar="DIR", help="write `DIR/NAME.pipeglot.json`, in place of stdout"),
         _argument("--check", action="store_true", help="write nothing; fail if the file in --out is out of date"),
         _FOLDER,
+        _JSON,
     ),
     "stack list": (_FOLDER, _JSON),
     "stack show": (
@@ -68,6 +70,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     "stack set": (
         _argument("name", metavar="NAME", help="the stack that commands use from now on, in this checkout"),
         _FOLDER,
+        _JSON,
     ),
     "runs list": (
         _argument("-n", "--limit", type=int, default=20, metavar="N", help="at most N runs (20; 0 is all)"),
@@ -82,6 +85,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _INDEX,
         _STACK,
         _FOLDER,
+        _JSON,
     ),
     "artifact list": (
         _argument("run", metavar="RUN", nargs="?", default="latest", help="a run; the latest if left out"),
@@ -96,6 +100,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _argument("--force", action="store_true", help="replace FILE if it is there"),
         _STACK,
         _FOLDER,
+        _JSON,
     ),
     "cache explain": (_RUN, _argument("step", metavar="STEP", help="the step"), _INDEX, _STACK, _FOLDER, _JSON),
 }

@@ -17,6 +17,7 @@ from pipeglot.cli.output import print_fields, print_json, print_table
 from pipeglot.cli.parsing import parse_index
 from pipeglot.cli.text import cell_name, duration, is_terminal, paint, plural, safe, safe_log, when
 from pipeglot.client.records import Found, Records
+from pipeglot.client.views import AttemptLog, RunSummary
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.records import Failure, Observed, Ref, Start
@@ -39,7 +40,7 @@ def do_list(args: argparse.Namespace) -> int:
     starts = list(itertools.islice(records.latest(), args.limit or None))
     sys.stderr.writelines(note(f"a run is left out: {why}") for why in records.unreadable)
     if args.json:
-        print_json([_object(records, start) for start in starts])
+        print_json([_summary(records, start) for start in starts])
         return 0
     if not starts:
         print("there are no runs yet: `pipeglot run TARGET` makes the first", file=sys.stderr)
@@ -49,18 +50,18 @@ def do_list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _object(records: Records, start: Start) -> dict[str, object]:
+def _summary(records: Records, start: Start) -> RunSummary:
     end = records.end(start.run)
-    return {
-        "run_id": start.run,
-        "pipeline": start.pipeline,
-        "stack": start.stack,
-        "backend": start.backend,
-        "status": status_of(start, end),
-        "created": start.created,
-        "finished": end.finished if end else None,
-        "lineage_digest": end.digest if end else None,
-    }
+    return RunSummary(
+        run_id=start.run,
+        pipeline=start.pipeline,
+        stack=start.stack,
+        backend=start.backend,
+        status=status_of(start, end),
+        created=start.created,
+        finished=end.finished if end else None,
+        lineage_digest=end.digest if end else None,
+    )
 
 
 def _row(records: Records, start: Start) -> list[str]:
@@ -163,6 +164,9 @@ def do_logs(args: argparse.Namespace) -> int:
     cells = _cells(records, found, args.step, index)
     pieces = [piece for cell in cells for piece in _pieces(records, found, cell)]
     shown = [piece for piece in pieces if piece.log or piece.failure]
+    if args.json:
+        print_json([_attempt_log(records, piece) for piece in shown])
+        return 0
     alone = len(shown) == 1 and shown[0].failure is None and args.step is not None
     for piece in shown:
         if not alone:
@@ -189,6 +193,15 @@ def _pieces(records: Records, found: Found, cell: Cell) -> Iterator[Piece]:
         seen.append(entry.verdict.observed)
     for observed in seen:
         yield Piece(cell, observed.attempt, observed.log, observed.failure)
+
+
+def _attempt_log(records: Records, piece: Piece) -> AttemptLog:
+    text = ""
+    if piece.log is not None:
+        with log_file(records.artifacts, piece.log) as path:
+            text = path.read_bytes().decode("utf-8", "replace")
+    (step, index), failure = piece.cell, piece.failure
+    return AttemptLog(step=step, index=index, attempt=piece.attempt, text=text, failure=failure)
 
 
 def _print_title(piece: Piece) -> None:

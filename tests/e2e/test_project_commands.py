@@ -97,7 +97,9 @@ def test_stacks(flow: Project) -> None:
     assert "stack `one`" not in flow("stack", "show").out
     for words in (["stack", "set", "tow"], ["run", "flow.py", "--stack", "tow"], ["stack", "show", "tow"]):
         done = flow(*words, code=2)
-        assert done.err == "error: there is no stack `tow` in `pipeglot.yaml`\n\nhint: did you mean `two`?\n"
+        assert (
+            done.err == "error: there is no stack `tow` in `pipeglot.yaml`  [not-found]\n\nhint: did you mean `two`?\n"
+        )
     flow.replace("pipeglot.yaml", "two:", "three:")
     done = flow("run", "flow.py", code=2)
     assert done.err.startswith("error: the active stack is `two`, and there is no such stack in `pipeglot.yaml`")

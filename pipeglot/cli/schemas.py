@@ -1,0 +1,43 @@
+"""What each command prints under `--json`: the type of it, as `module:name`, read when it is asked for.
+
+The reference, and the test that holds commands to their word, are made from this table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SCHEMAS: dict[str, str] = {
+    "init": "pipeglot.client.views:Made",
+    "run": "pipeglot.core.lineage.view:RunView",
+    "check": "pipeglot.client.views:Checked",
+    "compile": "pipeglot.client.views:Compiled",
+    "stack list": "pipeglot.client.views:Stacks",
+    "stack show": "pipeglot.client.views:StackView",
+    "stack set": "pipeglot.client.views:StackView",
+    "runs list": "pipeglot.client.views:Runs",
+    "runs show": "pipeglot.core.lineage.view:RunView",
+    "runs logs": "pipeglot.client.views:Logs",
+    "artifact list": "pipeglot.client.views:ArtifactList",
+    "artifact show": "pipeglot.client.views:ArtifactDetails",
+    "artifact get": "pipeglot.client.views:ArtifactValue",
+    "cache explain": "pipeglot.client.explain:Explanation",
+}
+
+ERROR = "pipeglot.client.views:ErrorReport"
+"""What every command prints under `--json` if it fails before it has a result."""
+
+
+def type_of(path: str) -> Any:
+    """The type that `module:name` means."""
+    from importlib import import_module
+
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+def schema_of(path: str) -> dict[str, Any]:
+    """Its JSON schema."""
+    import msgspec
+
+    return msgspec.json.schema(type_of(path))
