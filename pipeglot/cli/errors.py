@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pipeglot.client.views import ErrorReport, ProblemView
 
 _ISSUES = "please report it, with the lines above"
-OS_ERROR = "os"
+OS_CODE = "os"
 """The code of what the operating system refused."""
-BUG = "internal"
+BUG_CODE = "internal"
 """The code of what we did not foresee."""
 
 
@@ -42,7 +42,7 @@ def report_of(error: Exception) -> ErrorReport:
     """The error as programs read it."""
     from pipeglot.client.views import ErrorReport, ErrorView
 
-    code, exit_code, hint = (OS_ERROR, 1, "") if _is_os(error) else (BUG, 1, _ISSUES)
+    code, exit_code, hint = (OS_CODE, 1, "") if _is_os(error) else (BUG_CODE, 1, _ISSUES)
     message = _os_message(error) if _is_os(error) else _bug_message(error)
     if isinstance(error, PipeglotError):
         code, exit_code, hint, message = error.code, error.exit_code, error.hint, error.message
@@ -80,9 +80,9 @@ def describe(error: Exception) -> tuple[str, int]:
     elif isinstance(error, PipeglotError):
         text, code = _error(error.message, error.code, error.hint), error.exit_code
     elif _is_os(error):
-        text, code = _error(_os_message(error), OS_ERROR), 1
+        text, code = _error(_os_message(error), OS_CODE), 1
     else:
-        told = _error(_bug_message(error), BUG, _ISSUES)
+        told = _error(_bug_message(error), BUG_CODE, _ISSUES)
         return f"{safe(_traceback(error))}\n{told}", 1
     if os.environ.get("PIPEGLOT_DEBUG"):
         text = f"{safe(_traceback(error))}\n{text}"
@@ -91,8 +91,8 @@ def describe(error: Exception) -> tuple[str, int]:
 
 def note(problem: Problem | str) -> str:
     """A line of advice."""
-    text = problem if isinstance(problem, str) else f"{f'{problem.at}: ' if problem.at else ''}{problem.message}"
-    return f"{paint('note:', 'cyan')} {safe(text)}\n"
+    text, code = (problem, "") if isinstance(problem, str) else (_placed(problem), _tag(problem.code))
+    return f"{paint('note:', 'cyan')} {safe(text)}{code}\n"
 
 
 def _problems(problems: list[Problem]) -> str:
@@ -114,8 +114,13 @@ def _indented(hint: str) -> str:
 
 def _error(message: str, code: str, hint: str = "") -> str:
     first, newline, rest = safe(message).partition("\n")
-    told = f"{paint('error:', 'red')} {first}  {paint(f'[{code}]', 'dim')}{newline}{rest}\n"
+    told = f"{paint('error:', 'red')} {first}{_tag(code)}{newline}{rest}\n"
     return f"{told}\n{paint('hint:', 'cyan')} {safe(hint)}\n" if hint else told
+
+
+def _tag(code: str) -> str:
+    """A code, as it stands behind a message: `docs/errors` has a page for it."""
+    return f"  {paint(f'[{code}]', 'dim')}"
 
 
 def _traceback(error: Exception) -> str:
