@@ -28,7 +28,7 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test lint types format lock bench build clean
+.PHONY: help demo test lint types format lock bench docs build clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
@@ -37,6 +37,7 @@ help:
 	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
 	@echo 'make lock    pin the dependencies anew (UPGRADE=1: to the newest)'
 	@echo 'make bench   benchmarks'
+	@echo 'make docs    the site, into build/docs'
 	@echo 'make build   wheel and sdist into dist/'
 	@echo 'make clean   remove everything that make made'
 
@@ -114,9 +115,13 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -n -q -j auto -d build/doctrees docs build/docs
+	@echo 'the first page is build/docs/index.html'
+
 build: $(READY)
 	$(BIN)/python -m build --no-isolation
 
 clean:
-	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache build dist docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
