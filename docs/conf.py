@@ -15,10 +15,14 @@ html_show_copyright = False
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "reference"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_ext", "reference/generated/failures.md"]
+exclude_patterns = ["_ext", *(f"reference/generated/{part}.md" for part in ("failures", "options", "context"))]
 nitpicky = True
-# What users need of these is on the page itself, and nothing is fetched to link to the rest.
-nitpick_ignore_regex = [(r"py:(class|obj|exc|data)", r".*")]
+# Inner names, type variables, and other people's classes: nothing is fetched to link to the latter.
+nitpick_ignore_regex = [
+    (r"py:(class|obj)", r"pipeglot\.core\..*|(collections\.abc|typing|dt)\..*|[A-Z]\w*"),
+]
+smartquotes = False
+default_role = "code"
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -6,11 +6,12 @@ The pages go into `reference/generated`, which git ignores.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import inspect
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from msgspec import Struct
 from pipeglot.cli.arguments import ARGUMENTS, add_arguments
 from pipeglot.cli.commands import COMMANDS
 from pipeglot.cli.schemas import ERROR, SCHEMAS, type_of
+from pipeglot.core.authoring.options import OPTIONS, Options
+from pipeglot.core.context import RunContext
 from pipeglot.stacks.models import BACKENDS, Config
 
 
@@ -33,7 +36,8 @@ def write(folder: Path) -> None:
     """Write all pages; what is there and equal stays, so that Sphinx need not read it again."""
     pages = {f"command-{name.replace(' ', '-')}.md": command_page(name) for name in COMMANDS}
     pages["config.md"] = config_page()
-    pages["failures.md"] = "\n".join([*_json(ERROR)])
+    for part, lines in (("failures", _json(ERROR)), ("options", _options()), ("context", _table(RunContext))):
+        pages[f"{part}.md"] = "\n".join([*lines, ""])
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
         if path.name not in pages:
@@ -102,9 +106,11 @@ def _records(kind: Any) -> Iterator[type[Struct]]:
 def _table(record: type[Struct], *, settings: bool = False) -> Iterator[str]:
     """Its fields: type, default, and what the docstring says of each."""
     told = _told(record)
-    yield from ("| field | type | default | |", "|---|---|---|---|") if settings else ("| field | type | |", "|---|---|---|")
+    yield from (
+        ("| field | type | default | |", "|---|---|---|---|") if settings else ("| field | type | |", "|---|---|---|")
+    )
     for field in msgspec.structs.fields(record):
-        if settings and field.name == "name" and record is not Config:
+        if settings and (field.name, record is Config) in (("name", False), ("origin", True)):  # not for users to say
             continue
         default = f" {_default(field)} |" if settings else ""
         yield f"| `{field.encode_name}` | {_cell(_words(field.type))} |{default} {_cell(told.get(field.name, ''))} |"
@@ -134,7 +140,7 @@ def _told(record: type) -> dict[str, str]:
         name = ""
         for line in (inspect.cleandoc(base.__doc__ or "")).split("\n"):
             match = _FIELD.match(line)
-            if match and match[1] in getattr(base, "__struct_fields__", ()):
+            if match and match[1] in inspect.get_annotations(base):
                 name = match[1]
                 found[name] = line[match.end() :]
             elif name and line.startswith("    "):
@@ -146,7 +152,7 @@ def _told(record: type) -> dict[str, str]:
 
 def _words(kind: Any) -> str:
     """A type as people say it."""
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
+    names = {dt.datetime: "`datetime`", str: "text", int: "int", float: "float", bool: "bool", type(None): "null"}
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if kind in names:
         return names[kind]
@@ -160,7 +166,7 @@ def _words(kind: Any) -> str:
         return ", ".join(f"`{one}`" for one in inner)
     if origin in (list, tuple):
         return f"list of {_words(inner[0])}"
-    assert origin is dict, kind
+    assert origin in (dict, Mapping), kind
     return f"mapping of names to {_words(inner[1])}"
 
 
@@ -173,6 +179,14 @@ def config_page() -> str:
     for name, model in BACKENDS.items():
         lines += [f"## A stack with `backend: {name}`", "", _about(model), "", *_table(model, settings=True), ""]
     return "\n".join(lines)
+
+
+def _options() -> Iterator[str]:
+    """What `@step` takes."""
+    told = _told(Options)
+    yield from ("| option | |", "|---|---|")
+    for name in OPTIONS:
+        yield f"| `{name}` | {_cell(told[name])} |"
 
 
 def _cell(text: str) -> str:
