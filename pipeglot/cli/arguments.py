@@ -103,6 +103,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _JSON,
     ),
     "cache explain": (_RUN, _argument("step", metavar="STEP", help="the step"), _INDEX, _STACK, _FOLDER, _JSON),
+    "explain": (_argument("code", metavar="CODE", help="what stands in brackets at the end of a message"), _JSON),
 }
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "artifact show": "one artifact: what it is and where it came from",
     "artifact get": "the value of an artifact, on the screen or as a file",
     "cache explain": "why a step ran or was reused: what changed, and against which run",
+    "explain": "what an error's code means, and what to do",
 }
 
 GROUPS = {

@@ -22,6 +22,7 @@ SCHEMAS: dict[str, str] = {
     "artifact show": "pipeglot.client.views:ArtifactDetails",
     "artifact get": "pipeglot.client.views:ArtifactValue",
     "cache explain": "pipeglot.client.explain:Explanation",
+    "explain": "pipeglot.client.views:ErrorPage",
 }
 
 ERROR = "pipeglot.client.views:ErrorReport"

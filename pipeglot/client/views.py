@@ -161,6 +161,14 @@ class ArtifactValue(Struct, frozen=True, kw_only=True):
     file: str | None = None
 
 
+class ErrorPage(Struct, frozen=True, kw_only=True):
+    """What is known of an error's code: the page of it as text."""
+
+    code: str
+    title: str
+    text: str
+
+
 Stacks: TypeAlias = list[StackView]
 Runs: TypeAlias = list[RunSummary]
 Logs: TypeAlias = list[AttemptLog]

@@ -15,7 +15,8 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     trusted: whether pickles may be read from it. If not said, only a folder of this user's own, mode 0700, is trusted.
     durable: whether every record is on the disk, and not only handed to the system, before a step counts as done.
     strict: whether a request that the backend takes as advice only (such as `Resources`) is an error.
-    secrets: for each secret of `@step(secrets=[…])` where its value is, as `env:VARIABLE` or `file:PATH`; never the value.
+    secrets: for each secret of `@step(secrets=[…])` where its value is, as `env:VARIABLE` or `file:PATH`; never the
+        value.
     """
 
     name: str

@@ -35,6 +35,7 @@ CASES: dict[str, list[list[str]]] = {
     "artifact show": [["artifact", "show", OUTPUT, "--json"]],
     "artifact get": [["artifact", "get", OUTPUT, "--json"], ["artifact", "get", OUTPUT, "--json", "-o", "out.json"]],
     "cache explain": [["cache", "explain", "latest", "total", "--json"]],
+    "explain": [["explain", "truth", "--json"]],
 }
 NOTED = """\
 from pipeglot import Resources, pipeline, step
