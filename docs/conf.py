@@ -34,4 +34,6 @@ add_module_names = False
 
 html_theme = "furo"
 html_theme_options = {"navigation_with_keys": True}
+html_static_path = ["_static"]
+html_css_files = ["wrap.css"]
 pygments_style = "default"

@@ -52,15 +52,14 @@ def _is_text(arg: ast.arg) -> bool:
 
 def _taking_class(node: ast.ClassDef) -> Iterator[tuple[str, int | None]]:
     """A record with a field `code: str`, or a class whose `__init__` takes one."""
-    fields = [one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
-    annotated = {
+    fields = {
         one.target.id: one.annotation
         for one in node.body
         if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
     }
-    annotation = annotated.get("code")
+    annotation = fields.get("code")
     if isinstance(annotation, ast.Name) and annotation.id == "str":
-        yield node.name, fields.index("code")
+        yield node.name, list(fields).index("code")
     for one in node.body:
         if isinstance(one, ast.FunctionDef) and one.name == "__init__":
             names = [arg.arg for arg in one.args.args[1:]]

@@ -127,7 +127,8 @@ def test_a_wrong_configuration_is_told_by_every_command(flow: Project) -> None:
     flow.write("pipeglot.yaml", "stacks:\n  local: {backend: local, stroe: x}\n  prod: {backend: spark}\n")
     for words in (["run", "flow.py"], ["check", "flow.py"], ["runs", "list"], ["stack", "list"]):
         done = flow(*words, code=2)
-        assert "pipeglot.yaml:2: stack `local` has no setting `stroe`  [config]\n  hint: did you mean `store`?" in done.err
+        assert "pipeglot.yaml:2: stack `local` has no setting `stroe`  [config]\n" in done.err
+        assert "\n  hint: did you mean `store`?" in done.err
         assert "pipeglot.yaml:3: stack `prod` names the backend `spark`" in done.err
         assert "hint: the backends are: `local`" in done.err
         assert "Traceback" not in done.err
