@@ -28,7 +28,7 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test lint types format lock bench matrix build clean
+.PHONY: help demo test lint types format lock bench matrix docs build clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
@@ -38,6 +38,7 @@ help:
 	@echo 'make lock    pin the dependencies anew (UPGRADE=1: to the newest)'
 	@echo 'make bench   benchmarks'
 	@echo 'make matrix  write docs/support-matrix.md anew'
+	@echo 'make docs    the site, into build/docs'
 	@echo 'make build   wheel and sdist into dist/'
 	@echo 'make clean   remove everything that make made'
 
@@ -118,9 +119,13 @@ bench: $(READY)
 matrix: $(READY)
 	@mkdir -p docs; $(BIN)/pipeglot matrix --markdown > docs/support-matrix.md
 
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -n -q -j auto -d build/doctrees docs build/docs
+	@echo 'the first page is build/docs/index.html'
+
 build: $(READY)
 	$(BIN)/python -m build --no-isolation
 
 clean:
-	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache build dist docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

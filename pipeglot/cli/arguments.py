@@ -64,7 +64,7 @@ _INLINE = _argument(
 _RUN_JSON = _argument("--json", action="store_true", help="print the run as one JSON object on stdout")
 
 ARGUMENTS: dict[str, tuple[Argument, ...]] = {
-    "init": (_argument("dir", metavar="DIR", nargs="?", default=".", help="the folder; this one if left out"),),
+    "init": (_argument("dir", metavar="DIR", nargs="?", default=".", help="the folder; this one if left out"), _JSON),
     "run": (
         _TARGET,
         _PARAM,
@@ -91,6 +91,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _STACK,
         _argument("--all", action="store_true", help="check against every stack of the project"),
         _FOLDER,
+        _JSON,
     ),
     "compile": (
         _TARGET,
@@ -99,6 +100,16 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _argument("--out", metavar="DIR", help="write `DIR/NAME.pipeglot.json`, in place of stdout"),
         _argument("--check", action="store_true", help="write nothing; fail if the file in --out is out of date"),
         _FOLDER,
+        _JSON,
+    ),
+    "bundle": (
+        _TARGET,
+        _argument("--list", action="store_true", help="show the files, their sizes and the digest"),
+        _argument("--out", metavar="FILE", help="write the archive to FILE"),
+        _argument("--push", action="store_true", help="put it into the store of the stack"),
+        _argument("-v", "--verbose", action="store_true", help="with --list: what is left out as well, and why"),
+        _FOLDER,
+        _JSON,
     ),
     "stack list": (_FOLDER, _JSON),
     "stack show": (
@@ -109,8 +120,9 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     "stack set": (
         _argument("name", metavar="NAME", help="the stack that commands use from now on, in this checkout"),
         _FOLDER,
+        _JSON,
     ),
-    "stack schema": (),
+    "stack schema": (_JSON,),
     "runs list": (
         _argument("-n", "--limit", type=int, default=20, metavar="N", help="at most N runs (20; 0 is all)"),
         _argument("--since", metavar="WHEN", help="started then or later: `2d` (ago), `2026-11-01`, an ISO time"),
@@ -133,6 +145,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _INDEX,
         _STACK,
         _FOLDER,
+        _JSON,
     ),
     "runs resume": (
         _RUN,
@@ -195,16 +208,6 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _FOLDER,
         _JSON,
     ),
-    "bundle": (
-        _TARGET,
-        _argument("--list", action="store_true", help="show the files, their sizes and the digest"),
-        _argument("--out", metavar="FILE", help="write the archive to FILE"),
-        _argument("--push", action="store_true", help="put it into the store of the stack"),
-        _argument("-v", "--verbose", action="store_true", help="with --list: what is left out as well, and why"),
-        _FOLDER,
-        _JSON,
-    ),
-    "matrix": (_argument("--markdown", action="store_true", help="print the page of the documentation"), _JSON),
     "artifact list": (
         _argument("run", metavar="RUN", nargs="?", default="latest", help="a run; the latest if left out"),
         _STACK,
@@ -218,6 +221,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _argument("--force", action="store_true", help="replace FILE if it is there"),
         _STACK,
         _FOLDER,
+        _JSON,
     ),
     "lineage": (
         _argument("of", metavar="RUN|ARTIFACT", help="a run, or an artifact by its id or name"),
@@ -230,6 +234,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _FOLDER,
         _JSON,
     ),
+    "cache explain": (_RUN, _argument("step", metavar="STEP", help="the step"), _INDEX, _STACK, _FOLDER, _JSON),
     "store verify": (
         _argument("--quick", action="store_true", help="look at the sizes of artifacts only, not at their bytes"),
         _STACK,
@@ -237,8 +242,9 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _JSON,
     ),
     "store reindex": (_STACK, _FOLDER, _JSON),
-    "cache explain": (_RUN, _argument("step", metavar="STEP", help="the step"), _INDEX, _STACK, _FOLDER, _JSON),
-    "completion": (_argument("shell", choices=("bash", "zsh", "fish"), help="the shell"),),
+    "matrix": (_argument("--markdown", action="store_true", help="print the page of the documentation"), _JSON),
+    "completion": (_argument("shell", choices=("bash", "zsh", "fish"), help="the shell"), _JSON),
+    "explain": (_argument("code", metavar="CODE", help="what stands in brackets at the end of a message"), _JSON),
 }
 
 

@@ -10,6 +10,7 @@ from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_fields, print_json, print_table
 from pipeglot.client.records import Artifact
 from pipeglot.client.text import cell_name, plural, size, when
+from pipeglot.client.views import ArtifactDetails, ArtifactValue, ArtifactView, Maker
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Ref, Verdict
 from pipeglot.core.lineage.view import artifact_id
@@ -40,7 +41,7 @@ def do_list(args: argparse.Namespace) -> int:
         for output, ref in entry.verdict.observed.refs.items()
     ]
     if args.json:
-        print_json([_object(found.start.run, *one) for one in outputs])
+        print_json([ArtifactView(**_fields_of(found.start.run, *one)) for one in outputs])
         return 0
     rows = [
         [
@@ -58,17 +59,19 @@ def do_list(args: argparse.Namespace) -> int:
 def do_show(args: argparse.Namespace) -> int:
     records = open_records(args)
     artifact = records.artifact(args.id)
-    found = _object(artifact.found.start.run, artifact.cell, artifact.output, artifact.ref, artifact.verdict)
-    found["exists"] = records.artifacts.exists(artifact.ref)
+    exists = records.artifacts.exists(artifact.ref)
     if args.json:
-        print_json(found)
+        known = _fields_of(artifact.found.start.run, artifact.cell, artifact.output, artifact.ref, artifact.verdict)
+        print_json(ArtifactDetails(**known, exists=exists))
         return 0
-    print_fields(list(_fields(artifact, exists=bool(found["exists"]))))
+    print_fields(list(_fields(artifact, exists=exists)))
     return 0
 
 
 def do_get(args: argparse.Namespace) -> int:
-    from pipeglot.cli.export import export, to_stdout
+    from msgspec.structs import replace
+
+    from pipeglot.cli.export import export, plain_value, to_stdout
     from pipeglot.cli.output import results_only
     from pipeglot.cli.parsing import folder_of
     from pipeglot.core.sources import use_roots
@@ -76,11 +79,20 @@ def do_get(args: argparse.Namespace) -> int:
     records = open_records(args)
     artifact = records.artifact(args.id)
     use_roots(records.workspace.roots, {})  # a pickle names the project's classes
-    if args.output is None:
-        to_stdout(records.artifacts, artifact.ref, args.id)
-    else:
+    told = ArtifactValue(
+        id=artifact_id(artifact.found.start.run, artifact.cell, artifact.output), codec=artifact.ref.codec
+    )
+    if args.output is not None:
+        path = folder_of(args) / args.output
         with results_only():
-            export(records.artifacts, artifact.ref, folder_of(args) / args.output, force=args.force)
+            export(records.artifacts, artifact.ref, path, force=args.force)
+        told = replace(told, file=str(path))
+    elif args.json:
+        told = replace(told, value=plain_value(records.artifacts, artifact.ref, args.id))
+    else:
+        to_stdout(records.artifacts, artifact.ref, args.id)
+    if args.json:
+        print_json(told)
     return 0
 
 
@@ -91,7 +103,7 @@ def kind_of(ref: Ref) -> str:
     return KINDS.get(ref.codec, ref.codec)
 
 
-def _object(run: str, cell: Cell, output: str, ref: Ref, verdict: Verdict) -> dict[str, Any]:
+def _fields_of(run: str, cell: Cell, output: str, ref: Ref, verdict: Verdict) -> dict[str, Any]:
     step, index = cell
     origin = verdict.observed.cached
     return {
@@ -107,7 +119,7 @@ def _object(run: str, cell: Cell, output: str, ref: Ref, verdict: Verdict) -> di
         "opaque": ref.opaque,
         "length": ref.length,
         "needs": ref.needs,
-        "origin": {"run": origin.run, "step": origin.step, "index": origin.index} if origin else None,
+        "origin": Maker(run=origin.run, step=origin.step, index=origin.index) if origin else None,
     }
 
 

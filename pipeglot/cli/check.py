@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 
 from pipeglot.cli.checks import refuse_or_note
-from pipeglot.cli.output import results_only
+from pipeglot.cli.errors import problem_view
+from pipeglot.cli.output import print_json, results_only
 from pipeglot.cli.parsing import folder_of
 from pipeglot.client.text import listed, plural
+from pipeglot.client.views import Checked
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.stacks.target import load, locate
@@ -21,11 +23,20 @@ def do_check(args: argparse.Namespace) -> int:
     stacks = list(workspace.config.stacks.values()) if args.all else [workspace.stack(args.stack)]
     with results_only():
         loaded = load(target)
-        refuse_or_note(loaded, stacks)
+        notes = refuse_or_note(loaded, stacks)
     pipeline = loaded.pipeline
     plan = Plan(pipeline)
-    steps = plural(sum(1 for step in plan.steps() if step.id not in plan.hooks), "step")
-    params = plural(len(pipeline.params), "parameter")
-    names = listed([stack.name for stack in stacks])
-    print(f"{pipeline.name} is fine: {steps}, {params}; {'stacks' if len(stacks) > 1 else 'stack'} {names} can run it")
+    told = Checked(
+        pipeline=pipeline.name,
+        steps=sum(1 for step in plan.steps() if step.id not in plan.hooks),
+        params=tuple(param.name for param in pipeline.params),
+        stacks=tuple(stack.name for stack in stacks),
+        notes=tuple(problem_view(note) for note in notes),
+    )
+    if args.json:
+        print_json(told)
+        return 0
+    steps, params = plural(told.steps, "step"), plural(len(told.params), "parameter")
+    which = f"{'stacks' if len(told.stacks) > 1 else 'stack'} {listed(told.stacks)}"
+    print(f"{told.pipeline} is fine: {steps}, {params}; {which} can run it")
     return 0

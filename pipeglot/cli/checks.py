@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 
 from pipeglot.client.checks import notes_or_refusal
+from pipeglot.core.errors import Problem
 from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.target import Loaded
 
 
-def refuse_or_note(loaded: Loaded, stacks: list[LocalStack]) -> None:
-    """Print the notes; raise `Unsupported` with the problems of all stacks."""
+def refuse_or_note(loaded: Loaded, stacks: list[LocalStack]) -> list[Problem]:
+    """Print the notes and return them; raise `Unsupported` with the problems of all stacks."""
     notes = notes_or_refusal(loaded, stacks)
     if notes:
         from pipeglot.cli.errors import note
 
         sys.stderr.writelines(note(one) for one in notes)
+    return notes

@@ -11,6 +11,7 @@ COMMANDS = {
     "plan": "say which steps would run, which are cached, and why, without running any",
     "check": "say what is wrong with a pipeline, without running it",
     "compile": "write a pipeline as its orchestrator reads it, or as IR",
+    "bundle": "the project's code as the archive that travels to where it runs",
     "stack list": "the stacks of this project",
     "stack show": "one stack, with its defaults",
     "stack set": "make a stack the active one of this checkout",
@@ -26,12 +27,12 @@ COMMANDS = {
     "artifact show": "one artifact: what it is and where it came from",
     "artifact get": "the value of an artifact, on the screen or as a file",
     "lineage": "what a value came from and what was made of it, or all of a run",
+    "cache explain": "why a step ran or was reused: what changed, and against which run",
     "store verify": "read every record and artifact of the store, and name what is damaged or missing",
     "store reindex": "make the index of the store anew",
-    "cache explain": "why a step ran or was reused: what changed, and against which run",
-    "bundle": "the project's code as the archive that travels to where it runs",
     "matrix": "what each backend supports",
     "completion": "a script for bash, zsh or fish that completes commands, runs, steps and pipelines",
+    "explain": "what an error's code means, and what to do",
 }
 
 GROUPS = {

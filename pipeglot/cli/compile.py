@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from pipeglot.cli.output import results_only
 from pipeglot.cli.parsing import folder_of
 from pipeglot.core import wire
 from pipeglot.core.errors import Problem, Unsupported, UsageError
 from pipeglot.stacks.target import load, locate
+
+State: TypeAlias = Literal["written", "up to date", "out of date", "missing"]
 
 
 def do_compile(args: argparse.Namespace) -> int:
@@ -24,15 +27,24 @@ def do_compile(args: argparse.Namespace) -> int:
         pipeline = load(target).pipeline
     text = wire.dump_json(pipeline)
     if args.out is None:
-        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.write(_told(pipeline.name, ir=text) if args.json else text.encode())
         return 0
     path = folder / args.out / f"{pipeline.name}.pipeglot.json"
-    if args.check:
-        return _compare(path, text, args)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    print(f"wrote {_shown(path)}", file=sys.stderr)
-    return 0
+    state = _compare(path, text) if args.check else _write(path, text)
+    if args.json:
+        sys.stdout.buffer.write(_told(pipeline.name, path, state))
+    return _report(path, state, args)
+
+
+def _told(pipeline: str, path: Path | None = None, state: State = "written", *, ir: str = "null") -> bytes:
+    """For programs."""
+    import json
+
+    from pipeglot.cli.output import as_json
+    from pipeglot.client.views import Compiled, CompiledFile
+
+    files = (CompiledFile(path=str(path), state=state),) if path else ()
+    return as_json(Compiled(pipeline=pipeline, files=files, ir=json.loads(ir)))
 
 
 def _refuse(stack: str) -> None:
@@ -41,17 +53,28 @@ def _refuse(stack: str) -> None:
     raise Unsupported([Problem("compile", message, None, hint)])
 
 
-def _compare(path: Path, text: str, args: argparse.Namespace) -> int:
+def _write(path: Path, text: str) -> State:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return "written"
+
+
+def _compare(path: Path, text: str) -> State:
     try:
-        same = path.read_bytes() == text.encode()
-        what = "is out of date"
+        return "up to date" if path.read_bytes() == text.encode() else "out of date"
     except FileNotFoundError:
-        same, what = False, "is not there"
-    if same:
-        print(f"{_shown(path)} is up to date", file=sys.stderr)
+        return "missing"
+
+
+def _report(path: Path, state: State, args: argparse.Namespace) -> int:
+    """For people; returns the exit code."""
+    if state in ("written", "up to date"):
+        what = f"wrote {_shown(path)}" if state == "written" else f"{_shown(path)} is up to date"
+        print(what, file=sys.stderr)
         return 0
     from pipeglot.cli.errors import describe
 
+    what = "is out of date" if state == "out of date" else "is not there"
     hint = f"`pipeglot compile {args.target} --ir --out {args.out}` writes it"
     sys.stderr.write(describe(UsageError(f"`{_shown(path)}` {what}", hint=hint))[0])
     return 1

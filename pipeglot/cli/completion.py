@@ -68,7 +68,14 @@ class Candidate(NamedTuple):
 
 
 def do_completion(args: argparse.Namespace) -> int:
-    print(SCRIPTS[args.shell], end="")
+    script = SCRIPTS[args.shell]
+    if args.json:
+        from pipeglot.cli.output import print_json
+        from pipeglot.client.views import Completion
+
+        print_json(Completion(shell=args.shell, script=script))
+        return 0
+    print(script, end="")
     return 0
 
 

@@ -21,11 +21,20 @@ from pipeglot.core.lineage.view import readable
 _PYTHON = "load it in Python, in a step or a notebook"
 
 
+def plain_value(artifacts: Artifacts, ref: Ref, shown: str) -> Any:
+    """Plain data as JSON has it. Raises `UsageError` for all else."""
+    if ref.codec != "json/1":
+        what, suffix = _FILES.get(ref.codec, ("a Python object", ""))
+        hint = f"write it to a file: `pipeglot artifact get {shown} --json -o FILE{suffix}`" if suffix else _PYTHON
+        raise UsageError(f"this is {what}, which has no form in JSON", hint=hint)
+    return readable(artifacts.tree(ref))
+
+
 def to_stdout(artifacts: Artifacts, ref: Ref, shown: str) -> None:
     """Plain data as JSON; bytes and files as they are, but not to a terminal."""
     match ref.codec:
         case "json/1":
-            sys.stdout.buffer.write(as_json(readable(artifacts.tree(ref))))
+            sys.stdout.buffer.write(as_json(plain_value(artifacts, ref, shown)))
         case "bytes/1" | "file/1":
             if sys.stdout.isatty():
                 hint = f"write them to a file: `pipeglot artifact get {shown} -o FILE`"
@@ -38,6 +47,8 @@ def to_stdout(artifacts: Artifacts, ref: Ref, shown: str) -> None:
 
 
 _FILES = {
+    "bytes/1": ("bytes", ".bin"),
+    "file/1": ("a file", ""),
     "dir/1": ("a folder", "/"),
     "frame/1": ("a frame", ".csv"),
     "polars/1": ("a polars frame", ".csv"),
@@ -67,7 +78,7 @@ def _writer(artifacts: Artifacts, ref: Ref, target: Path) -> Callable[[Path], An
     """How to write this value to a file of this name."""
     match ref.codec:
         case "json/1":
-            return lambda path: path.write_bytes(as_json(readable(artifacts.tree(ref))))
+            return lambda path: path.write_bytes(as_json(plain_value(artifacts, ref, "")))
         case "bytes/1":
             return lambda path: path.write_bytes(_bytes(artifacts, ref))
         case "file/1" | "dir/1":

@@ -23,6 +23,12 @@ def do_init(args: argparse.Namespace) -> int:
         made.append(".gitignore")
     write_schema(make_state(folder))  # for editors: the first line of `pipeglot.yaml` names it
     print(f"made {', '.join(made)} in {folder.resolve()}", file=sys.stderr)
+    if args.json:
+        from pipeglot.cli.output import print_json
+        from pipeglot.client.views import Made
+
+        print_json(Made(root=str(folder.resolve()), files=tuple(made)))
+        return 0
     cd = "" if folder.resolve() == Path.cwd() else f"  cd {_quoted(str(folder))}\n"
     print(f"\nnext:\n{cd}  pipeglot run {PIPELINE}\n  pipeglot run {PIPELINE} -p count=9")
     return 0

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  # the last line: whatever it is becomes a message
         from pipeglot.cli.errors import report
 
-        return report(error)
+        return report(error, json="--json" in words)
     return code
 
 

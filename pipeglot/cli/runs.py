@@ -17,6 +17,7 @@ from pipeglot.cli.parsing import parse_index
 from pipeglot.client.logs import log_file
 from pipeglot.client.records import Found, Records
 from pipeglot.client.text import cell_name, duration, is_terminal, paint, plural, safe, safe_log, when
+from pipeglot.client.views import AttemptLog
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.records import Failure, Observed, Ref
@@ -228,6 +229,9 @@ def do_logs(args: argparse.Namespace) -> int:
     cells = _cells(records, found, args.step, index)
     pieces = [piece for cell in cells for piece in _pieces(records, found, cell)]
     shown = [piece for piece in pieces if piece.log or piece.failure]
+    if args.json:
+        print_json([_attempt_log(records, piece) for piece in shown])
+        return 0
     alone = len(shown) == 1 and shown[0].failure is None and args.step is not None
     for piece in shown:
         if not alone:
@@ -254,6 +258,15 @@ def _pieces(records: Records, found: Found, cell: Cell) -> Iterator[Piece]:
         seen.append(entry.verdict.observed)
     for observed in seen:
         yield Piece(cell, observed.attempt, observed.log, observed.failure)
+
+
+def _attempt_log(records: Records, piece: Piece) -> AttemptLog:
+    text = ""
+    if piece.log is not None:
+        with log_file(records.artifacts, piece.log) as path:
+            text = path.read_bytes().decode("utf-8", "replace")
+    (step, index), failure = piece.cell, piece.failure
+    return AttemptLog(step=step, index=index, attempt=piece.attempt, text=text, failure=failure)
 
 
 def _print_title(piece: Piece) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-import msgspec
-
 from pipeglot.cli.output import print_fields, print_json, print_table
 from pipeglot.cli.parsing import folder_of
+from pipeglot.client.views import StackView
 from pipeglot.core.errors import ConfigError
 from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.workspace import Workspace, workspace_at
@@ -18,7 +17,7 @@ def do_list(args: argparse.Namespace) -> int:
     active = _active(workspace)
     stacks = workspace.config.stacks.values()
     if args.json:
-        print_json([_object(workspace, stack, active) for stack in stacks])
+        print_json([_view(workspace, stack, active) for stack in stacks])
         return 0
     rows = [["*" if stack.name == active else "", stack.name, stack.backend, stack.store] for stack in stacks]
     print_table(["", "NAME", "BACKEND", "STORE"], rows)
@@ -28,11 +27,11 @@ def do_list(args: argparse.Namespace) -> int:
 def do_show(args: argparse.Namespace) -> int:
     workspace = workspace_at(folder_of(args))
     stack = workspace.stack(args.name)
-    found = _object(workspace, stack, _active(workspace))
+    found = _view(workspace, stack, _active(workspace))
     if args.json:
         print_json(found)
         return 0
-    print_fields([(name, _shown(value)) for name, value in found.items()])
+    print_fields([(name, _shown(getattr(found, name))) for name in found.__struct_fields__])
     return 0
 
 
@@ -46,6 +45,9 @@ def do_schema(args: argparse.Namespace) -> int:  # noqa: ARG001  # every command
 def do_set(args: argparse.Namespace) -> int:
     workspace = workspace_at(folder_of(args))
     workspace.choose(args.name)
+    if args.json:
+        print_json(_view(workspace, workspace.stack(args.name), args.name))
+        return 0
     print(f"the active stack is {args.name}")
     return 0
 
@@ -57,12 +59,10 @@ def _active(workspace: Workspace) -> str | None:
         return None
 
 
-def _object(workspace: Workspace, stack: LocalStack, active: str | None) -> dict[str, object]:
-    """A stack with its defaults. Secrets are names and places, never values; `${VARIABLE}` stays as it is written."""
-    fields = {name: getattr(stack, name) for name in stack.__struct_fields__ if name != "name"}
+def _view(workspace: Workspace, stack: LocalStack, active: str | None) -> StackView:
+    fields = {name: getattr(stack, name) for name in stack.__struct_fields__}
     source = str(workspace.file) if workspace.file else None
-    known = {"name": stack.name, "backend": stack.backend, "active": stack.name == active, **fields, "file": source}
-    return dict(msgspec.to_builtins(known))
+    return StackView(**fields, backend=stack.backend, active=stack.name == active, file=source)
 
 
 def _shown(value: object) -> str:

@@ -24,7 +24,14 @@ _SHOWN = 16
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """A part of the key that differs. `before` and `after` are given where they are small."""
+    """A part of the key that differs.
+
+    part: `code`, `input`, `version`, `env`, `packages` or `secrets`.
+    name: which function or input.
+    detail: what of it, in words.
+    before: the earlier value where it is small, else its hash.
+    after: the value now, likewise.
+    """
 
     part: str
     name: str = ""
@@ -34,7 +41,19 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """Why an execution ran, or whose results it took."""
+    """Why an execution ran, or whose results it took.
+
+    run_id: the run that was asked about.
+    step: the step.
+    index: the position in each enclosing map; empty outside maps.
+    status: what became of it.
+    cached: whether results were reused.
+    why: why the cache had nothing to offer.
+    reused_from: the execution whose results were taken.
+    against: the latest earlier run in which it succeeded, with which it is compared.
+    against_created: when that run began.
+    changes: the parts of the key that differ from that run's.
+    """
 
     run_id: str
     step: str

@@ -19,10 +19,13 @@ class Terminated(BaseException):
 
 
 class RunContext(Struct, frozen=True, kw_only=True):
-    """The execution of a step, as `current_run()` tells it. `attempt` counts from 1; `index` is `()` outside maps.
+    """The execution of a step, as `current_run()` tells it.
 
-    `failed` tells a clean-up step or a hook whether a step of the run has failed, or was cancelled, so far. Of a
-    parameter that names an artifact, `params` has the artifact's id.
+    index: the position in each enclosing map; `()` outside maps.
+    attempt: counted from 1.
+    params: the resolved parameters of the pipeline; of one that names an artifact, the artifact's id.
+    logical_date: the planned time of a scheduled run; else when the run was made.
+    failed: for a clean-up step or a hook: whether a step of the run has failed, or was cancelled, so far.
     """
 
     run_id: str

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import jsonschema
-import msgspec
 import pytest
 
-from pipeglot.cli.schemas import SCHEMAS
+from pipeglot.cli.schemas import SCHEMAS, VARIANTS
 from tests.e2e.conftest import CONFIG, Project
+from tests.e2e.schemas import valid
 from tests.e2e.test_startup import modules
 
 SCORED = """\
@@ -59,11 +56,6 @@ def ids(project: Project, *words: str) -> list[str]:
     return [one["run_id"] for one in project("runs", "list", "--json", *words).json]
 
 
-def check_schema(command: str, value: Any) -> None:
-    module, _, name = SCHEMAS[command].partition(":")
-    jsonschema.validate(value, msgspec.json.schema(getattr(import_module(module), name)))
-
-
 def test_runs_are_chosen_by_what_they_are(scored: Project) -> None:
     one, two = run(scored), run(scored, "-p", "bias=0.05", "-p", "count=4")
     assert ids(scored) == [two, one]
@@ -79,7 +71,7 @@ def test_runs_are_chosen_by_what_they_are(scored: Project) -> None:
     assert ids(scored, "--status", "failed", "--status", "lost") == []
     assert ids(scored, "-n", "1") == [two]
     assert ids(scored, "-n", "1", "--before", two) == [one]
-    check_schema("runs list", scored("runs", "list", "--json").json)
+    valid(SCHEMAS["runs list"], scored("runs", "list", "--json").json)
     table = scored("runs", "list", "--metric", "auc", "--metric", "best.auc>0.1")
     assert table.out.splitlines()[0].split()[-2:] == ["AUC", "BEST.AUC"]
     assert table.out.splitlines()[1].split()[-3:] == ["0.5…0.95", "(5)", "0.95"]
@@ -117,7 +109,7 @@ def test_lineage_of_an_artifact_in_both_directions(scored: Project) -> None:
     near = scored("lineage", f"{second}/best/output", "--up", "--depth", "1").out
     assert "grid" not in near
     graph = scored("lineage", "scored/train[1]@latest", "--json").json
-    check_schema("lineage", graph)
+    valid(SCHEMAS["lineage"], graph)
     edges = {(edge["source"], edge["target"], edge["kind"]) for edge in graph["edges"]}
     assert (f"{first}/train/1/output", f"{second}/train/1/output", "reused") in edges
     assert "opaque: its bytes have no canonical value" in scored("lineage", "scored/train[1]@latest").out
@@ -134,14 +126,14 @@ def test_lineage_of_a_run(scored: Project) -> None:
     table = scored("lineage", "latest", "--table").out.splitlines()
     assert len(table) == 2 + 1 + 1 + 14
     assert table[-1].split()[1:] == ["best", "succeeded", "train[…],", "bias", "best"]
-    check_schema("lineage", scored("lineage", made, "--json").json)
+    valid(SCHEMAS["lineage"], scored("lineage", made, "--json").json)
 
 
 def test_the_digest_is_derived_anew_and_checked(scored: Project) -> None:
     made = scored("run", "scored.py", "--json").json
     assert scored("lineage", "latest", "--digest").out.strip() == made["lineage_digest"]
     told = scored("lineage", "latest", "--digest", "--json").json
-    check_schema("lineage --digest", told)
+    valid(VARIANTS["lineage --digest"], told)
     assert told["verified"] is True
     path = scored.root / f".pipeglot/store/runs/{made['run_id']}/v/best/-/1"
     path.unlink()
@@ -180,7 +172,7 @@ def test_the_index_is_never_the_truth(scored: Project) -> None:
     done = scored("runs", "list", "--json")
     assert (done.out, done.err) == (before[0], "")
     built = scored("store", "reindex", "--json").json
-    check_schema("store reindex", built)
+    valid(SCHEMAS["store reindex"], built)
     assert {name: built[name] for name in ("path", "runs", "cells")} == {"path": str(path), "runs": 2, "cells": 11}
     assert (scored("runs", "list", "--json").out, scored("lineage", second, "--json").out) == before
     assert scored("store", "reindex").out == f"indexed 2 runs, 11 executions in `{path}`\n"
@@ -215,7 +207,7 @@ def test_verify_names_what_is_damaged(scored: Project) -> None:
     whole = scored("store", "verify")
     assert whole.out.endswith("all is there, and whole\n")
     assert whole.out.startswith("1 run: read ")
-    check_schema("store verify", scored("store", "verify", "--json").json)
+    valid(SCHEMAS["store verify"], scored("store", "verify", "--json").json)
     blob = next(path for path in (scored.root / ".pipeglot/store/blobs").glob("*/*") if path.stat().st_size > 9000)
     blob.chmod(0o600)
     blob.write_bytes(blob.read_bytes()[:-1] + b"?")
@@ -225,7 +217,7 @@ def test_verify_names_what_is_damaged(scored: Project) -> None:
     assert f"  touches best of run {made[:10]} (`output`)" in done.out
     assert done.out.endswith("1 damaged or missing\n")
     report = scored("store", "verify", "--json", code=1).json
-    check_schema("store verify", report)
+    valid(SCHEMAS["store verify"], report)
     assert report["troubles"][0]["touches"][0]["step"] == "best"
 
 

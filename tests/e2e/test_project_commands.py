@@ -68,6 +68,23 @@ def test_init_in_a_file(project: Project) -> None:
     assert "`file` is no folder" in project("init", "file", code=2).err
 
 
+# --- explain ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_code_is_explained(project: Project) -> None:
+    done = project("run", "nosuch.py", code=2)
+    code = done.err.splitlines()[0].rpartition("  ")[2]
+    assert code == "[target]"
+    assert project("explain", code).out == project("explain", "target").out
+    text = project("explain", "truth").out
+    assert text.startswith("`truth`: `if` on a result\n\nA pipeline function is traced once")
+    assert "\n  # pipeline.py\n\n  from pipeglot import" in text
+    assert "```" not in text
+    assert project("explain", "truth", "--json").json["title"] == "`if` on a result"
+    assert "hint: did you mean `truth`?" in project("explain", "turth", code=2).err
+    assert "hint: it stands in brackets" in project("explain", "../index", code=2).err
+
+
 # --- stacks -----------------------------------------------------------------------------------------------------------
 
 TWO = """\
@@ -97,7 +114,9 @@ def test_stacks(flow: Project) -> None:
     assert "stack `one`" not in flow("stack", "show").out
     for words in (["stack", "set", "tow"], ["run", "flow.py", "--stack", "tow"], ["stack", "show", "tow"]):
         done = flow(*words, code=2)
-        assert done.err == "error: there is no stack `tow` in `pipeglot.yaml`\n\nhint: did you mean `two`?\n"
+        assert (
+            done.err == "error: there is no stack `tow` in `pipeglot.yaml`  [not-found]\n\nhint: did you mean `two`?\n"
+        )
     flow.replace("pipeglot.yaml", "two:", "three:")
     done = flow("run", "flow.py", code=2)
     assert done.err.startswith("error: the active stack is `two`, and there is no such stack in `pipeglot.yaml`")
@@ -108,7 +127,8 @@ def test_a_wrong_configuration_is_told_by_every_command(flow: Project) -> None:
     flow.write("pipeglot.yaml", "stacks:\n  local: {backend: local, stroe: x}\n  prod: {backend: spark}\n")
     for words in (["run", "flow.py"], ["check", "flow.py"], ["runs", "list"], ["stack", "list"]):
         done = flow(*words, code=2)
-        assert "pipeglot.yaml:2: stack `local` has no setting `stroe`\n  hint: did you mean `store`?" in done.err
+        assert "pipeglot.yaml:2: stack `local` has no setting `stroe`  [config]\n" in done.err
+        assert "\n  hint: did you mean `store`?" in done.err
         assert "pipeglot.yaml:3: stack `prod` names the backend `spark`" in done.err
         assert "hint: the backends are: `local`" in done.err
         assert "Traceback" not in done.err

@@ -122,7 +122,8 @@ PARAMS = [
 @pytest.mark.parametrize(("words", "message"), PARAMS)
 def test_wrong_parameters(flow: Project, words: list[str], message: str) -> None:
     done = flow("run", "flow.py", *words, "--json", code=2)
-    assert done.out == ""
+    assert done.json["error"]["code"] == "param"
+    assert message.removeprefix("error: ") in done.json["error"]["message"]
     assert done.err.startswith(message)
     assert "Traceback" not in done.err
     assert not (flow.root / ".pipeglot/store/runs").exists()
@@ -324,7 +325,7 @@ def test_a_bug_of_ours_says_so(flow: Project) -> None:
 def test_debug_shows_our_traceback(flow: Project) -> None:
     done = flow("run", "nope.py", code=2, PIPEGLOT_DEBUG="1")
     assert "Traceback" in done.err
-    assert "\nerror: there is no file `nope.py`\n" in done.err
+    assert "\nerror: there is no file `nope.py`  [target]\n" in done.err
 
 
 def test_git_ignores_what_we_keep(flow: Project) -> None:
@@ -336,7 +337,7 @@ def test_something_else_in_the_place_of_our_folder(flow: Project) -> None:
     flow.write(".pipeglot", "")
     done = flow("run", "flow.py", code=1)
     assert done.err == (
-        f"error: cannot open the store `{flow.root}/.pipeglot/store`: Not a directory\n"
+        f"error: cannot open the store `{flow.root}/.pipeglot/store`: Not a directory  [store]\n"
         "\nhint: something on this path is a file and should be a folder\n"
     )
     flow("check", "flow.py")

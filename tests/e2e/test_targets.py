@@ -49,7 +49,7 @@ def test_several_pipelines(project: Project) -> None:
     second = PIPELINE.format(name="b").partition("@pipeline")[2]
     project.write("many.py", f"{PIPELINE.format(name='a')}\n\n@pipeline{second}")
     done = project("run", "many.py", code=2)
-    assert done.err == "error: `many.py` has 2 pipelines; say which:\n\n  many.py:a\n  many.py:b\n"
+    assert done.err == "error: `many.py` has 2 pipelines; say which:  [target]\n\n  many.py:a\n  many.py:b\n"
     assert project("check", "many.py:b").out.startswith("b is fine")
     project.write("uses.py", "from many import a, b\n" + PIPELINE.format(name="c"))
     assert project("check", "uses.py").out.startswith("c is fine")

@@ -18,7 +18,23 @@ VARIABLE = "[A-Za-z_][A-Za-z0-9_]{0,199}"
 
 
 class Options(TypedDict, total=False):
-    """What `@step(…)` and `.with_options(…)` take, as users write it."""
+    """What `@step(…)` and `.with_options(…)` take, as users write it.
+
+    name: what its calls are named, in place of the function's name.
+    retry: how often, and after what delay, it is tried again: `Retry(3, delay="10s")`.
+    timeout: of each attempt, over the function only: `"2h"`, or seconds.
+    cache: `False` to run every time; `Cache(expires="7d")`, `Cache(version="2")`.
+    env: environment variables, set while it runs; part of the cache key.
+    secrets: the names that `secret(…)` may ask for; the stack says where they are.
+    resources: a request: `Resources(cpu=4, memory="16Gi", gpu=1)`.
+    trigger: `"all_done"` for a clean-up step, which runs whatever happened before it.
+    pool: the pool whose places it shares; the stack says how many there are.
+    max_parallel: how many items of one map run at the same time.
+    priority: a request: among steps that are ready, the higher first.
+    tags: texts for people and engines; a stack's `steps:` may name them.
+    image: a request: the container image to run in.
+    packages: a request: the distributions that it needs; part of the cache key.
+    """
 
     name: str | None
     retry: Retry | None

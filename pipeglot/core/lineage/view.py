@@ -23,9 +23,22 @@ from pipeglot.core.placeholders import Instance
 
 
 class StepView(Struct, frozen=True, kw_only=True):
-    """One execution of a step, or one skipped step. `outputs` maps names to artifact ids.
+    """One execution of a step, or one skipped step.
 
-    `hook` tells for which outcome a hook runs; what becomes of one changes nothing of the run.
+    id: the step's name.
+    index: the position in each enclosing map; empty outside maps.
+    status: `succeeded`, `failed`, `skipped`, `cancelled`, `lost`, `running`, `pending`.
+    cached: whether the results of an earlier execution were taken.
+    attempts: how often it was tried; 0 if it was not.
+    seconds: those of the step's function, in the last attempt.
+    outputs: artifact ids by name; the only output of a step is named `output`.
+    metrics: what `log_metrics` recorded.
+    error: why it failed.
+    origin: the execution whose results were taken.
+    opaque: the outputs that are pickles.
+    log: a reference to what it printed, for `runs logs`.
+    why: why the cache had nothing to offer.
+    hook: for which outcome of the run it runs, if it is a hook; what becomes of one changes nothing of the run.
     """
 
     id: str
@@ -45,7 +58,18 @@ class StepView(Struct, frozen=True, kw_only=True):
 
 
 class RunView(Struct, frozen=True, kw_only=True):
-    """A run and all its steps, in the order of the pipeline."""
+    """A run and all its steps, in the order of the pipeline.
+
+    run_id: its id.
+    pipeline: the pipeline's name.
+    stack: where it ran, as `pipeglot.yaml` names it.
+    backend: what the stack's backend is.
+    status: `running`, `succeeded`, `failed`, `cancelled` or `lost`.
+    lineage_digest: hash of the portable part of its record; null while it goes on.
+    created: when it began: UTC, in ISO 8601.
+    params: the resolved parameters.
+    steps: one for each execution, and one for each skipped step.
+    """
 
     run_id: str
     pipeline: str

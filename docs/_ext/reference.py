@@ -1,0 +1,197 @@
+"""Write the reference from the code, before Sphinx reads the pages: commands, what `--json` prints, `pipeglot.yaml`.
+
+The pages go into `reference/generated`, which git ignores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pipeglot.cli.arguments import ARGUMENTS, add_arguments
+from pipeglot.cli.commands import COMMANDS
+from pipeglot.cli.schemas import ERROR, SCHEMAS, type_of
+from pipeglot.core.authoring.options import OPTIONS, Options
+from pipeglot.core.context import RunContext
+from pipeglot.stacks.models import BACKENDS, Config
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """What Sphinx calls."""
+    app.connect("builder-inited", lambda app: write(Path(app.srcdir, "reference/generated")))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def write(folder: Path) -> None:
+    """Write all pages; what is there and equal stays, so that Sphinx need not read it again."""
+    pages = {f"command-{name.replace(' ', '-')}.md": command_page(name) for name in COMMANDS}
+    pages["config.md"] = config_page()
+    for part, lines in (("failures", _json(ERROR)), ("options", _options()), ("context", _table(RunContext))):
+        pages[f"{part}.md"] = "\n".join([*lines, ""])
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in pages:
+            path.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def command_page(name: str) -> str:
+    """A command as its `--help` has it, and what it prints under `--json`."""
+    lines = [f"# `pipeglot {name}`", "", f"{_sentence(COMMANDS[name])}.", "", "```text", *usage(name), "```", ""]
+    lines += ["| argument | meaning |", "|---|---|"]
+    for argument in ARGUMENTS[name]:
+        lines.append(f"| {_flags(argument.flags, argument.options)} | {_cell(argument.options.get('help', ''))} |")
+    lines += ["", "## What it prints under `--json`", "", *_json(SCHEMAS[name])]
+    lines += ["If it fails, it prints [an error](../json.md#if-a-command-fails) in place of this.", ""]
+    return "\n".join(lines)
+
+
+def usage(name: str) -> list[str]:
+    """The line of usage, of the same width wherever it is made."""
+    parser = argparse.ArgumentParser(
+        prog=f"pipeglot {name}", formatter_class=lambda prog: argparse.HelpFormatter(prog, width=100)
+    )
+    add_arguments(parser, name)
+    return parser.format_usage().rstrip("\n").split("\n")
+
+
+def _flags(flags: tuple[str, ...], options: dict[str, Any]) -> str:
+    shown = options.get("metavar", "")
+    if not flags[0].startswith("-"):
+        return f"`{shown or flags[0]}`"
+    return ", ".join(f"`{flag} {shown}`" if shown else f"`{flag}`" for flag in flags)
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+
+def _json(path: str) -> Iterator[str]:
+    """A table for the type, and one for each record in it."""
+    kind = type_of(path)
+    records = list(dict.fromkeys(_records(kind)))
+    yield f"{_sentence(_words(kind))}, of these fields:" if typing.get_origin(kind) else "An object of these fields:"
+    yield ""
+    for at, record in enumerate(records):
+        if at:
+            yield from (f"### `{record.__name__}`", "")
+        yield from (_about(record), "", *_table(record), "")
+
+
+def _records(kind: Any) -> Iterator[type[Struct]]:
+    """The records in a type, outermost first."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        yield kind
+        for field in msgspec.structs.fields(kind):
+            yield from _records(field.type)
+    for inner in typing.get_args(kind):
+        yield from _records(inner)
+
+
+def _table(record: type[Struct], *, settings: bool = False) -> Iterator[str]:
+    """Its fields: type, default, and what the docstring says of each."""
+    told = _told(record)
+    yield from (
+        ("| field | type | default | |", "|---|---|---|---|") if settings else ("| field | type | |", "|---|---|---|")
+    )
+    for field in msgspec.structs.fields(record):
+        if settings and (field.name, record is Config) in (("name", False), ("origin", True)):  # not for users to say
+            continue
+        default = f" {_default(field)} |" if settings else ""
+        yield f"| `{field.encode_name}` | {_cell(_words(field.type))} |{default} {_cell(told.get(field.name, ''))} |"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    text = msgspec.json.encode(value).decode()
+    return "" if text in ("null", "[]", "{}") else f"`{text}`"
+
+
+def _about(record: type[Struct]) -> str:
+    """The docstring, without its lines about single fields."""
+    paragraphs = inspect.getdoc(record).split("\n\n")
+    return "\n\n".join(one for one in paragraphs if not _FIELD.match(one))
+
+
+_FIELD = re.compile(r"^(\w+): ")
+
+
+def _told(record: type) -> dict[str, str]:
+    """What the docstrings of a record and its bases say of single fields: `name: meaning`, indented lines follow."""
+    found: dict[str, str] = {}
+    for base in reversed(record.__mro__):
+        name = ""
+        for line in (inspect.cleandoc(base.__doc__ or "")).split("\n"):
+            match = _FIELD.match(line)
+            if match and match[1] in inspect.get_annotations(base):
+                name = match[1]
+                found[name] = line[match.end() :]
+            elif name and line.startswith("    "):
+                found[name] += f" {line.strip()}"
+            else:
+                name = ""
+    return found
+
+
+def _words(kind: Any) -> str:
+    """A type as people say it."""
+    names = {dt.datetime: "`datetime`", str: "text", int: "int", float: "float", bool: "bool", type(None): "null"}
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if kind in names:
+        return names[kind]
+    if kind is Any:
+        return "any JSON"
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return f"`{kind.__name__}`"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_words(one) for one in inner if one is not msgspec.UnsetType)
+    if origin is typing.Literal:
+        return ", ".join(f"`{one}`" for one in inner)
+    if origin in (list, tuple):
+        return f"list of {_words(inner[0])}"
+    assert origin in (dict, Mapping), kind
+    return f"mapping of names to {_words(inner[1])}"
+
+
+# --- pipeglot.yaml ----------------------------------------------------------------------------------------------------
+
+
+def config_page() -> str:
+    """Every setting, from the models that the file is read into."""
+    lines = ["# `pipeglot.yaml`", "", _about(Config), "", *_table(Config, settings=True), ""]
+    for name, model in BACKENDS.items():
+        lines += [f"## A stack with `backend: {name}`", "", _about(model), "", *_table(model, settings=True), ""]
+    return "\n".join(lines)
+
+
+def _options() -> Iterator[str]:
+    """What `@step` takes."""
+    told = _told(Options)
+    yield from ("| option | |", "|---|---|")
+    for name in OPTIONS:
+        yield f"| `{name}` | {_cell(told[name])} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
