@@ -96,7 +96,7 @@ def commands(block: Block) -> Iterator[Command]:
 
 _ID = "[a-z2-7]{10}(?:[a-z2-7]{14})?"
 _MASKS = (
-    (re.compile(rf"(?:(?<=\brun )|(?<=runs show )|(?<=runs logs )|^){_ID}(?=$|[ /)`,:])"), "<run>"),
+    (re.compile(rf"(?:(?<=\brun )|(?<=runs show )|(?<=runs logs )|(?<=replay )|^){_ID}(?=$|[ /)`,:])"), "<run>"),
     (re.compile(rf"\b(?:{_ID}(?=/)|[a-z2-7]{{24}}\b)"), "<run>"),
     (re.compile(r"\b(?:sha256:)?[0-9a-f]{16,64}\b"), "<hash>"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?"), "<time>"),
