@@ -28,10 +28,11 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test lint types format lock bench matrix docs build clean
+.PHONY: help demo test oldest lint types format lock bench matrix docs build clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
+	@echo 'make oldest  the unit tests with the oldest versions of what pyproject.toml allows'
 	@echo 'make lint    ruff, mypy, import floors'
 	@echo 'make types   what mypy and pyright say of the code that users write'
 	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
@@ -75,6 +76,9 @@ lock: $(UV_RULE)
 	@cd requirements && $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../$(UV)) pip compile --quiet --universal --python-version 3.11 \
 	  --all-extras --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) \
 	  ../pyproject.toml dev.in --output-file dev.txt
+	@cd requirements && $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../$(UV)) pip compile --quiet --universal --python-version 3.11 \
+	  --all-extras --resolution lowest-direct --only-binary :all: --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' ../pyproject.toml oldest.in --output-file oldest.txt
 
 # --- what one does -----------------------------------------------------------------------------------------------------
 
@@ -95,6 +99,12 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
+
+# In an environment of its own. Files and processes are tested as ever; e2e and docs stay with the versions of today.
+oldest:
+	@$(MAKE) --no-print-directory VENV=.venv-oldest env
+	@$(UV_ENV) VIRTUAL_ENV=.venv-oldest $(UV) pip install --quiet --no-deps -r requirements/oldest.txt
+	.venv-oldest/bin/python -m pytest tests/unit $(ARGS)
 
 CODE := $(wildcard pipeglot tests benchmarks)
 lint: $(READY)
@@ -127,5 +137,5 @@ build: $(READY)
 	$(BIN)/python -m build --no-isolation
 
 clean:
-	rm -rf .venv .cache build dist docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-oldest .cache build dist docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -103,7 +103,7 @@ def shown(value: Any) -> Any:
     if kind is Instance:
         return kind, value.kind, value.ref, value.fields
     if kind is pd.Timestamp:
-        return kind, value.unit, repr(value)
+        return kind, getattr(value, "unit", "ns"), repr(value)  # pandas 1 knows but nanoseconds
     if kind is dt.datetime:
         return kind, value.isoformat(), value.fold, repr(value.tzinfo)
     return kind, repr(value)

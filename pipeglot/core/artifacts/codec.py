@@ -215,9 +215,10 @@ def codec_of_type(kind: type) -> str:
     name = _TYPES.get((home, kind.__name__))
     if home == "pyarrow" and name is None and kind.__name__.endswith("Array"):  # one class for each type
         name = "arrow/1"
-    if name is None or getattr(sys.modules.get(home), kind.__name__, None) is not kind:
-        return "json/1"
-    return name
+    known = name is not None and any(  # not one of the user's own that looks like it
+        getattr(sys.modules.get(module), kind.__name__, None) is kind for module in (home, kind.__module__)
+    )
+    return name if name is not None and known else "json/1"
 
 
 def quoted(name: str) -> str:

@@ -64,7 +64,7 @@ def declare(file: str) -> None:
 
 
 def _is_users(file: str) -> bool:
-    if file.startswith((_OURS, "<frozen ")):
+    if file.startswith((_OURS, "<frozen ", "<__array_function__ ")):  # the last are NumPy 1's
         return False
     return not file.startswith(_LIBRARY) and not any(part in file for part in _INSTALLED)
 
