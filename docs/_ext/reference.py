@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from pipeglot.cli.arguments import ARGUMENTS, add_arguments
 from pipeglot.cli.commands import COMMANDS
-from pipeglot.cli.schemas import ERROR, SCHEMAS, type_of
+from pipeglot.cli.schemas import ERROR, SCHEMAS, VARIANTS, type_of
 from pipeglot.core.authoring.options import OPTIONS, Options
 from pipeglot.core.context import RunContext
 from pipeglot.stacks.models import BACKENDS, Config
@@ -59,6 +59,9 @@ def command_page(name: str) -> str:
         lines.append(f"| {_flags(argument.flags, argument.options)} | {_cell(argument.options.get('help', ''))} |")
     lines += ["", "## What it prints under `--json`", "", *_json(SCHEMAS[name])]
     lines += ["If it fails, it prints [an error](../json.md#if-a-command-fails) in place of this.", ""]
+    for variant, path in VARIANTS.items():
+        if variant.startswith(f"{name} "):
+            lines += [f"## With `{variant.removeprefix(f'{name} ')} --json`", "", *_json(path)]
     return "\n".join(lines)
 
 
@@ -72,7 +75,8 @@ def usage(name: str) -> list[str]:
 
 
 def _flags(flags: tuple[str, ...], options: dict[str, Any]) -> str:
-    shown = options.get("metavar", "")
+    choices = ", ".join(options.get("choices", ()))
+    shown = options.get("metavar", "{" + choices.replace(" ", "") + "}" if choices else "")
     if not flags[0].startswith("-"):
         return f"`{shown or flags[0]}`"
     return ", ".join(f"`{flag} {shown}`" if shown else f"`{flag}`" for flag in flags)
@@ -84,23 +88,26 @@ def _flags(flags: tuple[str, ...], options: dict[str, Any]) -> str:
 def _json(path: str) -> Iterator[str]:
     """A table for the type, and one for each record in it."""
     kind = type_of(path)
-    records = list(dict.fromkeys(_records(kind)))
-    yield f"{_sentence(_words(kind))}, of these fields:" if typing.get_origin(kind) else "An object of these fields:"
-    yield ""
+    records = list(_records(kind, set()))
+    if typing.get_origin(kind):
+        yield from (f"{_sentence(_words(kind))}.", "")
     for at, record in enumerate(records):
         if at:
             yield from (f"### `{record.__name__}`", "")
         yield from (_about(record), "", *_table(record), "")
 
 
-def _records(kind: Any) -> Iterator[type[Struct]]:
-    """The records in a type, outermost first."""
+def _records(kind: Any, seen: set[type[Struct]]) -> Iterator[type[Struct]]:
+    """The records in a type, outermost first, each once: some hold others of their own kind."""
     if isinstance(kind, type) and issubclass(kind, Struct):
+        if kind in seen:
+            return
+        seen.add(kind)
         yield kind
         for field in msgspec.structs.fields(kind):
-            yield from _records(field.type)
+            yield from _records(field.type, seen)
     for inner in typing.get_args(kind):
-        yield from _records(inner)
+        yield from _records(inner, seen)
 
 
 def _table(record: type[Struct], *, settings: bool = False) -> Iterator[str]:
@@ -126,7 +133,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 def _about(record: type[Struct]) -> str:
     """The docstring, without its lines about single fields."""
-    paragraphs = inspect.getdoc(record).split("\n\n")
+    paragraphs = (inspect.getdoc(record) or "").split("\n\n")
     return "\n\n".join(one for one in paragraphs if not _FIELD.match(one))
 
 

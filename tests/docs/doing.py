@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.docs.pages import Block, Command, blocks, commands, same
+from tests.docs.notebook import Notebook
+from tests.docs.pages import PROMPTS, Block, Command, blocks, commands, same
 
 BIN = Path(sys.executable).parent
 _DROPPED = ("CI", "PIPEGLOT_DEBUG", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE")
@@ -35,10 +36,12 @@ class Reader:
         self.updated = page.read_text(encoding="utf-8").split("\n")
         self._grown = 0
         self._fresh = 0
+        self._notebook: Notebook | None = None
         self._begin()
 
     def _begin(self) -> None:
         """A new folder, in which nothing has happened yet."""
+        self.close()
         self.here = self.folder / f"work{self._fresh}"
         self.here.mkdir(parents=True)
         self._fresh += 1
@@ -48,12 +51,24 @@ class Reader:
             "LC_ALL": "C.UTF-8", "TERM": "dumb",
         }  # fmt: skip
 
+    def close(self) -> None:
+        """End the kernel of the notebook."""
+        if self._notebook is not None:
+            self._notebook.close()
+        self._notebook = None
+
     def do(self, *, update: bool = False) -> None:
         """All of it. Raises `Different` where a command did something else, unless it is to be updated."""
+        try:
+            self._do(update=update)
+        finally:
+            self.close()
+
+    def _do(self, *, update: bool) -> None:
         for block in blocks(self.page.read_text(encoding="utf-8")):
             if "fresh folder" in block.remarks:
                 self._begin()
-            if block.language == "console":
+            if block.language in PROMPTS:
                 self._run_all(block, update=update)
             elif block.language == "diff" and block.caption:
                 self._edit(block)
@@ -80,7 +95,7 @@ class Reader:
             assert all(one.text.startswith("pip install ") for one in found), f"{self._at(block.line)}: it can be run"
             return
         for one in found:
-            code, printed = self._run(one.text)
+            code, printed = (self._run if block.language == "console" else self._run_cell)(one.text)
             wanted = block.exit_code if one is found[-1] else 0
             any_order = "any order" in block.remarks or "pipeglot run " in one.text  # steps run side by side
             fits = same(one.output, printed, any_order=any_order)
@@ -107,11 +122,21 @@ class Reader:
             timeout=120,
             check=False,
         )
-        printed = re.sub(rf"(?:/private)?{re.escape(str(self.folder))}/work\d+", HOME, done.stdout)
         folder, _, variables = state.read_text(encoding="utf-8").partition("\n")
         self.here = Path(folder)
         self.env = dict(one.split("=", 1) for one in variables.split("\0") if one)
-        return done.returncode, printed.rstrip("\n").split("\n") if printed else []
+        return done.returncode, self._lines(done.stdout)
+
+    def _run_cell(self, text: str) -> tuple[int, list[str]]:
+        """The same of a cell of the page's notebook, whose kernel starts with the first one."""
+        if self._notebook is None:
+            self._notebook = Notebook(self.here, self.env)
+        code, printed = self._notebook.run(text)
+        return code, self._lines(printed)
+
+    def _lines(self, printed: str) -> list[str]:
+        printed = re.sub(rf"(?:/private)?{re.escape(str(self.folder))}/work\d+", HOME, printed)
+        return printed.rstrip("\n").split("\n") if printed else []
 
     def _replace(self, command: Command, printed: list[str]) -> None:
         start = command.line - 1 + self._grown

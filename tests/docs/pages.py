@@ -4,7 +4,8 @@ What a page may hold, in the order in which a reader does it:
 
 - a code block with a `:caption:` is a file of that name;
 - a `diff` block with a `:caption:` is an edit of that file;
-- a `console` block has commands (`$ …`), each with what it prints below. A line `…` stands for any number of lines.
+- a `console` block has commands (`$ …`), each with what it prints below. A line `…` stands for any number of lines;
+- a `pycon` block has cells of a notebook (`>>> …`, `... …`), each with what it prints below.
 
 A MyST comment line right above a block tells what is special about it: `% fresh folder` (start anew),
 `% exit 1` (the exit code of its last command; 0 if not said), `% any order` (of the lines that are printed),
@@ -23,6 +24,10 @@ _OPEN = re.compile(r"(?P<fence>`{3,})(?:\{code-block\} )?(?P<language>[\w-]+)$")
 _REMARKS = re.compile(r"fresh folder|exit \d+|any order|not run")
 
 
+PROMPTS = {"console": ("$", ""), "pycon": (">>>", "...")}
+"""What is done: the first line of each command begins so, and the following ones."""
+
+
 class Block(NamedTuple):
     """A fenced block: `line` is the number of its first line, from 1, behind its options."""
 
@@ -38,7 +43,7 @@ class Block(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command and what it prints; `line` is that of its first line of output."""
+    """A command or a cell, and what it prints; `line` is that of its first line of output."""
 
     text: str
     output: list[str]
@@ -80,16 +85,20 @@ def _caption(lines: list[str], at: int) -> tuple[str, int]:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """The commands of a console block."""
-    text, output, start = "", list[str](), 0
-    for number, line in enumerate([*block.lines, "$ "], block.line):
-        if not line.startswith("$ "):
+    """The commands of a console block, the cells of a notebook block."""
+    prompt, more = PROMPTS[block.language]
+    text, output, start = list[str](), list[str](), 0
+    for number, line in enumerate([*block.lines, f"{prompt} "], block.line):
+        if line.startswith(f"{prompt} "):
+            if text:
+                yield Command("\n".join(text), output, start)
+            text, output, start = [line[len(prompt) + 1 :]], [], number + 1
+        elif more and not output and (line == more or line.startswith(f"{more} ")):
+            text.append(line[len(more) + 1 :])
+            start = number + 1
+        else:
             assert text, f"line {number}: output of no command"
             output.append(line)
-            continue
-        if text:
-            yield Command(text, output, start)
-        text, output, start = line[2:], [], number + 1
 
 
 # --- what is compared -------------------------------------------------------------------------------------------------
