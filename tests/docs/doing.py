@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,11 @@ _DROPPED = ("CI", "PIPEGLOT_DEBUG", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTW
 HOME = "/home/you"
 """What pages show for the folder in which they are done."""
 
+_RUNS = re.compile(r"\(run ([a-z2-7]{10})\)")
+
+
+_RUNNING = re.compile("pipeglot (run|runs resume) ")
+
 
 class Different(AssertionError):
     """A command did not do what the page says."""
@@ -27,6 +33,7 @@ class Different(AssertionError):
 class Reader:
     """Somebody who does everything on a page, and remembers the folder and the variables as a shell does.
 
+    Where a command of the page names a run that an earlier one has made, the run that was made in fact is named.
     `updated` is the page with what was printed in fact, where that differs.
     """
 
@@ -35,6 +42,8 @@ class Reader:
         self.folder = folder
         self.updated = page.read_text(encoding="utf-8").split("\n")
         self._grown = 0
+        self._ids: dict[str, str] = {}
+        self._renamed: dict[str, str] = {}
         self._fresh = 0
         self._notebook: Notebook | None = None
         self._begin()
@@ -63,6 +72,7 @@ class Reader:
             self._do(update=update)
         finally:
             self.close()
+        self.updated = [_with(self._renamed, line) for line in self.updated]
 
     def _do(self, *, update: bool) -> None:
         for block in blocks(self.page.read_text(encoding="utf-8")):
@@ -95,14 +105,18 @@ class Reader:
             assert all(one.text.startswith("pip install ") for one in found), f"{self._at(block.line)}: it can be run"
             return
         for one in found:
-            code, printed = (self._run if block.language == "console" else self._run_cell)(one.text)
+            code, printed = (self._run if block.language == "console" else self._run_cell)(_with(self._ids, one.text))
+            made = dict(zip(_ids(one.output), _ids(printed), strict=False))
+            self._ids |= made
+            said = [_with(self._ids, line) for line in one.output]
             wanted = block.exit_code if one is found[-1] else 0
-            any_order = "any order" in block.remarks or "pipeglot run " in one.text  # steps run side by side
-            fits = same(one.output, printed, any_order=any_order)
+            any_order = "any order" in block.remarks or _RUNNING.search(one.text)  # steps run side by side
+            fits = same(said, printed, any_order=bool(any_order))
             if code == wanted and fits:
                 continue
             if not update or code != wanted:
                 raise Different(self._difference(one, printed, code, wanted))
+            self._renamed |= made
             self._replace(one, printed)
 
     def _run(self, text: str) -> tuple[int, list[str]]:
@@ -136,9 +150,12 @@ class Reader:
 
     def _lines(self, printed: str) -> list[str]:
         printed = re.sub(rf"(?:/private)?{re.escape(str(self.folder))}/work\d+", HOME, printed)
+        printed = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "laptop", printed)
         return printed.rstrip("\n").split("\n") if printed else []
 
     def _replace(self, command: Command, printed: list[str]) -> None:
+        kept = {made: said for said, made in self._ids.items() if said not in self._renamed}
+        printed = [_with(kept, line) for line in printed]
         start = command.line - 1 + self._grown
         self.updated[start : start + len(command.output)] = printed
         self._grown += len(printed) - len(command.output)
@@ -150,3 +167,14 @@ class Reader:
 
     def _at(self, line: int) -> str:
         return f"{self.page.name}:{line}"
+
+
+def _ids(lines: list[str]) -> list[str]:
+    """The runs that a command has made."""
+    return _RUNS.findall("\n".join(lines))
+
+
+def _with(names: dict[str, str], text: str) -> str:
+    for old, new in names.items():
+        text = text.replace(old, new)
+    return text
