@@ -105,8 +105,9 @@ def commands(block: Block) -> Iterator[Command]:
 
 _ID = "[a-z2-7]{10}(?:[a-z2-7]{14})?"
 _MASKS = (
-    (re.compile(rf"(?:(?<=\brun )|(?<=runs show )|(?<=runs logs )|^){_ID}(?=$|[ /)`,:])"), "<run>"),
+    (re.compile(rf"(?:(?<=\brun )|(?<=runs show )|(?<=runs logs )|(?<=--before )|^){_ID}(?=$|[ /)`,:])"), "<run>"),
     (re.compile(rf"\b(?:{_ID}(?=/)|[a-z2-7]{{24}}\b)"), "<run>"),
+    (re.compile(rf"(\bof \w+ ){_ID}(?= \()"), r"\1<run>"),  # of another pipeline
     (re.compile(r"\b(?:sha256:)?[0-9a-f]{16,64}\b"), "<hash>"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?"), "<time>"),
     (re.compile(r"\b\d+(?:\.\d+)? (?:ms|s|min|h)\b(?: \d+ (?:s|min|h)\b)?"), "<duration>"),
