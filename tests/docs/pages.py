@@ -9,7 +9,8 @@ What a page may hold, in the order in which a reader does it:
 
 A MyST comment line right above a block tells what is special about it: `% fresh folder` (start anew),
 `% exit 1` (the exit code of its last command; 0 if not said), `% any order` (of the lines that are printed),
-`% not run` (only for what installs something).
+`% not run` (only for what installs something). Where such a line would be seen, in the README, it is written as a
+comment, `<!-- exit 1 -->`, and so is the name of a file: `<!-- file trend.py -->`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import NamedTuple
 
 DOCS = Path(__file__).parents[2] / "docs"
 _OPEN = re.compile(r"(?P<fence>`{3,})(?:\{code-block\} )?(?P<language>[\w-]+)$")
-_REMARKS = re.compile(r"fresh folder|exit \d+|any order|not run")
+_REMARKS = re.compile(r"fresh folder|exit \d+|any order|not run|file \S+")
+_REMARK = re.compile(r"% (.+)|<!-- ([a-z].*) -->")
 
 
 PROMPTS = {"console": ("$", ""), "pycon": (">>>", "...")}
@@ -57,11 +59,13 @@ def blocks(text: str) -> Iterator[Block]:
     while at < len(lines):
         line = lines[at]
         opened = _OPEN.fullmatch(line)
-        if line.startswith("% "):
-            remarks.append(_remark(line[2:].strip()))
+        remark = _REMARK.fullmatch(line)
+        if remark:
+            remarks.append(_remark((remark[1] or remark[2]).strip()))
         elif opened:
             end = lines.index(opened["fence"], at + 1)
             caption, first = _caption(lines, at + 1)
+            caption = next((one.removeprefix("file ") for one in remarks if one.startswith("file ")), caption)
             yield Block(opened["language"], caption, lines[first:end], first + 1, tuple(remarks))
             at, remarks = end, []
         elif line.strip():

@@ -14,7 +14,7 @@ from tests.docs.doing import Different, Reader
 from tests.docs.pages import DOCS, PROMPTS, blocks, same
 
 UPDATE = os.environ.get("PIPEGLOT_UPDATE_GOLDEN") == "1"
-PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if not path.name.startswith("_"))
+PAGES = ["../README.md", *sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -97,9 +97,17 @@ $ pip install pipeglot
 ZeroDivisionError: division by zero
 ```
 
-% fresh folder
+<!-- fresh folder -->
+<!-- file said.py -->
+```python
+print("said")
+```
+
 ```console
 $ ls
+said.py
+$ python said.py
+said
 ```
 """
 
