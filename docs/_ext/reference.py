@@ -29,6 +29,7 @@ from pipeglot.stacks.models import BACKENDS, Config
 def setup(app: Any) -> dict[str, bool]:
     """What Sphinx calls."""
     app.connect("builder-inited", lambda app: write(Path(app.srcdir, "reference/generated")))
+    app.connect("autodoc-process-docstring", lambda *given: list_arguments(given[3], given[5]))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -56,7 +57,9 @@ def command_page(name: str) -> str:
     lines = [f"# `pipeglot {name}`", "", f"{_sentence(COMMANDS[name])}.", "", "```text", *usage(name), "```", ""]
     lines += ["| argument | meaning |", "|---|---|"]
     for argument in ARGUMENTS[name]:
-        lines.append(f"| {_flags(argument.flags, argument.options)} | {_cell(argument.options.get('help', ''))} |")
+        lines.append(
+            f"| {_cell(_flags(argument.flags, argument.options))} | {_cell(argument.options.get('help', ''))} |"
+        )
     lines += ["", "## What it prints under `--json`", "", *_json(SCHEMAS[name])]
     lines += ["If it fails, it prints [an error](../json.md#if-a-command-fails) in place of this.", ""]
     for variant, path in VARIANTS.items():
@@ -80,6 +83,29 @@ def _flags(flags: tuple[str, ...], options: dict[str, Any]) -> str:
     if not flags[0].startswith("-"):
         return f"`{shown or flags[0]}`"
     return ", ".join(f"`{flag} {shown}`" if shown else f"`{flag}`" for flag in flags)
+
+
+# --- Python -----------------------------------------------------------------------------------------------------------
+
+
+def list_arguments(made: Any, lines: list[str]) -> None:
+    """Make lines of a docstring about single arguments, `name: meaning`, a list."""
+    if not callable(made) or isinstance(made, type):
+        return
+    known = set(inspect.signature(made).parameters)
+    inside = False
+    found: list[str] = []
+    for line in lines:
+        match = re.match(r"(\w+(?:, \w+)*): ", line)
+        names = match[1].split(", ") if match else []
+        if match and known.issuperset(names):
+            found += [] if inside else [""]
+            found.append(f"- {', '.join(f'`{name}`' for name in names)}: {line[match.end() :]}")
+            inside = True
+        else:
+            inside = inside and line.startswith(" ")
+            found.append(f"  {line.strip()}" if inside else line)
+    lines[:] = found
 
 
 # --- records ----------------------------------------------------------------------------------------------------------
@@ -110,17 +136,24 @@ def _records(kind: Any, seen: set[type[Struct]]) -> Iterator[type[Struct]]:
         yield from _records(inner, seen)
 
 
+_TABLES = {
+    (True, True): ("| field | type | default | |", "|---|---|---|---|"),
+    (False, True): ("| field | type | |", "|---|---|---|"),
+    (False, False): ("| field | type |", "|---|---|"),
+}
+
+
 def _table(record: type[Struct], *, settings: bool = False) -> Iterator[str]:
     """Its fields: type, default, and what the docstring says of each."""
     told = _told(record)
-    yield from (
-        ("| field | type | default | |", "|---|---|---|---|") if settings else ("| field | type | |", "|---|---|---|")
-    )
+    meanings = settings or any(told.get(field.name) for field in msgspec.structs.fields(record))
+    yield from _TABLES[settings, meanings]
     for field in msgspec.structs.fields(record):
         if settings and (field.name, record is Config) in (("name", False), ("origin", True)):  # not for users to say
             continue
         default = f" {_default(field)} |" if settings else ""
-        yield f"| `{field.encode_name}` | {_cell(_words(field.type))} |{default} {_cell(told.get(field.name, ''))} |"
+        meaning = f" {_cell(told.get(field.name, ''))} |" if meanings else ""
+        yield f"| `{field.encode_name}` | {_cell(_words(field.type))} |{default}{meaning}"
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
