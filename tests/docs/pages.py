@@ -113,6 +113,7 @@ _MASKS = (
     (re.compile(rf"\b(?:{_ID}(?=/)|[a-z2-7]{{24}}\b)"), "<run>"),
     (re.compile(rf"(\bof \w+ ){_ID}(?= \()"), r"\1<run>"),  # of another pipeline
     (re.compile(r"\b(?:sha256:)?[0-9a-f]{16,64}\b"), "<hash>"),
+    (re.compile(r"\bblobs/\d{4}-W\d\d/"), "blobs/<week>/"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?"), "<time>"),
     (re.compile(r"\b\d+(?:\.\d+)? (?:ms|s|min|h)\b(?: \d+ (?:s|min|h)\b)?"), "<duration>"),
     (re.compile(r"^[ ~^]*[~^]+[ ~^]*$"), ""),  # Python marks the spot in a traceback, one version better than another
