@@ -144,12 +144,18 @@ class Commands:
         return _quoted([*self._again, *self._project, *self._stack])
 
     def logs(self, run: str, step: str, index: Index) -> str:
-        words = ["pipeglot", "runs", "logs", run, step]
-        words += ["--index", ".".join(map(str, index))] if index else []
+        return _quoted(["pipeglot", "runs", "logs", run, step, *_at(index), *self._elsewhere, *self._stack])
+
+    def replay(self, run: str, step: str, index: Index) -> str:
+        words = ["pipeglot", "replay", run, step, *_at(index), "--pdb"]
         return _quoted([*words, *self._elsewhere, *self._stack])
 
     def resume(self, run: str) -> str:
         return _quoted(["pipeglot", "runs", "resume", run, *self._elsewhere, *self._stack])
+
+
+def _at(index: Index) -> list[str]:
+    return ["--index", ".".join(map(str, index))] if index else []
 
 
 def _run_again(args: argparse.Namespace) -> list[str]:

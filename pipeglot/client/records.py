@@ -109,8 +109,10 @@ class Records:
         if not known:
             raise NotFound(f"step `{step}` of run `{found.start.run}` has not come to be")
         if index is None:
-            shown = ".".join(map(str, known[0]))
-            raise NotFound(f"step `{step}` has {len(known)} items in this run", hint=f"say which: `--index {shown}`")
+            failed = [at for (name, at), entry in found.state.ordered() if name == step and entry.status == "failed"]
+            shown = ".".join(map(str, [*failed, *known][0]))
+            hint = f"say which: `--index {shown}`{', which failed' if failed else ''}"
+            raise NotFound(f"step `{step}` has {len(known)} items in this run", hint=hint)
         last = ".".join(map(str, max(known)))
         raise NotFound(
             f"step `{step}` has no item `{'.'.join(map(str, index))}` in this run",

@@ -146,7 +146,8 @@ class Run:
         return self._records.ledger.store.uri
 
     def __repr__(self) -> str:
-        counts = Counter("cached" if step.cached else step.status for step in self._view.steps)
+        steps = [step for step in self._view.steps if step.hook is None or step.status == "failed"]
+        counts = Counter("cached" if step.cached else step.status for step in steps)
         told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
         first = f"<run {self.id[:_SHORT_ID]} of {self.pipeline}: {self.status}; {told}>"
         failed = [step for step in self._view.steps if step.status == "failed" and step.error]

@@ -58,11 +58,12 @@ def test_a_failure_ends_with_the_users_traceback_and_the_next_commands(project: 
     assert "skipped, for they need what failed: `total`, `report`" in text
     run = project("runs", "list", "--json").json[0]["run_id"]
     lines = text.splitlines()
-    assert lines[-4] == f"  pipeglot runs logs {run[:10]} halve --index 0"
+    assert lines[-6] == f"  pipeglot runs logs {run[:10]} halve --index 0"
+    assert lines[-4] == f"  pipeglot replay {run[:10]} halve --index 0 --pdb"
     assert lines[-2] == "  pipeglot run failing.py"
     assert "finished steps come from the cache" in lines[-1]
-    words = lines[-4].split()[1:]
-    assert "line 19 of 1" in project(*words).out
+    assert "line 19 of 1" in project(*lines[-6].split()[1:]).out
+    assert "ValueError: 1 is odd" in project(*lines[-4].split()[1:], code=1).out
 
 
 def test_after_a_fix_what_succeeded_is_reused(project: Project) -> None:
@@ -101,7 +102,8 @@ def test_only_the_first_failures_are_told(project: Project) -> None:
 def test_the_commands_to_go_on_work_from_where_one_is(project: Project) -> None:
     project.write("it's here/failing.py", FAILING)
     text = project("run", "it's here/failing.py", code=1).err
-    logs, again = (line.strip() for line in text.splitlines() if line.startswith("  pipeglot"))
+    logs, replay, again = (line.strip() for line in text.splitlines() if line.startswith("  pipeglot"))
     assert logs.endswith("""halve --index 0 -C 'it'"'"'s here'""")
+    assert replay.endswith("""halve --index 0 --pdb -C 'it'"'"'s here'""")
     assert again == """pipeglot run 'it'"'"'s here/failing.py'"""
     assert "line 19 of 1" in project("runs", "logs", "latest", "halve", "--index", "0", "-C", "it's here").out

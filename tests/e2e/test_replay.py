@@ -206,7 +206,7 @@ def test_json(made: Project) -> None:
     ("words", "message", "hint"),
     [
         (["never"], "step `never` was skipped in run `", "tells which step before it is the cause"),
-        (["ratio"], "step `ratio` has 3 items in this run", "say which: `--index 0`"),
+        (["ratio"], "step `ratio` has 3 items in this run", "say which: `--index 1`, which failed"),
         (["ratio", "--index", "7"], "step `ratio` has no item `7` in this run", "its last is `--index 2`"),
         (["raito"], "pipeline `flow` has no step `raito`", "did you mean `ratio`?"),
         (["ratio", "--code", "recorded"], "`--code recorded` cannot be done yet", "check out the code"),

@@ -11,61 +11,22 @@ from typing import IO, Any
 
 from pipeglot.client.display.board import Board, Row
 from pipeglot.client.display.lines import Span, row_line
+from pipeglot.client.display.redrawn import Redrawn
 from pipeglot.client.text import duration, paint
-from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Failure, Start
-from pipeglot.core.lineage.state import Entry
-from pipeglot.core.lineage.view import RunView
 
-AFTER = 0.25
-"""Seconds after which a run is worth watching."""
-
-BETWEEN = 0.1
 _STYLES = {"red": "bold red"}
 _MOST_SHOWN_AT_END = 40
 
 
-class Live:
+class Live(Redrawn):
     """Owns the lower lines of a terminal until `close`."""
 
     def __init__(self, board: Board, stream: IO[str]) -> None:
-        self.board = board
+        super().__init__(board, after=0.25, between=0.1)
         self.stream = stream
         self._screen: Any = None
         self._console: Any = None
-        self._drawn = 0.0
         self._closed = False
-
-    # --- what the runner tells ----------------------------------------------------------------------------------------
-
-    def begun(self, start: Start, plan: Plan) -> None:
-        self.board.begun(start, plan)
-
-    def expanded(self, cells: list[Cell]) -> None:
-        self.board.expanded(cells)
-
-    def running(self, cell: Cell, attempt: int) -> None:
-        self.board.running(cell, attempt)
-
-    def retrying(self, cell: Cell, attempt: int, failure: Failure, delay: float) -> None:  # noqa: ARG002
-        self.board.retrying(cell, attempt, delay)
-
-    def settled(self, cell: Cell, entry: Entry) -> None:
-        self.board.settle(cell, entry)
-
-    def cancelling(self, grace: float) -> None:  # noqa: ARG002  # the screen says it without a number
-        self.board.cancelling = True
-        self._draw()
-
-    def tick(self) -> None:
-        now = self.board.clock()
-        if now - self.board.began >= AFTER and now - self._drawn >= BETWEEN:
-            self._draw()
-
-    def ended(self, view: RunView) -> None:  # noqa: ARG002  # part of what a listener is told
-        self.board.over = True
-        self.close()
 
     def close(self) -> None:
         """Leave the last state on the screen, and the cursor below it."""
@@ -82,8 +43,7 @@ class Live:
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
-    def _draw(self) -> None:
-        self._drawn = self.board.clock()
+    def draw(self) -> None:
         if self._screen is None:
             self._start()
         self._screen.update(self._frame(), refresh=True)
@@ -120,7 +80,7 @@ class Live:
 
     def _lines(self, most: int) -> list[list[Span]]:
         now = self.board.clock()
-        rows = [row for row in self.board.rows.values() if row.shown]
+        rows = self.rows()
         shown, hidden = choose(rows, most)
         width = max((len(row.step) for row in shown), default=0)
         encoding = getattr(self.stream, "encoding", None)

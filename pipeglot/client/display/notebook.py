@@ -8,66 +8,26 @@ from typing import Any
 
 from pipeglot.client.display.board import Board
 from pipeglot.client.display.lines import row_line
-from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Failure, Start
-from pipeglot.core.lineage.state import Entry
-from pipeglot.core.lineage.view import RunView
-
-AFTER = 0.5
-"""Seconds after which a run is worth watching."""
-
-BETWEEN = 0.5
-"""Each update is a message to a browser, maybe far away."""
+from pipeglot.client.display.redrawn import Redrawn
 
 MOST_LINES = 30
 _COLOURS = {"red": "#d1242f", "green": "#1a7f37", "yellow": "#9a6700", "cyan": "#0969da"}
 _STYLE = "margin:0;line-height:1.4;white-space:pre;overflow-x:auto"
 
 
-class Notebook:
+class Notebook(Redrawn):
     """Owns one display of the cell that runs."""
 
     def __init__(self, board: Board) -> None:
-        self.board = board
+        super().__init__(board, after=0.5, between=0.5)  # each drawing is a message to a browser, maybe far away
         self._handle: Any = None
-        self._drawn = 0.0
-
-    def begun(self, start: Start, plan: Plan) -> None:
-        self.board.begun(start, plan)
-
-    def expanded(self, cells: list[Cell]) -> None:
-        self.board.expanded(cells)
-
-    def running(self, cell: Cell, attempt: int) -> None:
-        self.board.running(cell, attempt)
-
-    def retrying(self, cell: Cell, attempt: int, failure: Failure, delay: float) -> None:  # noqa: ARG002
-        self.board.retrying(cell, attempt, delay)
-
-    def settled(self, cell: Cell, entry: Entry) -> None:
-        self.board.settle(cell, entry)
-
-    def cancelling(self, grace: float) -> None:  # noqa: ARG002  # the screen says it without a number
-        self.board.cancelling = True
-        self._draw()
-
-    def tick(self) -> None:
-        now = self.board.clock()
-        if now - self.board.began >= AFTER and now - self._drawn >= BETWEEN:
-            self._draw()
-
-    def ended(self, view: RunView) -> None:  # noqa: ARG002  # part of what a listener is told
-        self.board.over = True
-        self.close()
 
     def close(self) -> None:
         if self._handle is not None:
             self._handle.update({"text/html": "", "text/plain": ""}, raw=True)
             self._handle = None
 
-    def _draw(self) -> None:
-        self._drawn = self.board.clock()
+    def draw(self) -> None:
         bundle = {"text/html": self._html(), "text/plain": self._text()}
         if self._handle is None:
             display = importlib.import_module("IPython.display").display
@@ -79,7 +39,7 @@ class Notebook:
 
     def _lines(self) -> list[list[tuple[str, str]]]:
         """Those that are under way first, if there are too many."""
-        rows = list(self.board.rows.values())
+        rows = self.rows()
         if len(rows) > MOST_LINES:
             order = {"running": 0, "retrying": 0, "failed": 1, "waiting": 3}
             chosen = sorted(rows, key=lambda row: order.get(row.mood, 2))[:MOST_LINES]

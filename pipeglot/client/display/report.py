@@ -29,6 +29,8 @@ class Onward(Protocol):
 
     def logs(self, run: str, step: str, index: Index) -> str: ...
 
+    def replay(self, run: str, step: str, index: Index) -> str: ...
+
     def resume(self, run: str) -> str: ...
 
 
@@ -165,20 +167,31 @@ class _Report:
 
     def _onward(self) -> Iterator[str]:
         again = "run it again to go on: finished steps come from the cache"
+        run = self.view.run_id[:SHORT_ID]
         if self.failed:
             again = "fix it and run again: finished steps come from the cache"
             step = next((one for one in self.failed if one.log), None)
             if step is not None:
-                yield f"  {self.onward.logs(self.view.run_id[:SHORT_ID], step.id, step.index)}"
+                yield f"  {self.onward.logs(run, step.id, step.index)}"
                 yield paint("      all that it printed, earlier attempts too", "dim", self.stream)
+            step = next((one for one in self.failed if self._replayable(one)), None)
+            if step is not None:
+                yield f"  {self.onward.replay(run, step.id, step.index)}"
+                yield paint("      run it once more with the same inputs, in the debugger", "dim", self.stream)
         uncached = self._uncached()
         if uncached:
-            yield f"  {self.onward.resume(self.view.run_id[:SHORT_ID])}"
+            yield f"  {self.onward.resume(run)}"
             yield paint(
                 f"      go on with this very run: {listed(uncached)} would run again otherwise", "dim", self.stream
             )
         yield f"  {safe(self.onward.again())}"
         yield paint(f"      {again}", "dim", self.stream)
+
+    def _replayable(self, step: StepView) -> bool:
+        """Whether it was a function of the user's that raised: that can be looked at in a debugger."""
+        place = self.plan.places.get(step.id)
+        raised = step.error is not None and bool(step.error.traceback)
+        return raised and place is not None and not isinstance(place.node, Branch)
 
     def _uncached(self) -> list[str]:
         """The steps that succeeded, and that another run would run again."""

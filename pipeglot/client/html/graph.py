@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pipeglot.client.text import duration, plural
-from pipeglot.core.ir import Branch, Map, Step
-from pipeglot.core.lineage.plan import Plan, source_needs
+from pipeglot.core.ir import Branch, ItemRef, ListOf, Map, Source, Step
+from pipeglot.core.lineage.plan import Place, Plan, operands, source_needs
 from pipeglot.core.lineage.view import StepView
 
 _WORST_FIRST = ("failed", "lost", "cancelled", "running", "succeeded", "cached", "skipped")
@@ -58,18 +58,22 @@ def told(views: list[StepView], *, is_map: bool) -> str:
     if not is_map or (len(views) == 1 and not views[0].index):
         return lasted
     counts = Counter("cached" if view.cached else view.status for view in views)
-    worst = counts[state_of(views)]
+    state = state_of(views)
+    mixed = state == "succeeded" and counts["cached"]
+    worst = counts[state] + (counts["cached"] if mixed else 0)
     items = plural(len(views), "item") if worst == len(views) else f"{worst} of {plural(len(views), 'item')}"
-    return f"{items}, {lasted}" if lasted else items
+    return ", ".join(part for part in (items, f"{counts['cached']} cached" if mixed else "", lasted) if part)
 
 
 def _box(plan: Plan, name: str, node: object, views: list[StepView] | None) -> Box:
     group, _, label = name.rpartition(".")
     is_map = bool(plan.scope(name))
-    kind = "branch" if isinstance(node, Branch) else "map" if is_map else "step"
+    kind = "branch" if isinstance(node, Branch) else "map" if is_map else "hook" if name in plan.hooks else "step"
     if views is None or (kind == "branch" and not views):
-        return Box(name, label, kind, "", "", _described(node), group)
+        return Box(name, label, kind, "", plan.hooks.get(name, ""), _described(node), group)
     detail = told(views, is_map=is_map)
+    if kind == "hook":
+        detail = ", ".join(part for part in (plan.hooks[name], detail) if part)
     return Box(name, label, kind, state_of(views), detail, _tip(name, views, detail), group)
 
 
@@ -91,29 +95,58 @@ def _tip(name: str, views: list[StepView], detail: str) -> str:
 # --- edges ------------------------------------------------------------------------------------------------------------
 
 
+Edges = dict[tuple[str, str], bool]
+
+
 def _edges(plan: Plan, boxes: Mapping[str, Box]) -> list[tuple[str, str, bool]]:
-    """From whatever a node waits for; the steps of a branch wait for its condition, those of a map for its list."""
-    found: dict[tuple[str, str], bool] = {}
+    """From whatever a node waits for: what gives it values, what it is to come after, the condition of its branch."""
+    found: Edges = {}
     for name, place in plan.places.items():
-        needs = {step: True for need in place.needs for step in need.steps}
-        if isinstance(place.node, Step):
-            values = {
-                one for source in place.node.inputs.values() for need in source_needs(source) for one in need.steps
-            }
-            needs = {step: step in values for step in needs}
-        for scope in place.scope:
-            needs.update({step: True for need in plan.maps[scope].needs for step in need.steps})
-        for step, carries in needs.items():
-            if step in boxes and step != name:
-                found[step, name] = found.get((step, name), False) or carries
+        for step in (step for need in place.needs for step in need.steps):
+            found[step, name] = False
+        for source in _sources(place.node):
+            found.update({(step, name): True for step in _origins(plan, source)})
     for name, place in plan.places.items():
         if isinstance(place.node, Branch):
             for inner in (*place.node.then, *place.node.otherwise):
                 _from_branch(name, inner, found)
-    return [(start, end, carries) for (start, end), carries in found.items()]
+    for name, place in plan.places.items():
+        _from_lists(plan, name, place, found)
+    return [(start, end, carries) for (start, end), carries in found.items() if start in boxes and start != end]
 
 
-def _from_branch(branch: str, node: object, found: dict[tuple[str, str], bool]) -> None:
+def _sources(node: object) -> Iterator[Source]:
+    if isinstance(node, Step):
+        yield from node.inputs.values()
+    elif isinstance(node, Branch):
+        yield from operands(node.when)
+
+
+def _origins(plan: Plan, source: Source) -> Iterator[str]:
+    """The steps that a value comes from; an item comes from where its list does."""
+    if isinstance(source, ItemRef):
+        node = plan.maps[source.map].node
+        assert isinstance(node, Map)
+        yield from _origins(plan, node.over[source.name])
+    elif isinstance(source, ListOf):
+        for one in source.items:
+            yield from _origins(plan, one)
+    else:
+        yield from (step for need in source_needs(source) for step in need.steps)
+
+
+def _from_lists(plan: Plan, name: str, place: Place, found: Edges) -> None:
+    """What is first in a map begins when there is its list, also if it takes no item."""
+    before = [start for start, end in found if end == name]
+    for scope in place.scope:
+        node = plan.maps[scope].node
+        if isinstance(node, Map) and not any(scope in plan.scope(step) for step in before):
+            for source in node.over.values():
+                for step in _origins(plan, source):
+                    found.setdefault((step, name), False)
+
+
+def _from_branch(branch: str, node: object, found: Edges) -> None:
     if isinstance(node, Map):
         for inner in node.body:
             _from_branch(branch, inner, found)

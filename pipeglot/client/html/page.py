@@ -170,13 +170,14 @@ def _rows(plan: Plan, by_step: dict[str, list[StepView]]) -> Iterator[str]:
 
 def _row(plan: Plan, name: str, views: list[StepView]) -> str:
     is_map = bool(plan.scope(name))
+    hook = f" <span class='q'>{plan.hooks[name]}</span>" if name in plan.hooks else ""
     state = state_of(views)
     ran = [view for view in views if not view.cached and view.status in ("succeeded", "failed")]
     time = told(views, is_map=is_map) if ran or is_map else ""
     tries = max((view.attempts for view in ran), default=0)
     outputs = ", ".join(dict.fromkeys(output for view in views for output in view.outputs))
     cells = [
-        f"<td>{_text(shorten(name, 60))}{'[…]' if is_map else ''}</td>",
+        f"<td>{_text(shorten(name, 60))}{'[…]' if is_map else ''}{hook}</td>",
         f"<td>{_state(state)}</td>",
         f"<td>{_text(time)}</td>",
         f'<td class="r">{tries if tries > 1 else ""}</td>',

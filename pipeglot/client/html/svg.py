@@ -93,7 +93,7 @@ def _second(box: Box) -> str:
     """The line below the name."""
     if box.state == "succeeded" and box.detail:  # the sign says it
         return box.detail
-    parts = [box.state, box.detail] if box.state else ["map"] if box.kind == "map" else []
+    parts = [box.state, box.detail] if box.state else ["map"] if box.kind == "map" else [box.detail]
     return shorten(" · ".join(part for part in parts if part), 40)
 
 

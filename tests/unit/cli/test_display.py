@@ -12,6 +12,7 @@ from pipeglot.client.display.board import Board, Row
 from pipeglot.client.display.guard import Display, Guard
 from pipeglot.client.display.lines import glyph
 from pipeglot.client.display.live import Live, choose
+from pipeglot.client.display.notebook import Notebook
 from pipeglot.client.display.plain import MOST_LINES, Plain
 from pipeglot.client.display.report import blamed_steps
 from pipeglot.core import ir
@@ -292,6 +293,30 @@ def test_live_lines_of_hooks(terminal: Terminal) -> None:
         "✓ glad   hook  1.5 s",
         "✗ proud  hook  failed after 1.5 s",
     ]
+
+
+def test_lines_of_hooks_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    class Handle:
+        def update(self, bundle: dict[str, str], *, raw: bool) -> None:
+            assert raw
+            drawn.append(bundle["text/plain"])
+
+    def display(bundle: dict[str, str], *, raw: bool, display_id: bool) -> Handle:
+        assert raw
+        assert display_id
+        drawn.append(bundle["text/plain"])
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    clock = Clock()
+    drive_hooks(Notebook(Board(clock)), clock)
+    assert [line.split() for line in drawn[0].splitlines()] == [
+        ["✓", "load", "1.5", "s"],
+        ["●", "glad", "hook", "1.0", "s"],
+    ]
+    assert drawn[-1] == ""  # it goes with the end
 
 
 def test_live_lines_in_between(terminal: Terminal) -> None:

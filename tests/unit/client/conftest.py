@@ -102,6 +102,11 @@ def row(n: int) -> str:
     return f"row {n}"
 
 
+@pipeline(on_failure=row.partial(n=0), on_success=picky.partial(n=1))
+def hooked() -> None:
+    row(2)
+
+
 @pipeline(name="other")
 def clashing(stack: int = 1) -> None:
     row(stack)

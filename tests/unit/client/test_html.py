@@ -9,8 +9,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipeglot import pipeline, step
+from pipeglot import one_of, otherwise, pipeline, step, when
+from pipeglot.client.html.graph import graph_of
+from pipeglot.client.html.graph import told as how_long
 from pipeglot.client.html.page import _STYLE
+from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.lineage.view import StepView
 
 VOID = {"br", "meta", "link", "img"}
 
@@ -145,6 +149,63 @@ def test_nested_pipelines_are_grouped() -> None:
     labels = ["".join(text.itertext()) for text in drawing(html).iter("{http://www.w3.org/2000/svg}text")]
     assert len(frames) == 1
     assert "inner" in labels
+
+
+@step
+def listed() -> list[int]:
+    return [1, 2]
+
+
+@step
+def told(who: str) -> None: ...
+
+
+@pipeline
+def each_of(x: int) -> int:
+    with when(one(x) == [1]):
+        first = many([[x]])
+    with otherwise():
+        second = many([[x], [x]])
+    return many([[one_of(first, second)]])
+
+
+@pipeline(on_failure=told.partial(who="us"))
+def mapped() -> None:
+    found = listed()
+    many([each_of.map(x=found)])
+
+
+def test_only_what_is_first_in_a_map_hangs_on_its_list() -> None:
+    graph = graph_of(Plan(mapped.trace().pipeline))
+    edges = {(start, end): carries for start, end, carries in graph.edges}
+    inner = "each_of."
+    assert {end for start, end in edges if start == "listed"} == {f"{inner}one", f"{inner}many", f"{inner}many_2"}
+    assert edges["listed", f"{inner}one"]  # the items themselves
+    assert edges[f"{inner}one", f"{inner}when_1"]
+    assert not edges[f"{inner}when_1", f"{inner}many"]
+    assert edges[f"{inner}many_3", "many"]
+
+
+def test_hooks_say_what_they_are_for() -> None:
+    assert graph_of(Plan(mapped.trace().pipeline)).boxes["told"].kind == "hook"
+    texts = [
+        "".join(text.itertext()) for text in drawing(mapped._repr_html_()).iter("{http://www.w3.org/2000/svg}text")
+    ]
+    assert texts[texts.index("told") + 1] == "on_failure"
+
+
+def test_of_a_map_reused_in_part() -> None:
+    def view(*, cached: bool, index: int, status: str = "succeeded") -> StepView:
+        return StepView(
+            id="a", index=(index,), status=status, cached=cached, seconds=0.0 if cached or status == "skipped" else 2.0
+        )
+
+    views = [view(cached=True, index=0), view(cached=False, index=1)]
+    assert how_long(views, is_map=True) == "2 items, 1 cached, 2.0 s"
+    views.append(view(cached=False, index=2, status="skipped"))
+    assert how_long(views, is_map=True) == "2 of 3 items, 1 cached, 2.0 s"
+    views.append(view(cached=False, index=3, status="failed"))
+    assert how_long(views, is_map=True) == "1 of 4 items, 4.0 s"
 
 
 @pipeline

@@ -57,6 +57,23 @@ def test_positional_arguments_and_stack(flow: ModuleType, tmp_path: Path) -> Non
     assert flow.clashing.run(stack=7).params == {"stack": 7}
 
 
+def test_tags(flow: ModuleType) -> None:
+    run = flow.flow.on(tags={"team": "risk"}).run()
+    flow.flow.run()
+    assert run.tags == {"team": "risk"}
+    assert [one.id for one in pipeglot.runs(tags={"team": "risk"})] == [run.id]
+    with pytest.raises(UsageError, match="`a=b` is no name for a tag: it has `=` in it"):
+        flow.flow.on(tags={"a=b": "c"}).run()
+
+
+def test_hooks_are_not_counted_unless_they_fail(flow: ModuleType) -> None:
+    run = flow.hooked.run()
+    assert repr(run).splitlines() == [
+        f"<run {run.id[:10]} of hooked: succeeded; 1 succeeded, 1 failed>",
+        "  picky: ValueError: no <b>1</b>",
+    ]
+
+
 def test_without_cache(flow: ModuleType) -> None:
     flow.flow.run()
     assert flow.flow.run().steps["numbers"].cached

@@ -19,8 +19,10 @@ from tests.unit.lineage.build import const, mapped, out
 from tests.unit.runtime_local.conftest import NONE, ROOT, Bench, work
 
 DRIVER = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup ignores it
 from tests.unit.runtime_local.conftest import NONE, Bench, work
 bench = Bench(Path(sys.argv[1]))
 marks = {"folder": sys.argv[2]}

@@ -1,0 +1,67 @@
+"""Progress that is drawn anew in place, a few times a second: what a terminal and a notebook share."""
+
+from __future__ import annotations
+
+from pipeglot.client.display.board import Board, Row
+from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.lineage.records import Failure, Start
+from pipeglot.core.lineage.state import Entry
+from pipeglot.core.lineage.view import RunView
+
+
+class Redrawn:
+    """Keeps the board up to what a run tells. `draw` and `close` are the medium's own.
+
+    after: seconds after which a run is worth watching. between: seconds between two drawings.
+    """
+
+    def __init__(self, board: Board, *, after: float, between: float) -> None:
+        self.board = board
+        self.after = after
+        self.between = between
+        self._drawn = 0.0
+
+    def draw(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def rows(self) -> list[Row]:
+        """What is worth a line."""
+        return [row for row in self.board.rows.values() if row.shown]
+
+    # --- what the runner tells ----------------------------------------------------------------------------------------
+
+    def begun(self, start: Start, plan: Plan) -> None:
+        self.board.begun(start, plan)
+
+    def expanded(self, cells: list[Cell]) -> None:
+        self.board.expanded(cells)
+
+    def running(self, cell: Cell, attempt: int) -> None:
+        self.board.running(cell, attempt)
+
+    def retrying(self, cell: Cell, attempt: int, failure: Failure, delay: float) -> None:  # noqa: ARG002
+        self.board.retrying(cell, attempt, delay)
+
+    def settled(self, cell: Cell, entry: Entry) -> None:
+        self.board.settle(cell, entry)
+
+    def cancelling(self, grace: float) -> None:  # noqa: ARG002  # the screen says it without a number
+        self.board.cancelling = True
+        self._draw_now()
+
+    def tick(self) -> None:
+        now = self.board.clock()
+        if now - self.board.began >= self.after and now - self._drawn >= self.between:
+            self._draw_now()
+
+    def ended(self, view: RunView) -> None:  # noqa: ARG002  # part of what a listener is told
+        self.board.over = True
+        self.close()
+
+    def _draw_now(self) -> None:
+        self._drawn = self.board.clock()
+        self.draw()
