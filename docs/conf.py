@@ -19,7 +19,7 @@ exclude_patterns = ["_ext", *(f"reference/generated/{part}.md" for part in ("fai
 nitpicky = True
 # Inner names, type variables, and other people's classes: nothing is fetched to link to the latter.
 nitpick_ignore_regex = [
-    (r"py:(class|obj)", r"pipeglot\.core\..*|(collections\.abc|typing|dt)\..*|[A-Z]\w*"),
+    (r"py:(class|obj)", r"pipeglot\.core\..*|(collections\.abc|typing|dt|datetime|os|pathlib)\..*|[A-Z]\w*"),
 ]
 smartquotes = False
 default_role = "code"

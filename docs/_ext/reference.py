@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from pipeglot.cli.arguments import ARGUMENTS, add_arguments
 from pipeglot.cli.commands import COMMANDS
-from pipeglot.cli.schemas import ERROR, SCHEMAS, type_of
+from pipeglot.cli.schemas import ERROR, SCHEMAS, VARIANTS, type_of
 from pipeglot.core.authoring.options import OPTIONS, Options
 from pipeglot.core.context import RunContext
 from pipeglot.stacks.models import BACKENDS, Config
@@ -29,6 +29,7 @@ from pipeglot.stacks.models import BACKENDS, Config
 def setup(app: Any) -> dict[str, bool]:
     """What Sphinx calls."""
     app.connect("builder-inited", lambda app: write(Path(app.srcdir, "reference/generated")))
+    app.connect("autodoc-process-docstring", lambda *given: list_arguments(given[3], given[5]))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -56,9 +57,14 @@ def command_page(name: str) -> str:
     lines = [f"# `pipeglot {name}`", "", f"{_sentence(COMMANDS[name])}.", "", "```text", *usage(name), "```", ""]
     lines += ["| argument | meaning |", "|---|---|"]
     for argument in ARGUMENTS[name]:
-        lines.append(f"| {_flags(argument.flags, argument.options)} | {_cell(argument.options.get('help', ''))} |")
+        lines.append(
+            f"| {_cell(_flags(argument.flags, argument.options))} | {_cell(argument.options.get('help', ''))} |"
+        )
     lines += ["", "## What it prints under `--json`", "", *_json(SCHEMAS[name])]
     lines += ["If it fails, it prints [an error](../json.md#if-a-command-fails) in place of this.", ""]
+    for variant, path in VARIANTS.items():
+        if variant.startswith(f"{name} "):
+            lines += [f"## With `{variant.removeprefix(f'{name} ')} --json`", "", *_json(path)]
     return "\n".join(lines)
 
 
@@ -72,10 +78,34 @@ def usage(name: str) -> list[str]:
 
 
 def _flags(flags: tuple[str, ...], options: dict[str, Any]) -> str:
-    shown = options.get("metavar", "")
+    choices = ", ".join(options.get("choices", ()))
+    shown = options.get("metavar", "{" + choices.replace(" ", "") + "}" if choices else "")
     if not flags[0].startswith("-"):
         return f"`{shown or flags[0]}`"
     return ", ".join(f"`{flag} {shown}`" if shown else f"`{flag}`" for flag in flags)
+
+
+# --- Python -----------------------------------------------------------------------------------------------------------
+
+
+def list_arguments(made: Any, lines: list[str]) -> None:
+    """Make lines of a docstring about single arguments, `name: meaning`, a list."""
+    if not callable(made) or isinstance(made, type):
+        return
+    known = set(inspect.signature(made).parameters)
+    inside = False
+    found: list[str] = []
+    for line in lines:
+        match = re.match(r"(\w+(?:, \w+)*): ", line)
+        names = match[1].split(", ") if match else []
+        if match and known.issuperset(names):
+            found += [] if inside else [""]
+            found.append(f"- {', '.join(f'`{name}`' for name in names)}: {line[match.end() :]}")
+            inside = True
+        else:
+            inside = inside and line.startswith(" ")
+            found.append(f"  {line.strip()}" if inside else line)
+    lines[:] = found
 
 
 # --- records ----------------------------------------------------------------------------------------------------------
@@ -84,36 +114,46 @@ def _flags(flags: tuple[str, ...], options: dict[str, Any]) -> str:
 def _json(path: str) -> Iterator[str]:
     """A table for the type, and one for each record in it."""
     kind = type_of(path)
-    records = list(dict.fromkeys(_records(kind)))
-    yield f"{_sentence(_words(kind))}, of these fields:" if typing.get_origin(kind) else "An object of these fields:"
-    yield ""
+    records = list(_records(kind, set()))
+    if typing.get_origin(kind):
+        yield from (f"{_sentence(_words(kind))}.", "")
     for at, record in enumerate(records):
         if at:
             yield from (f"### `{record.__name__}`", "")
         yield from (_about(record), "", *_table(record), "")
 
 
-def _records(kind: Any) -> Iterator[type[Struct]]:
-    """The records in a type, outermost first."""
+def _records(kind: Any, seen: set[type[Struct]]) -> Iterator[type[Struct]]:
+    """The records in a type, outermost first, each once: some hold others of their own kind."""
     if isinstance(kind, type) and issubclass(kind, Struct):
+        if kind in seen:
+            return
+        seen.add(kind)
         yield kind
         for field in msgspec.structs.fields(kind):
-            yield from _records(field.type)
+            yield from _records(field.type, seen)
     for inner in typing.get_args(kind):
-        yield from _records(inner)
+        yield from _records(inner, seen)
+
+
+_TABLES = {
+    (True, True): ("| field | type | default | |", "|---|---|---|---|"),
+    (False, True): ("| field | type | |", "|---|---|---|"),
+    (False, False): ("| field | type |", "|---|---|"),
+}
 
 
 def _table(record: type[Struct], *, settings: bool = False) -> Iterator[str]:
     """Its fields: type, default, and what the docstring says of each."""
     told = _told(record)
-    yield from (
-        ("| field | type | default | |", "|---|---|---|---|") if settings else ("| field | type | |", "|---|---|---|")
-    )
+    meanings = settings or any(told.get(field.name) for field in msgspec.structs.fields(record))
+    yield from _TABLES[settings, meanings]
     for field in msgspec.structs.fields(record):
         if settings and (field.name, record is Config) in (("name", False), ("origin", True)):  # not for users to say
             continue
         default = f" {_default(field)} |" if settings else ""
-        yield f"| `{field.encode_name}` | {_cell(_words(field.type))} |{default} {_cell(told.get(field.name, ''))} |"
+        meaning = f" {_cell(told.get(field.name, ''))} |" if meanings else ""
+        yield f"| `{field.encode_name}` | {_cell(_words(field.type))} |{default}{meaning}"
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
@@ -126,7 +166,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 def _about(record: type[Struct]) -> str:
     """The docstring, without its lines about single fields."""
-    paragraphs = inspect.getdoc(record).split("\n\n")
+    paragraphs = (inspect.getdoc(record) or "").split("\n\n")
     return "\n\n".join(one for one in paragraphs if not _FIELD.match(one))
 
 

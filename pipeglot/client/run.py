@@ -58,6 +58,7 @@ class Run:
 
     @property
     def stack(self) -> str:
+        """The stack that it ran on."""
         return self._found.start.stack
 
     @property
@@ -67,6 +68,7 @@ class Run:
 
     @property
     def created(self) -> dt.datetime:
+        """When it began."""
         return dt.datetime.fromisoformat(self._found.start.created)
 
     @property
@@ -84,6 +86,7 @@ class Run:
 
     @property
     def tags(self) -> dict[str, str]:
+        """What it was given by `--tag` or `.on(tags=…)`."""
         return dict(self._found.start.tags)
 
     @property
@@ -220,6 +223,7 @@ class StepRuns:
 
     @property
     def attempts(self) -> int:
+        """How often its function was called: of a map, at most for one item."""
         return max((view.attempts for view in self._views), default=0)
 
     @property

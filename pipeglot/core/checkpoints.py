@@ -15,15 +15,13 @@ from pipeglot.core.errors import StepError, UsageError
 
 
 def checkpoint() -> Checkpoint:
-    """A folder whose content a step can save, to find it again when it is tried again.
+    """A folder whose content a step can save, to find it again when it is tried again::
 
-    ```
-    with checkpoint() as c:
-        model = load(c.dir / "model") if c.restored else new()
-        for epoch in …:
-            …
-            c.save()
-    ```
+        with checkpoint() as c:
+            model = load(c.dir / "model") if c.restored else new()
+            for epoch in …:
+                …
+                c.save()
 
     The folder holds what the last `save` of this execution kept, or nothing. Outside a pipeline's run, as in a unit
     test of the function, it is a temporary folder, and `save` keeps nothing.

@@ -112,6 +112,8 @@ class Functions:
         if parameter is None or parameter.hint is MISSING:
             return source
         if isinstance(source, ir.Constant):
+            if not _is_readable(source):
+                return source  # the checks of every pipeline say what is wrong with it
             typed = self._constant(source, parameter.hint, name)
             if typed is not None:
                 return typed
@@ -154,6 +156,14 @@ class Functions:
                 return MISSING if item is None else item
             case _:
                 return MISSING
+
+
+def _is_readable(constant: ir.Constant) -> bool:
+    try:
+        plain.decode(constant.value)
+    except Exception:  # noqa: BLE001  # people write anything after a tag
+        return False
+    return True
 
 
 def _param_hint(kind: ir.ParamType) -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.docs.pages import Block, Command, blocks, commands, same
+from tests.docs.notebook import Notebook
+from tests.docs.pages import PROMPTS, Block, Command, blocks, commands, same
 
 BIN = Path(sys.executable).parent
 _DROPPED = ("CI", "PIPEGLOT_DEBUG", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE")
@@ -17,6 +19,11 @@ _DROPPED = ("CI", "PIPEGLOT_DEBUG", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTW
 
 HOME = "/home/you"
 """What pages show for the folder in which they are done."""
+
+_RUNS = re.compile(r"\(run ([a-z2-7]{10})\)")
+
+
+_RUNNING = re.compile("pipeglot (run|runs resume) ")
 
 
 class Different(AssertionError):
@@ -26,6 +33,7 @@ class Different(AssertionError):
 class Reader:
     """Somebody who does everything on a page, and remembers the folder and the variables as a shell does.
 
+    Where a command of the page names a run that an earlier one has made, the run that was made in fact is named.
     `updated` is the page with what was printed in fact, where that differs.
     """
 
@@ -34,11 +42,15 @@ class Reader:
         self.folder = folder
         self.updated = page.read_text(encoding="utf-8").split("\n")
         self._grown = 0
+        self._ids: dict[str, str] = {}
+        self._renamed: dict[str, str] = {}
         self._fresh = 0
+        self._notebook: Notebook | None = None
         self._begin()
 
     def _begin(self) -> None:
         """A new folder, in which nothing has happened yet."""
+        self.close()
         self.here = self.folder / f"work{self._fresh}"
         self.here.mkdir(parents=True)
         self._fresh += 1
@@ -48,12 +60,25 @@ class Reader:
             "LC_ALL": "C.UTF-8", "TERM": "dumb",
         }  # fmt: skip
 
+    def close(self) -> None:
+        """End the kernel of the notebook."""
+        if self._notebook is not None:
+            self._notebook.close()
+        self._notebook = None
+
     def do(self, *, update: bool = False) -> None:
         """All of it. Raises `Different` where a command did something else, unless it is to be updated."""
+        try:
+            self._do(update=update)
+        finally:
+            self.close()
+        self.updated = [_with(self._renamed, line) for line in self.updated]
+
+    def _do(self, *, update: bool) -> None:
         for block in blocks(self.page.read_text(encoding="utf-8")):
             if "fresh folder" in block.remarks:
                 self._begin()
-            if block.language == "console":
+            if block.language in PROMPTS:
                 self._run_all(block, update=update)
             elif block.language == "diff" and block.caption:
                 self._edit(block)
@@ -80,14 +105,18 @@ class Reader:
             assert all(one.text.startswith("pip install ") for one in found), f"{self._at(block.line)}: it can be run"
             return
         for one in found:
-            code, printed = self._run(one.text)
+            code, printed = (self._run if block.language == "console" else self._run_cell)(_with(self._ids, one.text))
+            made = dict(zip(_ids(one.output), _ids(printed), strict=False))
+            self._ids |= made
+            said = [_with(self._ids, line) for line in one.output]
             wanted = block.exit_code if one is found[-1] else 0
-            any_order = "any order" in block.remarks or "pipeglot run " in one.text  # steps run side by side
-            fits = same(one.output, printed, any_order=any_order)
+            any_order = "any order" in block.remarks or _RUNNING.search(one.text)  # steps run side by side
+            fits = same(said, printed, any_order=bool(any_order))
             if code == wanted and fits:
                 continue
             if not update or code != wanted:
                 raise Different(self._difference(one, printed, code, wanted))
+            self._renamed |= made
             self._replace(one, printed)
 
     def _run(self, text: str) -> tuple[int, list[str]]:
@@ -107,13 +136,26 @@ class Reader:
             timeout=120,
             check=False,
         )
-        printed = re.sub(rf"(?:/private)?{re.escape(str(self.folder))}/work\d+", HOME, done.stdout)
         folder, _, variables = state.read_text(encoding="utf-8").partition("\n")
         self.here = Path(folder)
         self.env = dict(one.split("=", 1) for one in variables.split("\0") if one)
-        return done.returncode, printed.rstrip("\n").split("\n") if printed else []
+        return done.returncode, self._lines(done.stdout)
+
+    def _run_cell(self, text: str) -> tuple[int, list[str]]:
+        """The same of a cell of the page's notebook, whose kernel starts with the first one."""
+        if self._notebook is None:
+            self._notebook = Notebook(self.here, self.env)
+        code, printed = self._notebook.run(text)
+        return code, self._lines(printed)
+
+    def _lines(self, printed: str) -> list[str]:
+        printed = re.sub(rf"(?:/private)?{re.escape(str(self.folder))}/work\d+", HOME, printed)
+        printed = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "laptop", printed)
+        return printed.rstrip("\n").split("\n") if printed else []
 
     def _replace(self, command: Command, printed: list[str]) -> None:
+        kept = {made: said for said, made in self._ids.items() if said not in self._renamed}
+        printed = [_with(kept, line) for line in printed]
         start = command.line - 1 + self._grown
         self.updated[start : start + len(command.output)] = printed
         self._grown += len(printed) - len(command.output)
@@ -125,3 +167,14 @@ class Reader:
 
     def _at(self, line: int) -> str:
         return f"{self.page.name}:{line}"
+
+
+def _ids(lines: list[str]) -> list[str]:
+    """The runs that a command has made."""
+    return _RUNS.findall("\n".join(lines))
+
+
+def _with(names: dict[str, str], text: str) -> str:
+    for old, new in names.items():
+        text = text.replace(old, new)
+    return text

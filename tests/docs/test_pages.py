@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests.docs.doing import Different, Reader
-from tests.docs.pages import DOCS, blocks, same
+from tests.docs.pages import DOCS, PROMPTS, blocks, same
 
 UPDATE = os.environ.get("PIPEGLOT_UPDATE_GOLDEN") == "1"
-PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if not path.name.startswith("_"))
+PAGES = ["../README.md", *sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))]
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name: str, tmp_path: Path) -> None:
     page = DOCS / name
-    if not any(block.language == "console" for block in blocks(page.read_text(encoding="utf-8"))):
+    if not _has_something_to_do(name):
         return
     reader = Reader(page, tmp_path)
     reader.do(update=UPDATE)
@@ -28,8 +28,12 @@ def test_page(name: str, tmp_path: Path) -> None:
         page.write_text("\n".join(reader.updated), encoding="utf-8")
 
 
+def _has_something_to_do(name: str) -> bool:
+    return any(block.language in PROMPTS for block in blocks((DOCS / name).read_text(encoding="utf-8")))
+
+
 def test_most_pages_have_something_to_do() -> None:
-    done = [name for name in PAGES if "```console" in (DOCS / name).read_text(encoding="utf-8")]
+    done = [name for name in PAGES if _has_something_to_do(name)]
     assert len(done) > len(PAGES) / 2
 
 
@@ -77,9 +81,33 @@ $ exit 3
 $ pip install pipeglot
 ```
 
-% fresh folder
+```pycon
+>>> import os
+>>> def whose() -> str:
+...     return os.environ["WHO"]
+>>> whose()
+'me'
+```
+
+% exit 1
+```pycon
+>>> print(1); 1 / 0
+1
+…
+ZeroDivisionError: division by zero
+```
+
+<!-- fresh folder -->
+<!-- file said.py -->
+```python
+print("said")
+```
+
 ```console
 $ ls
+said.py
+$ python said.py
+said
 ```
 """
 
@@ -105,6 +133,8 @@ def test_a_page_is_done_from_top_to_bottom(tmp_path: Path) -> None:
         ("exit 3\n```\n\n%", "exit 0\n```\n\n%", "exit code 0, not 3"),
         ('-print("hello")', '-print("helo")', "page.md:21: the edit does not fit `../hello.py`"),
         ("$ ls\n", "$ echo x\n", "`echo x`"),
+        ("'me'\n", "'you'\n", "`whose()`\n--- the page says\n'you'\n--- it printed\n'me'"),
+        ("% exit 1\n", "", "exit code 1, not 0"),
         ("$ pip install pipeglot", "$ rm -r x", "it can be run"),
         ("% not run", "% not sure", "means nothing"),
     ],

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+import pipeglot
 from pipeglot.cli.schemas import ERROR, SCHEMAS, VARIANTS, schema_of
 from pipeglot.core.authoring.options import OPTIONS, Options
 from pipeglot.stacks.models import BACKENDS, Stack
@@ -43,6 +44,12 @@ def test_every_setting_and_option_has_a_meaning() -> None:
             assert name == "name" or f"    {name}: " in told, name
     for name in OPTIONS:
         assert f"    {name}: " in (Options.__doc__ or ""), name
+
+
+def test_every_public_name_has_an_entry() -> None:
+    text = (DOCS / "reference/python.md").read_text(encoding="utf-8")
+    entries = set(re.findall(r"^\.\. \S+:: pipeglot\.(\w+)", text, re.MULTILINE))
+    assert set(pipeglot.__all__) - {"__version__"} <= entries
 
 
 def test_code_shown_of_the_template_is_in_it() -> None:

@@ -53,7 +53,7 @@ def report(verdict: str, lines: list[str]) -> str:
 @pipeline
 def wordcount(count: int = 5, limit: float = 6.0) -> None:
     found = words()
-    lines = describe.map(each(most_common(found, count)))  # one `describe` for each item, known only when it runs
+    lines = describe.map(each(most_common(found, count)))  # one `describe` for each item
     length = mean_length(found)
     with when(length <= limit):  # an `if` on a result: only one arm runs
         good = praise(length)

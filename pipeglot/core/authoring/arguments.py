@@ -174,7 +174,7 @@ def _no_source(slot: Slot, value: object) -> None:
         name = slot.function.name if slot.function else "step"
         slot.trace.note("each", f"{slot} is `each(…)`, which belongs in `map`", f"write `{name}.map(…)`")
     elif type(value) is Rows:
-        value._misuse("argument")
+        value._misuse("rows")
     else:
         slot.trace.note(
             "condition", f"{slot} is a condition, which is no value", "compute it in a step that returns a bool"

@@ -29,12 +29,19 @@ def is_symbolic(value: object) -> TypeGuard[SymbolicValue]:
 
 
 def holds_symbols(value: object) -> bool:
-    """Whether a list, tuple, dict or set has a symbolic value somewhere in it."""
-    if is_symbolic(value):
-        return True
-    if type(value) is dict and any(map(holds_symbols, value.values())):
-        return True
-    return type(value) in CONTAINERS and any(map(holds_symbols, value))  # type: ignore[call-overload]
+    """Whether a list, tuple, dict or set has a symbolic value somewhere in it. It may contain itself."""
+    seen = set[int]()
+    left = [value]
+    while left:
+        one: Any = left.pop()
+        if is_symbolic(one):
+            return True
+        if type(one) in CONTAINERS and id(one) not in seen:
+            seen.add(id(one))
+            left += one
+            if type(one) is dict:
+                left += one.values()
+    return False
 
 
 def _operator(shown: str) -> Any:

@@ -162,11 +162,16 @@ def _space() -> str:
         return ""
 
 
+_ZOMBIE = "Z"
+"""The state of a process that has ended, and whose parent has not looked yet."""
+
+
 def _born(pid: int) -> str:
-    """Linux: boot id and start time in ticks since then. Elsewhere nothing is known."""
+    """Linux: boot id and start time in ticks since then, empty of one that has ended. Elsewhere nothing is known."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as boot, open(f"/proc/{pid}/stat") as stat:
-            return f"{boot.read().strip()}:{stat.read().rpartition(')')[2].split()[19]}"
+            told = stat.read().rpartition(")")[2].split()
+            return "" if told[0] == _ZOMBIE else f"{boot.read().strip()}:{told[19]}"
     except (OSError, IndexError):
         return ""
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +177,16 @@ def test_a_process_is_told_from_all_others() -> None:
     assert is_alive(this_process())
     assert not is_alive(this_process() | {"process": "another boot"})
     assert not is_alive({"pid": str(1 << 80)})
+
+
+def test_a_process_that_has_ended_is_not_alive_though_nobody_has_looked() -> None:
+    program = "import json, pipeglot.core.lineage.view as v; print(json.dumps(v.this_process()), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        engine = json.loads(process.stdout.readline())
+        assert is_alive(engine)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays in the table
+        assert is_alive(engine) == (engine["process"] == "")  # elsewhere than on Linux, nobody can tell

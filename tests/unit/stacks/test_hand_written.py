@@ -254,3 +254,11 @@ def test_a_module_that_cannot_be_imported(project: Here) -> None:
     assert found[0] == "y.yaml:4: step `f`: `broken` cannot be imported:"
     assert found[-1] == "ValueError: not today"
     assert not any("importlib" in line for line in found)
+
+
+@pytest.mark.parametrize("value", ['{"~x": 1}', '{"~d": 5}', '{"~s": [[1]]}', '["~t", {"~t": 3}]', '{"~o": 1}'])
+def test_what_is_no_value_is_told_with_its_line(project: Here, value: str) -> None:
+    found = told(project, f"- {{code: 'work:ingest', inputs: {{year: {{value: {value}}}}}}}\n")
+    assert len(found) == 1
+    assert found[0].startswith("y.yaml:4: step `ingest`: parameter `year`: ")
+    assert " is no written value: " in found[0]
