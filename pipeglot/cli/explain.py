@@ -14,11 +14,19 @@ _INSTALLED = Path(__file__).parent / "error_pages"
 _CHECKOUT = Path(__file__).parents[2] / "docs/errors"
 
 
+def codes() -> list[str]:
+    """All that there are."""
+    return sorted(page.stem for page in _pages().glob("*.md") if page.stem != "index")
+
+
+def _pages() -> Path:
+    return _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+
+
 def do_explain(args: argparse.Namespace) -> int:
     code = args.code.strip("[]")  # as it stands in messages
-    pages = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-    path = pages / f"{code}.md"
-    known = sorted(page.stem for page in pages.glob("*.md") if page.stem != "index")
+    path = _pages() / f"{code}.md"
+    known = codes()
     if code not in known:
         raise NotFound(f"there is no error code `{code}`", hint=_meant(code, known))
     lines = list(_plain(path.read_text(encoding="utf-8").rstrip("\n").split("\n")))
