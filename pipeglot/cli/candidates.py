@@ -125,10 +125,12 @@ class Candidates:
         return list(itertools.islice(self._records.latest(), MOST_LOOKED_AT))
 
     def _runs(self, _current: str) -> Iterator[Candidate]:
+        from pipeglot.client.text import SHORT_ID
+
         if self._recent:
             yield Candidate("latest", "the last run")
         for start in self._recent[:MOST_RUNS]:
-            yield Candidate(start.run[:10], f"{start.pipeline}, {start.created[:16].replace('T', ' ')}")
+            yield Candidate(start.run[:SHORT_ID], f"{start.pipeline}, {start.created[:16].replace('T', ' ')}")
 
     def _pipelines(self, _current: str) -> list[Candidate]:
         return self._known("pipelines", [start.pipeline for start in self._recent])

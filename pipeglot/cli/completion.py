@@ -92,7 +92,7 @@ def _split(line: str) -> tuple[list[str], bool]:
 
 
 def _for_bash(word: str, current: str, breaks: str, *, quoted: bool) -> str:
-    """bash replaces what follows the last `:` or `=`, or the last `@` with what follows, where it breaks words there."""
+    """bash replaces what follows the last `:` or `=`, or the last `@` with what follows, if it breaks words there."""
     cut = max([0, *(current.rfind(char) + (char != "@") for char in ":=@" if char in breaks)])
     if quoted:
         return word

@@ -16,6 +16,7 @@ from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, artifact_id, open_status, parse_artifact_id, read_run, view
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
+from pipeglot.core.suggest import meant
 from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.workspace import Workspace
 
@@ -98,7 +99,9 @@ class Records:
         plan = found.state.plan
         if step in plan.places:
             return step
-        raise NotFound(f"pipeline `{found.start.pipeline}` has no step `{step}`", hint=_meant(step, list(plan.order)))
+        raise NotFound(
+            f"pipeline `{found.start.pipeline}` has no step `{step}`", hint=meant(step, plan.order, "its steps are")
+        )
 
     def cell(self, found: Found, step: str, index: Index | None) -> Cell:
         """An execution of a step; `index` may be left out where there is only one. Raises `NotFound`."""
@@ -188,13 +191,3 @@ class Artifact(NamedTuple):
     def id(self) -> str:
         """In full."""
         return artifact_id(self.found.start.run, self.cell, self.output)
-
-
-def _meant(name: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    shown = ", ".join(f"`{one}`" for one in known[:12])
-    return f"its steps are: {shown}{', …' if len(known) > 12 else ''}"

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeglot.client.outputs import Output, Outputs, load_files
-from pipeglot.client.text import cell_name, duration, plural
+from pipeglot.client.text import SHORT_ID, cell_name, duration, plural
 from pipeglot.core import params as parameters
 from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.records import End, Failure, Ref
 from pipeglot.core.lineage.view import StepView
+from pipeglot.core.suggest import meant
 
 if TYPE_CHECKING:
     from pipeglot.client.records import Found, Records
 
 _WORST_FIRST = ("failed", "lost", "cancelled", "running", "waiting", "succeeded", "skipped")
-_SHORT_ID = 10
 _BETWEEN = 0.5
 
 
@@ -126,7 +126,7 @@ class Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         while self.refresh().status == "running":
             if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"run {self.id[:_SHORT_ID]} is still running after {timeout:g} s")
+                raise TimeoutError(f"run {self.id[:SHORT_ID]} is still running after {timeout:g} s")
             time.sleep(_BETWEEN)
         return self
 
@@ -145,7 +145,7 @@ class Run:
     def __repr__(self) -> str:
         counts = Counter("cached" if step.cached else step.status for step in self._view.steps)
         told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-        first = f"<run {self.id[:_SHORT_ID]} of {self.pipeline}: {self.status}; {told}>"
+        first = f"<run {self.id[:SHORT_ID]} of {self.pipeline}: {self.status}; {told}>"
         failed = [step for step in self._view.steps if step.status == "failed" and step.error]
         lines = [
             f"  {cell_name(step.id, step.index)}: {step.error.type}: {step.error.message.partition(chr(10))[0]}"
@@ -173,7 +173,7 @@ class Steps(Mapping[str, "StepRuns"]):
     def __getitem__(self, name: str) -> StepRuns:
         if name not in self._names:
             what = f"pipeline `{self._run.pipeline}` has no step `{name}`"
-            raise NoSuchKey(what, hint=_meant(name, self._names, "its steps are"))
+            raise NoSuchKey(what, hint=meant(name, self._names, "its steps are"))
         return StepRuns(self._run, name, (), self._by_step.get(name, []))
 
     def __iter__(self) -> Iterator[str]:
@@ -304,12 +304,12 @@ class StepOutputs(Mapping[str, Any]):
         step = self._step
         shown = cell_name(step.name, step.index)
         if name not in self._names:
-            raise NoSuchKey(f"step `{shown}` has no output `{name}`", hint=_meant(name, self._names, "its outputs are"))
+            raise NoSuchKey(f"step `{shown}` has no output `{name}`", hint=meant(name, self._names, "its outputs are"))
         if step.is_map:
             return Outputs([item.outputs[name] for item in step])
         view = step._views[0] if step._views else None
         if view is None or name not in view.outputs:
-            raise NoSuchKey(f"step `{shown}` has no `{name}` in run {step._run.id[:_SHORT_ID]}: it is {step.status}")
+            raise NoSuchKey(f"step `{shown}` has no `{name}` in run {step._run.id[:SHORT_ID]}: it is {step.status}")
         return Output(step._run._records, view.outputs[name])
 
     def __iter__(self) -> Iterator[str]:
@@ -327,12 +327,3 @@ def _read_log(records: Records, ref: Ref) -> str:
         path = records.artifacts.load(ref, name="log", scratch=folder)
         assert isinstance(path, Path), "a log is saved as a file"
         return path.read_text(encoding="utf-8", errors="replace")
-
-
-def _meant(name: object, known: list[str], what: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(str(name), known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    return f"{what}: {', '.join(f'`{one}`' for one in known[:12])}{', …' if len(known) > 12 else ''}" if known else ""
