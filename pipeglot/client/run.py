@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from pipeglot.core.lineage.view import StepView
 from pipeglot.core.suggest import meant
 
 if TYPE_CHECKING:
+    from pipeglot.client.diff.model import RunDiff
     from pipeglot.client.records import Found, Records
 
 _WORST_FIRST = ("failed", "lost", "cancelled", "running", "waiting", "succeeded", "skipped")
@@ -75,6 +76,11 @@ class Run:
         return dt.datetime.fromisoformat(self._end.finished) if self._end else None
 
     @property
+    def logical_date(self) -> dt.datetime:
+        """The time that it stands for: that of its schedule, or else when it was created."""
+        return dt.datetime.fromisoformat(self._found.start.logical_date)
+
+    @property
     def params(self) -> dict[str, Any]:
         """Its parameters, as steps were given them: dates are dates, enums are members."""
         start, plan = self._found.start, self._found.state.plan
@@ -113,6 +119,27 @@ class Run:
         chosen = [self.steps[step]] if step is not None else list(self.steps.values())
         return "".join(one.logs() for one in chosen)
 
+    def diff(self, other: Run, *, rtol: float = 0.0, atol: float = 0.0, ignore: str | Iterable[str] = ()) -> RunDiff:
+        """What is different in another run, value by value: parameters, code, steps, inputs and outputs.
+
+        `run.diff(other).equal` tells whether anything is; `pipeglot runs diff` shows the same as text.
+        rtol, atol: numbers are equal if `|a - b| <= atol + rtol * max(|a|, |b|)`.
+        ignore: steps and outputs (`"train"`, `"train.model"`) that may differ. Raises `NotFound` for one that is none.
+        """
+        from pipeglot.client.diff.model import Tolerance
+        from pipeglot.client.diff.runs import diff_runs
+
+        for name, value in (("rtol", rtol), ("atol", atol)):
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"`{name}={value!r}` is no tolerance", hint="give a number from 0 up, as `1e-6`")
+        if other._store != self._store:
+            raise UsageError(
+                f"run {other.id[:SHORT_ID]} is in another store, `{other._store}`",
+                hint="two runs of one store are compared; run the other pipeline on the stack of this one",
+            )
+        ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+        return diff_runs(self._records, self._found, other._found, Tolerance(rtol, atol), ignored)
+
     # --- in time ------------------------------------------------------------------------------------------------------
 
     def refresh(self) -> Run:
@@ -129,6 +156,16 @@ class Run:
                 raise TimeoutError(f"run {self.id[:SHORT_ID]} is still running after {timeout:g} s")
             time.sleep(_BETWEEN)
         return self
+
+    def cancel(self, *, wait: bool = True) -> Run:
+        """Stop it, wherever it runs, and wait until it has; one whose process is gone is closed. `status` tells.
+
+        A run of another machine is waited for a minute. Without `wait`, it is only asked to stop.
+        """
+        from pipeglot.client.cancel import cancel
+
+        cancel(self._records, self.id, wait=wait, force=False, waiting=lambda _: None)
+        return self.refresh()
 
     # --- shown --------------------------------------------------------------------------------------------------------
 

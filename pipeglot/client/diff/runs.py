@@ -97,10 +97,10 @@ class _Diff:
             elif step in known and output in self._outputs(step):
                 found.add((step, output))
             else:
-                hint = did_you_mean(text, known, "write `--ignore STEP` or `--ignore STEP.OUTPUT`")
+                hint = did_you_mean(text, known, "what is left out is named as `STEP` or `STEP.OUTPUT`")
                 if step in known:
                     hint = f"its outputs are: {', '.join(self._outputs(step))}"
-                raise NotFound(f"`--ignore {text}`: neither run has such a step or output", hint=hint)
+                raise NotFound(f"`{text}` cannot be ignored: neither run has such a step or output", hint=hint)
         return found
 
     def _outputs(self, step: str) -> list[str]:
