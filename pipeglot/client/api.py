@@ -1,4 +1,4 @@
-"""From Python and notebooks: run a pipeline, list runs, open one."""
+"""From Python and notebooks: run a pipeline, list runs, open one, open what one has made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from pipeglot.client.outputs import Output
 from pipeglot.client.records import Records, open_records
 from pipeglot.client.run import Run
 from pipeglot.client.selection import Selection
@@ -282,6 +283,15 @@ def get_run(run: str, *, stack: str | None = None, project: str | os.PathLike[st
     """A run by its id, a beginning of it that no other has, or `"latest"`. Raises `NotFound`."""
     records = _records(stack, project)
     return Run(records, records.run_id(run))
+
+
+def get_artifact(artifact: str, *, stack: str | None = None, project: str | os.PathLike[str] | None = None) -> Output:
+    """What a step returned, by its id (`RUN/STEP/OUTPUT`) or name (`PIPELINE/STEP.OUTPUT@latest`); `load()` reads it.
+
+    The name is looked up now: what runs later does not change what it stands for. Raises `NotFound`.
+    """
+    records = _records(stack, project)
+    return Output(records, records.reference(artifact).id)
 
 
 def _records(stack: str | None, project: str | os.PathLike[str] | None) -> Records:

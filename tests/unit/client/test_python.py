@@ -238,6 +238,36 @@ def test_a_run_that_is_over_stays_as_it_is(flow: ModuleType) -> None:
     assert run.cancel(wait=False).status == "succeeded"
 
 
+def test_get_artifact(flow: ModuleType, tmp_path: Path) -> None:
+    first = flow.flow.on(tags={"stage": "old"}).run(count=3)
+    found = pipeglot.get_artifact("flow/best.output@latest")
+    assert (found.id, found.load()) == (f"{first.id}/best/output", 0.5)
+    flow.flow.run(count=2)
+    assert found.load() == 0.5, "it stands for what it was looked up as"
+    assert pipeglot.get_artifact("flow/best@latest").load() == 0.25
+    assert pipeglot.get_artifact("flow/best:stage=old").id == found.id
+    assert pipeglot.get_artifact(f"{first.id[:8]}/train/2/auc", project=tmp_path).load() == 0.5
+    flow.flow.on("other").run(count=1)
+    assert pipeglot.get_artifact("latest/best/output", stack="other").load() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("flow/best@latest", "has no run of a pipeline `flow`"),
+        ("other/rwo@latest", "did you mean `row`?"),
+        ("latest/row/auc", "step `row` has no output `auc`"),
+        ("what", "`what` is no artifact id"),
+        ("latest/row", "does not say of which run"),
+    ],
+)
+def test_artifacts_that_are_not_there(flow: ModuleType, name: str, message: str) -> None:
+    flow.clashing.run()
+    with pytest.raises(NotFound) as raised:
+        pipeglot.get_artifact(name)
+    assert message in str(raised.value)
+
+
 def test_logical_date(flow: ModuleType) -> None:
     before = dt.datetime.now(dt.UTC)
     run = flow.flow.run(count=1)
