@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as type checkers know it; `typing` alone costs more than all else here
 if TYPE_CHECKING:
+    from pipeglot.client.api import get_artifact as get_artifact
     from pipeglot.client.api import get_run as get_run
     from pipeglot.client.api import runs as runs
     from pipeglot.client.run import Run as Run
@@ -55,7 +56,7 @@ _HOMES = {
     "errors": ("DefinitionError", "Permanent", "PipeglotError", "RunFailed"),
     "serializers": ("serializer",),
 }
-_CLIENT = {"Run": "run", "get_run": "api", "runs": "api"}
+_CLIENT = {"Run": "run", "get_artifact": "api", "get_run": "api", "runs": "api"}
 _NAMES = {name: f"pipeglot.core.{module}" for module, names in _HOMES.items() for name in names}
 _NAMES |= {name: f"pipeglot.client.{module}" for name, module in _CLIENT.items()}
 
@@ -81,6 +82,7 @@ __all__ = [
     "checkpoint",
     "current_run",
     "each",
+    "get_artifact",
     "get_run",
     "is_in",
     "is_none",

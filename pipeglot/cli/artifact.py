@@ -9,7 +9,7 @@ from typing import Any
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_fields, print_json, print_table
 from pipeglot.client.records import Artifact
-from pipeglot.client.text import cell_name, plural, size, when
+from pipeglot.client.text import SHORT_ID, cell_name, plural, size, when
 from pipeglot.client.views import ArtifactDetails, ArtifactValue, ArtifactView, Maker
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Ref, Verdict
@@ -28,7 +28,6 @@ KINDS = {
     "tree/1": "object",
     "pickle/1": "pickle",
 }
-SHORT_ID = 10
 
 
 def do_list(args: argparse.Namespace) -> int:

@@ -8,9 +8,7 @@ from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json
 from pipeglot.cli.parsing import parse_index
 from pipeglot.client.explain import Change, Explanation, explain
-from pipeglot.client.text import cell_name, safe_line, when
-
-SHORT_ID = 10
+from pipeglot.client.text import SHORT_ID, cell_name, safe_line, when
 
 
 def do_explain(args: argparse.Namespace) -> int:

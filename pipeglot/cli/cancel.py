@@ -8,8 +8,7 @@ import sys
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json
 from pipeglot.client.cancel import PATIENCE, Cancellation, cancel
-
-SHORT_ID = 10
+from pipeglot.client.text import SHORT_ID
 
 
 def cancel_run(args: argparse.Namespace) -> int:

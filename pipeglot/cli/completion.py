@@ -1,26 +1,14 @@
-"""`pipeglot completion`: a script for the user's shell, which asks `pipeglot __complete` what may come next.
-
-No code of the user's is run: pipelines are found by reading files, runs by reading the store.
-"""
+"""`pipeglot completion`: a script for the user's shell, which asks `pipeglot __complete` what may come next."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator
 
 from pipeglot.cli.arguments import ARGUMENTS, Argument
+from pipeglot.cli.candidates import Candidate, Candidates
 from pipeglot.cli.commands import COMMANDS, GROUPS
-
-if TYPE_CHECKING:
-    from pipeglot.client.records import Records
-
-MOST_RUNS = 10
-MOST_BYTES = 1 << 20
-_IR = (".json", ".yaml", ".yml")
 
 _BASH = r"""# pipeglot completion for bash. To install, write `eval "$(pipeglot completion bash)"` into ~/.bashrc, or:
 # pipeglot completion bash > ~/.local/share/bash-completion/completions/pipeglot
@@ -58,13 +46,6 @@ complete -c pipeglot -f -a '(pipeglot __complete fish (commandline -opc) (comman
 """
 
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
-
-
-class Candidate(NamedTuple):
-    """A word that may stand here, and what it is."""
-
-    word: str
-    about: str = ""
 
 
 def do_completion(args: argparse.Namespace) -> int:
@@ -111,8 +92,8 @@ def _split(line: str) -> tuple[list[str], bool]:
 
 
 def _for_bash(word: str, current: str, breaks: str, *, quoted: bool) -> str:
-    """bash takes what follows the last `:` or `=` for the word, where it breaks words at them."""
-    cut = max((current.rfind(char) + 1 for char in ":=" if char in breaks), default=0)
+    """bash replaces what follows the last `:` or `=`, or the last `@` with what follows, if it breaks words there."""
+    cut = max([0, *(current.rfind(char) + (char != "@") for char in ":=@" if char in breaks)])
     if quoted:
         return word
     return "".join(f"\\{char}" if char in " '\"\\()&;<>|$`*?[]!#" else char for char in word[cut:])
@@ -147,6 +128,7 @@ class _Line:
     """A command line as far as it is written: which options and arguments it has."""
 
     def __init__(self, command: str, words: list[str]) -> None:
+        self.command = command
         self.options = {flag: one for one in ARGUMENTS[command] for flag in one.flags if flag.startswith("-")}
         self.places = [one for one in ARGUMENTS[command] if not one.flags[0].startswith("-")]
         self.given: dict[str, str] = {}
@@ -184,103 +166,14 @@ class _Line:
         values = list(self._values(place, current)) if place else []
         return values if values or current else self._flags()
 
+    def _values(self, argument: Argument, current: str) -> Iterable[Candidate]:
+        return Candidates(self.command, self.given).of(argument, current)
+
     def _flags(self) -> Iterator[Candidate]:
         for flag, option in self.options.items():
             if option not in self.seen or option.options.get("action") == "append":
                 yield Candidate(flag, str(option.options.get("help", "")))
         yield Candidate("--help", "tell more about the command")
-
-    # --- values -------------------------------------------------------------------------------------------------------
-
-    @property
-    def folder(self) -> Path:
-        return Path(os.path.abspath(os.path.expanduser(self.given.get("folder", "."))))
-
-    def _values(self, argument: Argument, current: str) -> Iterable[Candidate]:
-        if "choices" in argument.options:
-            return [Candidate(str(choice)) for choice in argument.options["choices"]]
-        sources: dict[str, Callable[[str], Iterable[Candidate]]] = {
-            "TARGET": self._targets,
-            "KEY=VALUE": self._params,
-            "RUN": self._runs,
-            "STEP": self._steps,
-            "ID": self._artifacts,
-            "DIR": self._folders,
-            "FILE": self._files,
-        }
-        metavar = str(argument.options.get("metavar"))
-        if metavar == "NAME" and _name(argument) in ("stack", "name"):
-            return self._stacks()
-        return sources[metavar](current) if metavar in sources else ()
-
-    def _stacks(self) -> list[Candidate]:
-        from pipeglot.stacks.workspace import workspace_at
-
-        return [Candidate(stack.name, stack.store) for stack in workspace_at(self.folder).config.stacks.values()]
-
-    def _targets(self, current: str) -> Iterator[Candidate]:
-        place, colon, _ = current.partition(":")
-        if colon:
-            yield from (Candidate(f"{place}:{name}") for name in pipelines_of(self.folder / place))
-            return
-        for entry in self._entries(current):
-            if entry.word.endswith(("/", ".py", *_IR)):
-                yield entry
-
-    def _params(self, _current: str) -> list[Candidate]:
-        place, _, wanted = self.given.get("target", "").partition(":")
-        found = pipelines_of(self.folder / place)
-        chosen = [wanted] if wanted in found else list(found) if not wanted else []
-        return [Candidate(f"{name}=") for one in chosen for name in found[one]]
-
-    def _folders(self, current: str) -> list[Candidate]:
-        return [entry for entry in self._entries(current) if entry.word.endswith("/")]
-
-    def _files(self, current: str) -> list[Candidate]:
-        return self._entries(current)
-
-    def _entries(self, current: str) -> list[Candidate]:
-        """Files and folders that begin like this; hidden ones only if the dot is written."""
-        shown, _, begun = current.rpartition("/")
-        shown = f"{shown}/" if "/" in current else ""
-        with os.scandir(self.folder / os.path.expanduser(shown)) as entries:
-            fitting = [one for one in entries if one.name.startswith(begun)]
-        visible = [one for one in fitting if begun or not one.name.startswith((".", "__"))]
-        return sorted(Candidate(f"{shown}{one.name}{'/' if one.is_dir() else ''}") for one in visible)
-
-    def _runs(self, _current: str) -> Iterator[Candidate]:
-        import itertools
-
-        yield Candidate("latest", "the last run")
-        for start in itertools.islice(self._records().latest(), MOST_RUNS):
-            yield Candidate(start.run[:10], f"{start.pipeline}, {start.created[:16].replace('T', ' ')}")
-
-    def _steps(self, _current: str) -> list[Candidate]:
-        from pipeglot.core.lineage.plan import Plan
-
-        records = self._records()
-        start = records.ledger.started(records.run_id(self.given.get("run", "latest")))
-        plan = Plan(records.ledger.ir(start.ir)) if start else None
-        return [Candidate(step.id) for step in plan.steps()] if plan else []
-
-    def _artifacts(self, current: str) -> Iterable[Candidate]:
-        """`RUN/STEP/OUTPUT`, part by part."""
-        from pipeglot.core.lineage.plan import Plan
-
-        run, slash, _ = current.partition("/")
-        if not slash:
-            return [Candidate(f"{one.word}/", one.about) for one in self._runs("")]
-        records = self._records()
-        start = records.ledger.started(records.run_id(run))
-        plan = Plan(records.ledger.ir(start.ir)) if start else None
-        steps = [step for step in plan.steps() if not plan.scope(step.id)] if plan else []
-        return [Candidate(f"{run}/{step.id}/{one.name}") for step in steps for one in step.returns.outputs]
-
-    def _records(self) -> Records:
-        from pipeglot.client.records import open_records
-        from pipeglot.stacks.workspace import workspace_at
-
-        return open_records(workspace_at(self.folder), self.given.get("stack"))
 
 
 def _name(argument: Argument) -> str:
@@ -290,28 +183,3 @@ def _name(argument: Argument) -> str:
 
 def _takes_value(argument: Argument) -> bool:
     return argument.options.get("action") not in ("store_true", "store_false", "count", "help")
-
-
-def pipelines_of(file: Path) -> dict[str, list[str]]:
-    """The pipelines that a file defines, each with the names of its parameters. The file is read, not run."""
-    import ast
-
-    if file.suffix != ".py" or not file.is_file() or file.stat().st_size > MOST_BYTES:
-        return {}
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # it is being written
-        return {}
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and any(_makes_pipeline(one) for one in node.decorator_list):
-            found[node.name] = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
-    return found
-
-
-def _makes_pipeline(decorator: object) -> bool:
-    import ast
-
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
-    return name == "pipeline"

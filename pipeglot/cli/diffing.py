@@ -24,10 +24,9 @@ from pipeglot.client.diff.model import (
     Upstream,
 )
 from pipeglot.client.diff.runs import diff_runs
-from pipeglot.client.text import listed, paint, plural, safe_line, when
+from pipeglot.client.text import SHORT_ID, listed, paint, plural, safe_line, when
 from pipeglot.core.errors import UsageError
 
-SHORT_ID = 10
 _ITEMS = 6
 """More items of a map that differ in the same output are counted."""
 _LONG_ITEMS = 1

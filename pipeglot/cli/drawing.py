@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from pipeglot.client.folding import Box, Folded, Key
 from pipeglot.client.lineage import GraphNode
-from pipeglot.client.text import listed, plural, safe_line, size
+from pipeglot.client.text import SHORT_ID, listed, plural, safe_line, size
 
-SHORT_ID = 10
 WIDEST = 24
 """Forks within forks are indented so far and no farther."""
 

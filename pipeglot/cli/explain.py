@@ -9,18 +9,28 @@ from pathlib import Path
 from pipeglot.cli.output import print_json
 from pipeglot.client.views import ErrorPage
 from pipeglot.core.errors import NotFound
+from pipeglot.core.suggest import did_you_mean
 
 _INSTALLED = Path(__file__).parent / "error_pages"
 _CHECKOUT = Path(__file__).parents[2] / "docs/errors"
 
 
+def codes() -> list[str]:
+    """All that there are."""
+    return sorted(page.stem for page in _pages().glob("*.md") if page.stem != "index")
+
+
+def _pages() -> Path:
+    return _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+
+
 def do_explain(args: argparse.Namespace) -> int:
     code = args.code.strip("[]")  # as it stands in messages
-    pages = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-    path = pages / f"{code}.md"
-    known = sorted(page.stem for page in pages.glob("*.md") if page.stem != "index")
+    path = _pages() / f"{code}.md"
+    known = codes()
     if code not in known:
-        raise NotFound(f"there is no error code `{code}`", hint=_meant(code, known))
+        where = "it stands in brackets at the end of an error message"
+        raise NotFound(f"there is no error code `{code}`", hint=did_you_mean(code, known, where))
     lines = list(_plain(path.read_text(encoding="utf-8").rstrip("\n").split("\n")))
     title, text = lines[0], "\n".join(lines[1:]).strip("\n")
     if args.json:
@@ -42,10 +52,3 @@ def _plain(lines: list[str]) -> Iterator[str]:
             yield f"  {line}".rstrip()
         elif not line.startswith("% "):
             yield line.lstrip("# ")
-
-
-def _meant(code: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(code, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else "it stands in brackets at the end of an error message"

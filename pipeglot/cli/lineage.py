@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from pipeglot.cli.artifact import KINDS
-from pipeglot.cli.drawing import SHORT_ID, draw
+from pipeglot.cli.drawing import draw
 from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json, print_table
@@ -23,7 +23,7 @@ from pipeglot.client.lineage import (
     run_graph,
 )
 from pipeglot.client.records import Found, Records
-from pipeglot.client.text import cell_name, size
+from pipeglot.client.text import SHORT_ID, cell_name, size
 from pipeglot.core.errors import Corrupt, UsageError
 
 

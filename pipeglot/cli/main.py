@@ -97,13 +97,12 @@ def _run(command: str, words: list[str]) -> int:
 
 
 def _unknown(word: str, known: list[str], group: str) -> Exception:
-    import difflib
-
     from pipeglot.core.errors import UsageError
+    from pipeglot.core.suggest import close
 
     prefix = f"pipeglot {group}".strip()
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean `{prefix} {close[0]}`?" if close else f"`{prefix} --help` lists the commands"
+    found = close(word, known)
+    hint = f"did you mean `{prefix} {found}`?" if found else f"`{prefix} --help` lists the commands"
     if word.startswith("-"):
         return UsageError(f"there is no option `{word}`", hint=hint)
     return UsageError(f"there is no command `{prefix} {word}`", hint=hint)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NoReturn
 
 from pipeglot.core.errors import NotFound, UsageError
+from pipeglot.core.suggest import close
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +25,10 @@ class Parser(argparse.ArgumentParser):
     def _hint(self, message: str) -> str:
         unknown = re.match(r"unrecognized arguments: (--[\w-]+)", message)
         if unknown:
-            import difflib
-
             known = [name for action in self._actions for name in action.option_strings]
-            close = difflib.get_close_matches(unknown[1], known, n=1, cutoff=0.75)
-            if close:
-                return f"did you mean `{close[0]}`?"
+            found = close(unknown[1], known, cutoff=0.75)
+            if found:
+                return f"did you mean `{found}`?"
         setting = re.match(r"unrecognized arguments: (?:--)?([A-Za-z_]\w*)[= ](\S+)$", message)
         if setting and any("-p" in action.option_strings for action in self._actions):
             return f"a parameter is given as `-p {setting[1]}={setting[2]}`"

@@ -15,10 +15,9 @@ from pipeglot.cli.run import parse_params
 from pipeglot.client.launch import Request, prepare
 from pipeglot.client.plan import PlannedStep, RunPlan, plan_run
 from pipeglot.client.records import open_records
-from pipeglot.client.text import cell_name, plural
+from pipeglot.client.text import SHORT_ID, cell_name, plural
 from pipeglot.stacks.target import load, locate
 
-SHORT_ID = 10
 MOST_ITEMS = 10
 """More items of one step are told in one line."""
 

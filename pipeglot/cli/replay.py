@@ -14,7 +14,7 @@ from pipeglot.cli.output import print_json, results_only
 from pipeglot.cli.parsing import parse_index
 from pipeglot.cli.values_text import value_lines, value_text
 from pipeglot.client.replay import Outcome, Replay, Replayed, refuse_missing_secrets
-from pipeglot.client.text import cell_name, duration, listed, paint, plural, safe, safe_line, size, when
+from pipeglot.client.text import SHORT_ID, cell_name, duration, listed, paint, plural, safe, safe_line, size, when
 from pipeglot.core.calling import Watch
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.arguments import Arg, Gathered, Given, Saved
@@ -104,7 +104,7 @@ def _rule(title: str) -> str:
 def _before(replay: Replay) -> Iterator[str]:
     then = replay.recorded
     name = paint(cell_name(*replay.cell), "bold", sys.stdout)
-    yield f"{name} of run {replay.found.start.run[:10]} of {replay.found.start.pipeline}: {_told(replay)}"
+    yield f"{name} of run {replay.found.start.run[:SHORT_ID]} of {replay.found.start.pipeline}: {_told(replay)}"
     differences = list(_differences(replay))
     if differences:
         yield "not as it was then:"

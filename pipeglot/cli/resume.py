@@ -10,8 +10,8 @@ from pipeglot.cli.output import print_json
 from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
-from pipeglot.client.resume import SHORT_ID, is_resumable, target_of
-from pipeglot.client.text import cell_name
+from pipeglot.client.resume import is_resumable, target_of
+from pipeglot.client.text import SHORT_ID, cell_name
 from pipeglot.core.lineage.records import Asked
 from pipeglot.stacks.target import locate
 

@@ -16,7 +16,7 @@ from pipeglot.cli.output import print_fields, print_json, print_table
 from pipeglot.cli.parsing import parse_index
 from pipeglot.client.logs import log_file
 from pipeglot.client.records import Found, Records
-from pipeglot.client.text import cell_name, duration, is_terminal, paint, plural, safe, safe_log, when
+from pipeglot.client.text import SHORT_ID, cell_name, duration, is_terminal, paint, plural, safe, safe_log, when
 from pipeglot.client.views import AttemptLog
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.keys import Cell, Index
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pipeglot.client.listing import RunSummary
     from pipeglot.core.lineage.index.queries import RunFilter
 
-SHORT_ID = 10
 MOST_ITEMS = 10
 """More executions of one step are shown as one line, except those that failed."""
 

@@ -9,10 +9,9 @@ import time
 from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json
-from pipeglot.client.text import cell_name, is_terminal, paint, plural, safe, size
+from pipeglot.client.text import SHORT_ID, cell_name, is_terminal, paint, plural, safe, size
 from pipeglot.client.verify import Counts, Touched, Trouble, Verified, verify
 
-SHORT_ID = 10
 _MOST_NAMED = 5
 
 

@@ -1,4 +1,4 @@
-"""From Python and notebooks: run a pipeline, list runs, open one."""
+"""From Python and notebooks: run a pipeline, list runs, open one, open what one has made."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from pipeglot.client.outputs import Output
 from pipeglot.client.records import Records, open_records
 from pipeglot.client.run import Run
 from pipeglot.client.selection import Selection
-from pipeglot.client.text import plural
+from pipeglot.client.text import SHORT_ID, plural
 from pipeglot.core import session
 from pipeglot.core.errors import Problem, RunFailed, UsageError
 from pipeglot.stacks.target import Loaded, load, locate, target_text
@@ -53,7 +54,7 @@ def run(pipeline: Pipeline[..., Any], args: tuple[Any, ...], given: dict[str, An
     view = _execute(code, request, quiet=how.quiet)
     found = Run(open_records(code.workspace, how.stack), view.run_id)
     if how.check and view.status == "cancelled":
-        raise KeyboardInterrupt(f"run {view.run_id[:10]} of `{view.pipeline}` was cancelled")
+        raise KeyboardInterrupt(f"run {view.run_id[:SHORT_ID]} of `{view.pipeline}` was cancelled")
     if how.check and view.status != "succeeded":
         raise RunFailed(*_failure(view), run=found)
     return found
@@ -132,7 +133,7 @@ def in_notebook() -> bool:
 def _failure(view: RunView) -> tuple[str, str]:
     """What failed and why, first things first; and where more is told."""
     failed = [step for step in view.steps if step.status == "failed"]
-    lines = [f"run {view.run_id[:10]} of `{view.pipeline}` {view.status}"]
+    lines = [f"run {view.run_id[:SHORT_ID]} of `{view.pipeline}` {view.status}"]
     for step in failed[:3]:
         from pipeglot.client.text import cell_name
 
@@ -142,7 +143,7 @@ def _failure(view: RunView) -> tuple[str, str]:
     if len(failed) > 3:
         lines += ["", f"and {len(failed) - 3} more failed"]
     hints = [step.error.hint for step in failed[:3] if step.error and step.error.hint]
-    more = f"`pipeglot runs show {view.run_id[:10]}` tells more; `.on(check=False).run(…)` returns a failed run"
+    more = f"`pipeglot runs show {view.run_id[:SHORT_ID]}` tells more; `.on(check=False).run(…)` returns a failed run"
     return "\n".join(lines), "; ".join(dict.fromkeys([*hints, more]))
 
 
@@ -282,6 +283,15 @@ def get_run(run: str, *, stack: str | None = None, project: str | os.PathLike[st
     """A run by its id, a beginning of it that no other has, or `"latest"`. Raises `NotFound`."""
     records = _records(stack, project)
     return Run(records, records.run_id(run))
+
+
+def get_artifact(artifact: str, *, stack: str | None = None, project: str | os.PathLike[str] | None = None) -> Output:
+    """What a step returned, by its id (`RUN/STEP/OUTPUT`) or name (`PIPELINE/STEP.OUTPUT@latest`); `load()` reads it.
+
+    The name is looked up now: what runs later does not change what it stands for. Raises `NotFound`.
+    """
+    records = _records(stack, project)
+    return Output(records, records.reference(artifact).id)
 
 
 def _records(stack: str | None, project: str | os.PathLike[str] | None) -> Records:

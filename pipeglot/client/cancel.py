@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -11,7 +10,7 @@ from msgspec import Struct
 
 from pipeglot.client.records import Records
 from pipeglot.core.lineage.closing import close
-from pipeglot.core.lineage.ledger import host
+from pipeglot.core.lineage.ledger import host, now
 from pipeglot.core.lineage.records import Cancel, Start
 from pipeglot.core.lineage.view import is_alive
 
@@ -50,7 +49,7 @@ def cancel(records: Records, run: str, *, wait: bool, force: bool, waiting: Call
         return _told(start, "over", ended.status)
     if force or _is_gone(start):
         return _told(start, "closed", close(ledger, records.artifacts, run).status)
-    ledger.cancel(Cancel(run=run, at=dt.datetime.now(dt.UTC).isoformat(), by=f"runs cancel on {host()}"))
+    ledger.cancel(Cancel(run=run, at=now().isoformat(), by=f"runs cancel on {host()}"))
     if not wait:
         return _told(start, "asked", "running")
     waiting(_host(start))

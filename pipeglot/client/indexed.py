@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +46,17 @@ class Index:
         for one in unreadable:
             self.tell(f"a run is left out: {one}")
         return result
+
+    def peek(self, question: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Ask the index as it is there, however old; None if there is none, or none that can be read."""
+        path = self.path
+        if not path.exists():
+            return None
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", timeout=0.1, uri=True)) as connection:
+                return question(connection)
+        except sqlite3.Error:  # damaged, or of another version: `ask` makes it anew
+            return None
 
     def rebuild(self) -> Rebuilt:
         """Make the index anew, from nothing but the store."""

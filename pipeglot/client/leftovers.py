@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeglot.client.text import SHORT_ID
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError, StoreError
 from pipeglot.core.lineage.closing import close
@@ -17,8 +18,6 @@ from pipeglot.core.lineage.view import is_alive
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.folders import remove_folders, store_of
 from pipeglot.stacks.workspace import Workspace
-
-_SHORT_ID = 10
 
 
 def work_folder(workspace: Workspace) -> Path:
@@ -40,7 +39,7 @@ def _clear(folder: Path) -> str:
     try:
         told = _close(run, store) if store else ""
     except PipeglotError as error:
-        told = f"run `{run[:_SHORT_ID]}` was killed, and cannot be recorded as lost: {error.message}"
+        told = f"run `{run[:SHORT_ID]}` was killed, and cannot be recorded as lost: {error.message}"
         if type(error) is StoreError:  # the store is not there just now: the next start tries again
             return told
     if told is not None:
@@ -58,8 +57,8 @@ def _close(run: str, store: str) -> str | None:
     if is_alive(start.engine):
         return None
     status = close(ledger, Artifacts(opened), run).status
-    onward = "" if status == "succeeded" else f"; `pipeglot runs resume {run[:_SHORT_ID]}` goes on with it"
-    return f"run `{run[:_SHORT_ID]}` of `{start.pipeline}` was killed: it is now recorded as {status}{onward}"
+    onward = "" if status == "succeeded" else f"; `pipeglot runs resume {run[:SHORT_ID]}` goes on with it"
+    return f"run `{run[:SHORT_ID]}` of `{start.pipeline}` was killed: it is now recorded as {status}{onward}"
 
 
 def _is_stale(name: str) -> bool:

@@ -17,6 +17,7 @@ from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.index import queries
 from pipeglot.core.lineage.index.queries import Metric, RunFilter
 from pipeglot.core.lineage.index.rows import as_text
+from pipeglot.core.suggest import did_you_mean, listed
 
 STATUSES = ("running", "succeeded", "failed", "cancelled", "lost")
 
@@ -131,18 +132,10 @@ def _hint(connection: sqlite3.Connection, wanted: RunFilter) -> str:
         known = queries.known_names(connection, kind) if names else []  # type: ignore[arg-type]  # its keys
         for name in names:
             if name not in known and not (kind == "metrics" and name.rpartition(".")[2] in known):
-                return f"no run has the {words[kind]} `{name}`{_meant(name, known)}"
+                close = did_you_mean(name, known)
+                others = f": {close}" if close else f"; there are: {listed(known, 8)}" if known else ""
+                return f"no run has the {words[kind]} `{name}`{others}"
     return ""
-
-
-def _meant(name: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f": did you mean `{close[0]}`?"
-    shown = ", ".join(f"`{one}`" for one in known[:8])
-    return f"; there are: {shown}{', …' if len(known) > 8 else ''}" if known else ""
 
 
 # --- what people write ------------------------------------------------------------------------------------------------

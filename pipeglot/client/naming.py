@@ -5,7 +5,6 @@ The journal is walked from its end, with two small reads a run: a run that takes
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.records import Start
+from pipeglot.core.suggest import did_you_mean, listed, meant
 
 _NAME = re.compile(r"([^/@:]+)/([^/@:]+)(?:@([^/@]+)|:([^=]+)=(.*))", re.DOTALL)
 _PATH = re.compile(r"([^\[\]]+?)(?:\[(\d{1,9}(?:\.\d{1,9})*)\])?(?:\.([^\[\]]+))?")
@@ -78,15 +78,16 @@ def _given_run(records: Records, name: Name, run: str) -> Found:
 def _no_run(records: Records, name: Name, ran: int, tagged: int, others: list[str], tags: set[str]) -> NotFound:
     where = f"the store `{records.ledger.store.uri}`"
     if not ran:
-        close = difflib.get_close_matches(name.pipeline, others, n=1)
-        known = ", ".join(f"`{one}`" for one in sorted(others)[:8])
-        hint = f"did you mean `{close[0]}`?" if close else f"its pipelines are: {known}" if others else ""
+        hint = meant(name.pipeline, sorted(others), "its pipelines are", 8)
         return NotFound(
             f"{where} has no run of a pipeline `{name.pipeline}`", hint=hint or "`pipeglot run TARGET` makes one"
         )
     if name.tag is not None and not tagged:
-        known = ", ".join(f"`{one}`" for one in sorted(tags)[:8])
-        hint = f"its runs have the tags: {known}" if tags else "a tag is given as `pipeglot run TARGET --tag K=V`"
+        hint = (
+            f"its runs have the tags: {listed(sorted(tags), 8)}"
+            if tags
+            else "a tag is given as `pipeglot run TARGET --tag K=V`"
+        )
         return NotFound(f"no run of pipeline `{name.pipeline}` has the tag `{name.tag[0]}={name.tag[1]}`", hint=hint)
     which = f" with the tag `{name.tag[0]}={name.tag[1]}`" if name.tag is not None else ""
     return NotFound(
@@ -145,9 +146,7 @@ def _no_output(found: Found, path: str) -> NotFound:
     pipeline = found.start.pipeline
     known = next((steps[one] for one in _beginnings(path) if one in steps), None)
     if known is None:
-        close = difflib.get_close_matches(path, [*steps, *_all_paths(steps)], n=1)
-        shown = ", ".join(f"`{one}`" for one in list(steps)[:12])
-        hint = f"did you mean `{close[0]}`?" if close else f"its steps are: {shown}{', …' if len(steps) > 12 else ''}"
+        hint = did_you_mean(path, [*steps, *_all_paths(steps)], f"its steps are: {listed(steps)}")
         return NotFound(f"pipeline `{pipeline}` has no step `{path}`", hint=hint)
     outputs = [output.name for output in known.returns.outputs]
     if not outputs:

@@ -6,7 +6,6 @@ open: nobody knows what that will return.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Corrupt
 from pipeglot.core.ir import AnyNode, Branch, Map, Step
 from pipeglot.core.lineage.keys import Cell, Index
-from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.records import Origin, Start, Verdict
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import readable
@@ -66,7 +65,7 @@ def plan_run(prepared: Prepared, store: Store, stack: str, *, cache: bool = True
 
 class _Planner:
     def __init__(self, prepared: Prepared, store: Store, stack: str, *, cache: bool) -> None:
-        now = dt.datetime.now(dt.UTC).isoformat()
+        created = now().isoformat()
         start = Start(
             run="",
             pipeline=prepared.pipeline.name,
@@ -74,8 +73,8 @@ class _Planner:
             backend="local",
             ir="",
             params=prepared.given,
-            created=now,
-            logical_date=prepared.logical_date or now,
+            created=created,
+            logical_date=prepared.logical_date or created,
             artifacts=dict(prepared.artifacts),
         )
         artifacts = Artifacts(store)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
+from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import End, Ref, Start, Verdict
@@ -14,10 +16,12 @@ from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, artifact_id, open_status, parse_artifact_id, read_run, view
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
+from pipeglot.core.suggest import meant
 from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.workspace import Workspace
 
 LATEST = "latest"
+_ITEM = re.compile(r"(\d{1,9}(?:\.\d{1,9})*)/(\d{1,9})")
 _MOST = 5
 
 
@@ -95,7 +99,9 @@ class Records:
         plan = found.state.plan
         if step in plan.places:
             return step
-        raise NotFound(f"pipeline `{found.start.pipeline}` has no step `{step}`", hint=_meant(step, list(plan.order)))
+        raise NotFound(
+            f"pipeline `{found.start.pipeline}` has no step `{step}`", hint=meant(step, plan.order, "its steps are")
+        )
 
     def cell(self, found: Found, step: str, index: Index | None) -> Cell:
         """An execution of a step; `index` may be left out where there is only one. Raises `NotFound`."""
@@ -118,6 +124,24 @@ class Records:
             f"step `{step}` has no item `{'.'.join(map(str, index))}` in this run",
             hint=f"its last is `--index {last}`" if max(known) else "it is in no map: leave `--index` out",
         )
+
+    def items(self, run: str, step: str, begins: str = "") -> Iterator[tuple[Index, Verdict]]:
+        """What became of each item of a step in a map, as far as it is known: read one by one, in item order.
+
+        Only of those whose index begins like this: `3`, `30` and `3.7` begin with `3`.
+        """
+        prefix = f"{keys.verdicts(run)}{keys.step_part(step)}/"
+        slots: dict[Index, int] = {}
+        for key in self.ledger.store.list(prefix):
+            found = _ITEM.fullmatch(key.removeprefix(prefix))
+            if found is None or not found[1].startswith(begins):  # others: skipped as a whole, or no record of ours
+                continue
+            index, slot = tuple(map(int, found[1].split("."))), found[2]
+            slots[index] = max(slots.get(index, 0), int(slot))
+        for index in sorted(slots):
+            verdict = self.ledger.verdict(run, step, index, slots[index])
+            if verdict is not None:
+                yield index, verdict
 
     # --- artifacts ----------------------------------------------------------------------------------------------------
 
@@ -169,13 +193,3 @@ class Artifact(NamedTuple):
     def id(self) -> str:
         """In full."""
         return artifact_id(self.found.start.run, self.cell, self.output)
-
-
-def _meant(name: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    shown = ", ".join(f"`{one}`" for one in known[:12])
-    return f"its steps are: {shown}{', …' if len(known) > 12 else ''}"

@@ -15,6 +15,7 @@ from pipeglot.client.diff.model import Change, CodeDiff, NamedDiff, Tolerance
 from pipeglot.client.diff.values import Comparer
 from pipeglot.client.records import Found, Records
 from pipeglot.client.steps import member_changes
+from pipeglot.client.text import SHORT_ID
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Trial, Watch
@@ -228,7 +229,7 @@ def _arguments(found: Found, cell: Cell) -> tuple[dict[str, Arg], Verdict | None
     if entry is not None and entry.verdict is None:
         raise UsageError(
             f"step `{cell[0]}` was {entry.status} in run `{found.start.run}`, so it has no inputs to run with",
-            hint=f"`pipeglot runs show {found.start.run[:10]}` tells which step before it is the cause",
+            hint=f"`pipeglot runs show {found.start.run[:SHORT_ID]}` tells which step before it is the cause",
         )
     args = found.state.arguments.of_step(*cell)
     verdict = entry.verdict if entry is not None else None

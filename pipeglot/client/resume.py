@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeglot.client.records import Found, Records
+from pipeglot.client.text import SHORT_ID
 from pipeglot.core import params
 from pipeglot.core.errors import ParamError, UsageError
 from pipeglot.core.ir import Param, Pipeline
@@ -13,8 +14,6 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Start
 from pipeglot.core.params.describing import describe
 from pipeglot.core.params.values import normalise
-
-SHORT_ID = 10
 
 
 def is_resumable(records: Records, found: Found) -> bool:

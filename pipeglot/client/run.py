@@ -5,24 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeglot.client.outputs import Output, Outputs, load_files
-from pipeglot.client.text import cell_name, duration, plural
+from pipeglot.client.text import SHORT_ID, cell_name, duration, plural
 from pipeglot.core import params as parameters
 from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.records import End, Failure, Ref
 from pipeglot.core.lineage.view import StepView
+from pipeglot.core.suggest import meant
 
 if TYPE_CHECKING:
+    from pipeglot.client.diff.model import RunDiff
     from pipeglot.client.records import Found, Records
 
 _WORST_FIRST = ("failed", "lost", "cancelled", "running", "waiting", "succeeded", "skipped")
-_SHORT_ID = 10
 _BETWEEN = 0.5
 
 
@@ -77,6 +78,11 @@ class Run:
         return dt.datetime.fromisoformat(self._end.finished) if self._end else None
 
     @property
+    def logical_date(self) -> dt.datetime:
+        """The time that it stands for: that of its schedule, or else when it was created."""
+        return dt.datetime.fromisoformat(self._found.start.logical_date)
+
+    @property
     def params(self) -> dict[str, Any]:
         """Its parameters, as steps were given them: dates are dates, enums are members."""
         start, plan = self._found.start, self._found.state.plan
@@ -116,6 +122,27 @@ class Run:
         chosen = [self.steps[step]] if step is not None else list(self.steps.values())
         return "".join(one.logs() for one in chosen)
 
+    def diff(self, other: Run, *, rtol: float = 0.0, atol: float = 0.0, ignore: str | Iterable[str] = ()) -> RunDiff:
+        """What is different in another run, value by value: parameters, code, steps, inputs and outputs.
+
+        `run.diff(other).equal` tells whether anything is; `pipeglot runs diff` shows the same as text.
+        rtol, atol: numbers are equal if `|a - b| <= atol + rtol * max(|a|, |b|)`.
+        ignore: steps and outputs (`"train"`, `"train.model"`) that may differ. Raises `NotFound` for one that is none.
+        """
+        from pipeglot.client.diff.model import Tolerance
+        from pipeglot.client.diff.runs import diff_runs
+
+        for name, value in (("rtol", rtol), ("atol", atol)):
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"`{name}={value!r}` is no tolerance", hint="give a number from 0 up, as `1e-6`")
+        if other._store != self._store:
+            raise UsageError(
+                f"run {other.id[:SHORT_ID]} is in another store, `{other._store}`",
+                hint="two runs of one store are compared; run the other pipeline on the stack of this one",
+            )
+        ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+        return diff_runs(self._records, self._found, other._found, Tolerance(rtol, atol), ignored)
+
     # --- in time ------------------------------------------------------------------------------------------------------
 
     def refresh(self) -> Run:
@@ -129,9 +156,19 @@ class Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         while self.refresh().status == "running":
             if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"run {self.id[:_SHORT_ID]} is still running after {timeout:g} s")
+                raise TimeoutError(f"run {self.id[:SHORT_ID]} is still running after {timeout:g} s")
             time.sleep(_BETWEEN)
         return self
+
+    def cancel(self, *, wait: bool = True) -> Run:
+        """Stop it, wherever it runs, and wait until it has; one whose process is gone is closed. `status` tells.
+
+        A run of another machine is waited for a minute. Without `wait`, it is only asked to stop.
+        """
+        from pipeglot.client.cancel import cancel
+
+        cancel(self._records, self.id, wait=wait, force=False, waiting=lambda _: None)
+        return self.refresh()
 
     # --- shown --------------------------------------------------------------------------------------------------------
 
@@ -149,7 +186,7 @@ class Run:
         steps = [step for step in self._view.steps if step.hook is None or step.status == "failed"]
         counts = Counter("cached" if step.cached else step.status for step in steps)
         told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-        first = f"<run {self.id[:_SHORT_ID]} of {self.pipeline}: {self.status}; {told}>"
+        first = f"<run {self.id[:SHORT_ID]} of {self.pipeline}: {self.status}; {told}>"
         failed = [step for step in self._view.steps if step.status == "failed" and step.error]
         lines = [
             f"  {cell_name(step.id, step.index)}: {step.error.type}: {step.error.message.partition(chr(10))[0]}"
@@ -177,7 +214,7 @@ class Steps(Mapping[str, "StepRuns"]):
     def __getitem__(self, name: str) -> StepRuns:
         if name not in self._names:
             what = f"pipeline `{self._run.pipeline}` has no step `{name}`"
-            raise NoSuchKey(what, hint=_meant(name, self._names, "its steps are"))
+            raise NoSuchKey(what, hint=meant(name, self._names, "its steps are"))
         return StepRuns(self._run, name, (), self._by_step.get(name, []))
 
     def __iter__(self) -> Iterator[str]:
@@ -309,12 +346,12 @@ class StepOutputs(Mapping[str, Any]):
         step = self._step
         shown = cell_name(step.name, step.index)
         if name not in self._names:
-            raise NoSuchKey(f"step `{shown}` has no output `{name}`", hint=_meant(name, self._names, "its outputs are"))
+            raise NoSuchKey(f"step `{shown}` has no output `{name}`", hint=meant(name, self._names, "its outputs are"))
         if step.is_map:
             return Outputs([item.outputs[name] for item in step])
         view = step._views[0] if step._views else None
         if view is None or name not in view.outputs:
-            raise NoSuchKey(f"step `{shown}` has no `{name}` in run {step._run.id[:_SHORT_ID]}: it is {step.status}")
+            raise NoSuchKey(f"step `{shown}` has no `{name}` in run {step._run.id[:SHORT_ID]}: it is {step.status}")
         return Output(step._run._records, view.outputs[name])
 
     def __iter__(self) -> Iterator[str]:
@@ -332,12 +369,3 @@ def _read_log(records: Records, ref: Ref) -> str:
         path = records.artifacts.load(ref, name="log", scratch=folder)
         assert isinstance(path, Path), "a log is saved as a file"
         return path.read_text(encoding="utf-8", errors="replace")
-
-
-def _meant(name: object, known: list[str], what: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(str(name), known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    return f"{what}: {', '.join(f'`{one}`' for one in known[:12])}{', …' if len(known) > 12 else ''}" if known else ""

@@ -16,6 +16,7 @@ from pipeglot.core import plain
 from pipeglot.core.errors import ParamError, UsageError
 from pipeglot.core.lineage.index import queries
 from pipeglot.core.lineage.index.queries import RunFilter
+from pipeglot.core.suggest import did_you_mean, listed
 
 _AGE = re.compile(r"(\d+) ?(min|[smhdw])")
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -42,8 +43,9 @@ class Selection(NamedTuple):
     ) -> Selection:
         """Raises `UsageError` for what no run can be."""
         statuses = frozenset((status,) if isinstance(status, str) else status or ())
+        known = f"it is one of {listed(STATUSES)}"
         for unknown in sorted(statuses - {*STATUSES}):
-            raise UsageError(f"no run has the status `{unknown}`", hint=_meant(unknown))
+            raise UsageError(f"no run has the status `{unknown}`", hint=did_you_mean(unknown, STATUSES, known))
         return cls(pipeline, statuses, _time(since) if since is not None else None, params or {}, tags or {})
 
     def runs(self, records: Records, limit: int | None, tell: Tell) -> list[str]:
@@ -99,10 +101,3 @@ def _parsed(text: str) -> dt.datetime | dt.timedelta:
     except ValueError:
         hint = 'write how long ago, as `"2d"` or `"12h"`, or a date, as `"2026-01-31"`'
         raise UsageError(f"`since={text!r}` is no time", hint=hint) from None
-
-
-def _meant(status: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(status, STATUSES, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"it is one of {', '.join(f'`{one}`' for one in STATUSES)}"

@@ -49,6 +49,8 @@ def _escaped(match: re.Match[str]) -> str:
 
 def duration(seconds: float) -> str:
     """`12 ms`, `0.3 s`, `12.4 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 0:  # a clock was set back
+        return f"-{duration(-seconds)}"
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
@@ -96,6 +98,10 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 def cell_name(step: str, index: Sequence[int]) -> str:
     """`train`, `train[3]`, `train[3.7]`."""
     return f"{step}[{'.'.join(map(str, index))}]" if index else step
+
+
+SHORT_ID = 10
+"""So many letters of a run's id are shown: enough to tell it from all others of a store."""
 
 
 # --- colour -----------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from pipeglot.core.lineage.cache import cache_key, cacheable, look_up
 from pipeglot.core.lineage.checkpoints import Checkpoints
 from pipeglot.core.lineage.ids import parse_artifact_id
 from pipeglot.core.lineage.keys import Cell, Index
-from pipeglot.core.lineage.ledger import Ledger, host
+from pipeglot.core.lineage.ledger import Ledger, host, now
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import (
     Attempt,
@@ -122,7 +122,7 @@ class Runtime:
         if why:
             return why
         key = cache_key(job.step, job.args)
-        found = look_up(job.step, key, self.ledger, self.artifacts, _now(), tidy=tidy)
+        found = look_up(job.step, key, self.ledger, self.artifacts, now(), tidy=tidy)
         if found.stale and tidy:
             self.ledger.forget(key)
         if found.entry is None:
@@ -327,7 +327,7 @@ class Runtime:
             run=self.start.run,
             key=key,
             origin=origin,
-            computed=_now().isoformat(),
+            computed=now().isoformat(),
             refs=observed.refs,
             metrics=observed.metrics,
         )
@@ -388,7 +388,3 @@ def code_modules(step: Step, plan: Plan) -> set[str]:
     """The project's modules that a step's code stands in."""
     members = plan.pipeline.closures.get(step.code.digest, {})
     return {step.code.module, *(name.partition(":")[0] for name in members)}
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

@@ -76,28 +76,6 @@ def show_timedelta(value: dt.timedelta) -> str:
     return sign + "".join(parts)
 
 
-def show_seconds(value: float) -> str:
-    """A duration for people, never exact: `340 ms`, `1.2 s`, `2 min 5 s`, `2 h 5 min`, `3 d 4 h`."""
-    if not math.isfinite(value):
-        return "?"
-    if value < 0:
-        return f"-{show_seconds(-value)}"
-    if value < 0.0000005:
-        return "0 s"
-    if value < 0.0009995:
-        return f"{value * 1e6:.0f} µs"
-    if value < 0.9995:
-        return f"{value * 1e3:.0f} ms"
-    if value < 59.95:
-        return f"{value:.1f}".removesuffix(".0") + " s"
-    for small, big, unit, name in ((1, 60, "min", "s"), (60, 3600, "h", "min"), (3600, 86400, "d", "h")):
-        count = round(value / small)
-        if unit == "d" or count * small < big * (60 if unit == "min" else 24):
-            whole, rest = divmod(count, big // small)
-            return f"{whole} {unit} {rest} {name}" if rest else f"{whole} {unit}"
-    raise AssertionError("days have no end")
-
-
 def memory(value: str | int) -> int:
     """An amount of memory in bytes: `"16Gi"` (1024³ each), `"2G"` (1000³ each), a plain number. Raises `UsageError`."""
     if isinstance(value, str):

@@ -6,7 +6,6 @@ What a step's end makes ready, skipped or finished is derived by `RunState`, as 
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import os
 import signal
@@ -25,7 +24,7 @@ from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Failure, Ref, Start, Verdict
 from pipeglot.core.lineage.resuming import read_resumed
@@ -216,7 +215,7 @@ class LocalRun:
 
     def _begin(self, ready: Ready) -> None:
         step = self.plan.step(ready.step)
-        job = Job(step=step, index=ready.at, attempt=ready.attempt, started=_now().isoformat())
+        job = Job(step=step, index=ready.at, attempt=ready.attempt, started=now().isoformat())
         try:
             job = structs.replace(job, args=self.state.arguments.of_step(*ready.cell))
         except (Corrupt, ValueRefused) as error:
@@ -366,7 +365,7 @@ class LocalRun:
         """The first time: ask running steps to end, and start only clean-up steps. The second time: make all end."""
         self.cancelled = min(self.cancelled + 1, 2)
         if self.cancelled == 1:
-            self.ledger.cancel(Cancel(run=self.start.run, at=_now().isoformat(), by=by))
+            self.ledger.cancel(Cancel(run=self.start.run, at=now().isoformat(), by=by))
             self.listener.cancelling(CANCEL_GRACE)
         for worker, busy in list(self._busy.items()):
             if self.cancelled == 2:
@@ -394,7 +393,7 @@ class LocalRun:
 
     def _start(self, pipeline: Pipeline, given: Mapping[str, Any], origins: Origins) -> Start:
         engine_run = os.urandom(16).hex()
-        created = _now().isoformat()
+        created = now().isoformat()
         return self.ledger.start(
             Start(
                 run=keys.run_id(self.settings.stack, pipeline.name, engine_run),
@@ -421,7 +420,7 @@ class LocalRun:
                 run=self.start.run,
                 number=1,
                 status=status,
-                finished=_now().isoformat(),
+                finished=now().isoformat(),
                 digest=lineage_digest(self.state),
             )
         )
@@ -462,7 +461,3 @@ def _died(status: int) -> tuple[Failure, tuple[str, ...]]:
         how, hint = f"ended with exit code {os.WEXITSTATUS(status)} in the middle of the step", ""
     failure = Failure(cause="died", type="WorkerDied", message=f"the process that ran the step {how}", hint=hint)
     return failure, failures.type_names(WorkerDied(""))
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

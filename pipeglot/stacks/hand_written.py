@@ -22,6 +22,7 @@ from pipeglot.core.authoring.returns import Declared, declared
 from pipeglot.core.authoring.steps import Step
 from pipeglot.core.errors import DefinitionError, Location, PipeglotError, Problem
 from pipeglot.core.params.describing import shown
+from pipeglot.core.suggest import did_you_mean
 from pipeglot.stacks.importing import user_traceback
 
 _DEFAULTS = ir.Step(id="", code=ir.CodeRef(module="", qualname=""))
@@ -97,8 +98,8 @@ class Functions:
         signature = f"its signature is `{function.signature()}`"
         for name in step.inputs:
             if name not in known and not function.open:
-                close = _close(name, list(known))
-                self.refuse(step, "argument-unknown", f"`{function.name}` has no parameter `{name}`", close + signature)
+                hint = f"{did_you_mean(name, known)} {signature}".lstrip()
+                self.refuse(step, "argument-unknown", f"`{function.name}` has no parameter `{name}`", hint)
         missing = [f"`{name}`" for name, one in known.items() if one.default is MISSING and name not in step.inputs]
         if missing:
             told = f"`{function.name}` is called without {', '.join(missing)}"
@@ -170,10 +171,3 @@ def _param_hint(kind: ir.ParamType) -> Any:
     if isinstance(kind, ir.ScalarType):
         return _TYPES.get(kind.name, MISSING)
     return MISSING
-
-
-def _close(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, known, 1) if len(name) < 100 else []
-    return f"did you mean `{found[0]}`? " if found else ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeglot.core.authoring.pipelines import Pipeline
 from pipeglot.core.errors import PipeglotError, TargetError
+from pipeglot.core.suggest import meant
 
 _OURS = str(Path(__file__).parents[1]) + os.sep
 
@@ -78,20 +79,14 @@ def _named(module: ModuleType, name: str, found: dict[str, Pipeline[..., Any]]) 
         return by_name[0]
     where = f"`{module.__name__}`"
     if value is None:
-        raise TargetError(f"{where} has no pipeline `{name}`", hint=_close(name, found))
+        raise TargetError(f"{where} has no pipeline `{name}`", hint=meant(name, found, "its pipelines are"))
     kind = "a step" if type(value).__module__ == "pipeglot.core.authoring.steps" else f"a `{type(value).__name__}`"
-    hint = "write `@pipeline` above it" if callable(value) and kind != "a step" else _close(name, found)
+    hint = (
+        "write `@pipeline` above it"
+        if callable(value) and kind != "a step"
+        else meant(name, found, "its pipelines are")
+    )
     raise TargetError(f"`{name}` in {where} is {kind}, not a pipeline", hint=hint)
-
-
-def _close(name: str, found: dict[str, Any]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, found, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    listed = ", ".join(f"`{one}`" for one in found)
-    return f"its pipelines are: {listed}" if found else ""
 
 
 # --- the user's own errors --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeglot.core.errors import ConfigError, DefinitionError, Location, Problem
+from pipeglot.core.suggest import meant
 from pipeglot.core.wire import reading
 from pipeglot.core.wire.reading import Path
 from pipeglot.stacks.models import BACKENDS, Config, Stack
@@ -155,7 +156,11 @@ class _File:
         for key in found:
             if key not in known:
                 where = f"stack `{path[1]}`" if path else "the file"
-                yield self._problem((*path, key), f"{where} has no setting `{_cut(key)}`", _meant(key, known))
+                yield self._problem(
+                    (*path, key),
+                    f"{where} has no setting `{_cut(key)}`",
+                    meant(key, known, "the settings are", len(known)),
+                )
 
     def _value(self, path: Path, key: str, value: Any) -> Iterator[Problem]:
         rule = _RULES[key]
@@ -200,15 +205,6 @@ class _File:
 def _has_credentials(text: str) -> bool:
     found = _USERINFO.search(text)
     return bool(found and not _REFERENCES.fullmatch(found[1])) or bool(_QUERY.search(text))
-
-
-def _meant(key: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(key, known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    return f"the settings are: {', '.join(f'`{name}`' for name in known)}"
 
 
 def _kind(value: Any) -> str:

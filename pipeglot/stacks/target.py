@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pipeglot.core.code import Project
 from pipeglot.core.errors import Location, TargetError
 from pipeglot.core.ir import Pipeline
+from pipeglot.core.suggest import close
 from pipeglot.stacks.workspace import Workspace, bare_workspace, workspace_at, workspace_of
 
 IR_SUFFIXES = (".json", ".yaml", ".yml")
@@ -171,8 +172,6 @@ def _unnamed(file: Path, workspace: Workspace) -> TargetError:
 
 def _meant(here: Path, place: str) -> str:
     """A file nearby that the user may have meant."""
-    import difflib
-
     wanted = Path(place)
     folder = here / wanted.parent
     if not folder.is_dir():
@@ -182,5 +181,5 @@ def _meant(here: Path, place: str) -> str:
     except OSError:
         return ""
     stem = wanted.name.removesuffix(".py")
-    close = difflib.get_close_matches(stem, files, n=1)
-    return f"did you mean `{wanted.parent / files[close[0]]}`?" if close else ""
+    found = close(stem, files)
+    return f"did you mean `{wanted.parent / files[found]}`?" if found else ""

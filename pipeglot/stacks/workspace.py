@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeglot.core.errors import ConfigError, NotFound
+from pipeglot.core.suggest import did_you_mean, meant
 from pipeglot.stacks.config_cache import cached_config
 from pipeglot.stacks.models import IMPLICIT, Config, LocalStack
 from pipeglot.stacks.state import FILE, MAX_BYTES, STATE, make_state
@@ -97,15 +98,10 @@ class Workspace(NamedTuple):
         return f" in `{FILE}`" if self.file else ""
 
     def _known_stacks(self, name: str) -> str:
-        import difflib
-
-        known = list(self.config.stacks)
-        close = difflib.get_close_matches(name, known, n=1)
-        if close:
-            return f"did you mean `{close[0]}`?"
         if not self.file:
-            return f"without a `{FILE}` there is one stack, `local`; `pipeglot init` makes the file"
-        return f"the stacks are: {', '.join(f'`{one}`' for one in known)}"
+            none = f"without a `{FILE}` there is one stack, `local`; `pipeglot init` makes the file"
+            return did_you_mean(name, self.config.stacks, none)
+        return meant(name, self.config.stacks, "the stacks are")
 
 
 def workspace_of(folder: Path) -> Workspace | None:

@@ -198,8 +198,8 @@ def test_json_is_what_its_type_says(flow: Project) -> None:
         (["--rtol", "x"], "`--rtol x` is no tolerance", "give a number from 0 up, as `--rtol 1e-6`"),
         (["--atol=-1"], "`--atol -1` is no tolerance", "give a number from 0 up, as `--atol 1e-6`"),
         (["--rtol", "nan"], "`--rtol nan` is no tolerance", ""),
-        (["--ignore", "toatl"], "`--ignore toatl`: neither run has such a step or output", "did you mean `total`?"),
-        (["--ignore", "total.x"], "`--ignore total.x`: neither run has such", "its outputs are: output"),
+        (["--ignore", "toatl"], "`toatl` cannot be ignored: neither run has such a step", "did you mean `total`?"),
+        (["--ignore", "total.x"], "`total.x` cannot be ignored: neither run has such", "its outputs are: output"),
     ],
 )
 def test_what_means_nothing(flow: Project, words: list[str], message: str, hint: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import Enum
 from typing import Annotated, NamedTuple, TypedDict, TypeVar, assert_type
 
@@ -344,7 +344,11 @@ def from_python() -> None:
     run = flights.on(cache=False, check=False, quiet=True).run(2013)
     assert_type(pipeglot.runs(pipeline="flights", status=["failed"], since="2d", params={"year": 2013}), list[Run])
     assert_type(pipeglot.get_run("latest", stack="prod"), Run)
+    assert_type(run.diff(run, rtol=1e-6, ignore=["train"]).equal, bool)
+    assert_type(run.cancel(wait=False).logical_date, datetime)
+    model: LogisticRegression = pipeglot.get_artifact("flights/best.model@latest").load()
     auc: float = run.steps["best"].outputs["auc"].load()
     aucs: list[float] = run.steps["train"].outputs["auc"].load()
     assert_type(run.steps["train"][3].status, str)
+    assert_type(str(model), str)
     assert_type(run.wait(timeout=auc + sum(aucs)).logs("train"), str)

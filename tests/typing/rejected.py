@@ -221,3 +221,5 @@ wrong.on(cahce=False)  # E: mypy strict basic
 wrong.run(2013).steps["load"].output  # E: mypy strict basic
 pipeglot.runs("flights")  # E: mypy strict basic
 pipeglot.get_run(3)  # E: mypy strict basic
+pipeglot.get_artifact(artifact=3)  # E: mypy strict basic
+pipeglot.get_run("latest").diff("latest")  # E: mypy strict basic

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeglot.core.errors import UsageError
-from pipeglot.core.units import memory, seconds, show_seconds, show_timedelta, timedelta_of
+from pipeglot.core.units import memory, seconds, show_timedelta, timedelta_of
 
 
 @pytest.mark.parametrize(
@@ -127,39 +127,6 @@ def test_what_is_no_memory_is_refused_with_examples(written: Any, why: str, hint
     assert caught.value.hint == (
         hint + 'write memory as `"16Gi"`, `"500Mi"`, `"2G"`, `"512MB"`, or as a number of bytes'
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (0, "0 s"),
-        (1e-9, "0 s"),
-        (5e-6, "5 µs"),
-        (0.00034, "340 µs"),
-        (0.34, "340 ms"),
-        (0.9996, "1 s"),
-        (1.23, "1.2 s"),
-        (59.94, "59.9 s"),
-        (59.96, "1 min"),
-        (125, "2 min 5 s"),
-        (3599.6, "1 h"),
-        (7500, "2 h 5 min"),
-        (86399, "1 d"),
-        (277200, "3 d 5 h"),
-        (-3, "-3 s"),
-        (math.nan, "?"),
-        (math.inf, "?"),
-    ],
-)
-def test_show_seconds(value: float, expected: str) -> None:
-    assert show_seconds(value) == expected
-
-
-@settings(deadline=None)
-@given(st.floats(min_value=0.001, max_value=1e9))
-def test_what_is_shown_reads_back_about_the_same(value: float) -> None:
-    shown = seconds(show_seconds(value))
-    assert abs(shown - value) <= max(value * 0.05, 0.001)
 
 
 @settings(deadline=None)

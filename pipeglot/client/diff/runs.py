@@ -24,6 +24,7 @@ from pipeglot.client.diff.scalars import compare_plain
 from pipeglot.client.diff.values import Comparer
 from pipeglot.client.records import Found, Records
 from pipeglot.client.steps import MemberChanges, declared_changes, member_changes, origin
+from pipeglot.client.text import SHORT_ID
 from pipeglot.core import plain
 from pipeglot.core.errors import NotFound, PipeglotError
 from pipeglot.core.ir import OutputRef, Source, Step
@@ -33,6 +34,7 @@ from pipeglot.core.lineage.plan import source_needs
 from pipeglot.core.lineage.records import Failure, Verdict
 from pipeglot.core.lineage.state import Entry
 from pipeglot.core.lineage.view import open_status, readable
+from pipeglot.core.suggest import did_you_mean
 
 _EXACT = Tolerance()
 
@@ -95,9 +97,10 @@ class _Diff:
             elif step in known and output in self._outputs(step):
                 found.add((step, output))
             else:
-                near = step if step in known else ""
-                hint = f"its outputs are: {', '.join(self._outputs(near))}" if near else _steps_hint(text, known)
-                raise NotFound(f"`--ignore {text}`: neither run has such a step or output", hint=hint)
+                hint = did_you_mean(text, known, "what is left out is named as `STEP` or `STEP.OUTPUT`")
+                if step in known:
+                    hint = f"its outputs are: {', '.join(self._outputs(step))}"
+                raise NotFound(f"`{text}` cannot be ignored: neither run has such a step or output", hint=hint)
         return found
 
     def _outputs(self, step: str) -> list[str]:
@@ -125,7 +128,7 @@ class _Diff:
             )
         for found in (self.before, self.after):
             if not found.state.finished:
-                yield f"run {found.start.run[:10]} is not finished: what it has not done is not compared"
+                yield f"run {found.start.run[:SHORT_ID]} is not finished: what it has not done is not compared"
 
     def params(self) -> Iterator[Change]:
         """Always exact: a tolerance is for what was computed."""
@@ -301,10 +304,3 @@ def _merged(before: list[str], after: list[str]) -> list[str]:
         if name not in after:
             found.insert(found.index(before[i - 1]) + 1 if i else 0, name)
     return found
-
-
-def _steps_hint(text: str, known: dict[str, int]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(text, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else "write `--ignore STEP` or `--ignore STEP.OUTPUT`"

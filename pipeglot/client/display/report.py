@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import IO, Protocol
 
 from pipeglot.client.logs import last_lines
-from pipeglot.client.text import cell_name, duration, listed, paint, plural, safe, safe_line
+from pipeglot.client.text import SHORT_ID, cell_name, duration, listed, paint, plural, safe, safe_line
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.ir import Branch, Step
@@ -18,7 +18,6 @@ from pipeglot.core.lineage.view import RunView, StepView
 MOST_FAILURES = 3
 LOG_LINES = 10
 TRACEBACK_LINES = 40
-SHORT_ID = 10
 """So many letters of a run's id tell it from all others of a store."""
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from pipeglot.client.html.graph import graph_of, state_of, told
 from pipeglot.client.html.svg import SIGNS, shorten, svg
-from pipeglot.client.text import cell_name, duration, safe, when
+from pipeglot.client.text import SHORT_ID, cell_name, duration, safe, when
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.view import RunView, StepView
 
@@ -126,7 +126,7 @@ def _folded(what: str, table: str, count: int) -> str:
 
 def _run_head(view: RunView, end: End | None) -> str:
     params = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in view.params.items())
-    where = f"run <code>{_text(view.run_id[:10])}</code> on {_text(view.stack)}"
+    where = f"run <code>{_text(view.run_id[:SHORT_ID])}</code> on {_text(view.stack)}"
     parts = [
         f"<b>{_text(view.pipeline)}</b>",
         _state(view.status),

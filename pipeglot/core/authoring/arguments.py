@@ -13,6 +13,7 @@ from pipeglot.core.authoring.functions import Function, function_of
 from pipeglot.core.authoring.logical_date import LogicalDateDefault
 from pipeglot.core.authoring.symbols import CONTAINERS, Poison, SymbolicValue, holds_symbols, is_symbolic
 from pipeglot.core.authoring.values import Each, Rows, Value
+from pipeglot.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from pipeglot.core.authoring.trace import Trace
@@ -60,13 +61,8 @@ def bind(trace: Trace, function: Function, args: tuple[object, ...], kwargs: dic
             bound[name] = value
         else:
             told = True
-            _refuse(
-                trace,
-                function,
-                "argument-unknown",
-                f"`{function.name}` has no parameter `{name}`",
-                _close(name, parameters),
-            )
+            hint = f"{did_you_mean(name, parameters)} ".lstrip()
+            _refuse(trace, function, "argument-unknown", f"`{function.name}` has no parameter `{name}`", hint)
     missing = [name for name, one in parameters.items() if one.default is MISSING and name not in bound]
     if missing and not told and not any(type(value) is Poison for value in args):
         listed = ", ".join(f"`{name}`" for name in missing)
@@ -77,13 +73,6 @@ def bind(trace: Trace, function: Function, args: tuple[object, ...], kwargs: dic
 
 def _refuse(trace: Trace, function: Function, code: str, message: str, before: str = "") -> None:
     trace.note(code, message, f"{before}its signature is `{function.signature()}`")
-
-
-def _close(name: str, known: Any) -> str:
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, known, 1)
-    return f"did you mean `{found[0]}`? " if found else ""
 
 
 # --- what an argument is ----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pipeglot.core.authoring.advice import explain
 from pipeglot.core.authoring.annotations import MISSING, type_text
 from pipeglot.core.authoring.fits import list_item
 from pipeglot.core.authoring.sources import enclosing, short
+from pipeglot.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from pipeglot.core.authoring.positions import Position
@@ -55,12 +56,8 @@ def _part_hint(use: str, detail: str, chain: list[ast.AST]) -> str:
 
 
 def _unknown_output(who: str, form: str, names: list[str], use: str, detail: str) -> tuple[str, str]:
-    from difflib import get_close_matches
-
     name = detail.strip("'")
-    listed = ", ".join(f"`{one}`" for one in names)
-    close = get_close_matches(name, names, 1)
-    hint = f"did you mean `{close[0]}`? its outputs are {listed}" if close else f"its outputs are {listed}"
+    hint = f"{did_you_mean(name, names)} its outputs are {', '.join(f'`{one}`' for one in names)}".lstrip()
     if name in names:
         how = {
             "namedtuple": f"`.{name}`",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import sys
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from msgspec import structs
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Corrupt, NewerFormat
 from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.records import CheckpointRecord, Start
 
 TRIES = 3
@@ -61,7 +60,7 @@ class Checkpoints:
         step = self.cell[0]
         ref = self.artifacts.save(folder, name=f"checkpoint of step `{step}`", opaque_id=str)
         run, (_, index) = self.start.run, self.cell
-        at = dt.datetime.now(dt.UTC).isoformat()
+        at = now().isoformat()
         self._put(
             CheckpointRecord(
                 run=run, step=step, index=index, number=0, key=self.key(), attempt=self.attempt, at=at, ref=ref

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.ledger import Ledger, host
+from pipeglot.core.lineage.ledger import Ledger, host, now
 from pipeglot.core.lineage.records import End, Observed, Portable, Start, Verdict
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import read_run
@@ -27,8 +25,8 @@ def close(ledger: Ledger, artifacts: Artifacts, run: str) -> End:
     _fill(ledger, start, state)
     status = state.status
     assert status != "running", "every cell has a verdict"
-    now, digest = dt.datetime.now(dt.UTC).isoformat(), lineage_digest(state)
-    return ledger.end(End(run=run, number=1, status=status, finished=now, digest=digest))
+    finished, digest = now().isoformat(), lineage_digest(state)
+    return ledger.end(End(run=run, number=1, status=status, finished=finished, digest=digest))
 
 
 def _fill(ledger: Ledger, start: Start, state: RunState) -> None:

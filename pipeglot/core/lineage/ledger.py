@@ -5,6 +5,7 @@ A record is the line `pipeglot <format> <sha256>` and then JSON. A torn, cut, sw
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import hashlib
 import os
@@ -242,6 +243,11 @@ class Ledger:
 def nonce() -> str:
     """Eight random hex digits, to keep apart what two processes write at one time."""
     return os.urandom(4).hex()
+
+
+def now() -> dt.datetime:
+    """The time that records are stamped with."""
+    return dt.datetime.now(dt.UTC)
 
 
 def host() -> str:

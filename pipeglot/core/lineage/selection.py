@@ -9,8 +9,7 @@ from msgspec import structs
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import AnyNode, Branch, Map, Not, Pipeline
 from pipeglot.core.lineage.plan import Plan
-
-_MOST_NAMES = 12
+from pipeglot.core.suggest import meant
 
 
 def upstream(plan: Plan, steps: Iterable[str]) -> set[str]:
@@ -80,15 +79,7 @@ def _known(plan: Plan, steps: Iterable[str]) -> set[str]:
     known = [step.id for step in plan.steps()]
     found = set(steps)
     for name in sorted(found.difference(known)):
-        raise NotFound(f"pipeline `{plan.pipeline.name}` has no step `{name}`", hint=_meant(name, known))
+        raise NotFound(
+            f"pipeline `{plan.pipeline.name}` has no step `{name}`", hint=meant(name, known, "its steps are")
+        )
     return found
-
-
-def _meant(name: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    shown = ", ".join(f"`{one}`" for one in known[:_MOST_NAMES])
-    return f"its steps are: {shown}{', …' if len(known) > _MOST_NAMES else ''}"

@@ -15,6 +15,7 @@ from pipeglot.core.params.describing import describe, ticked
 from pipeglot.core.params.objects import read_plain
 from pipeglot.core.params.texts import parse
 from pipeglot.core.params.values import normalise
+from pipeglot.core.suggest import close
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _MOST_PROBLEMS = 30
@@ -76,16 +77,8 @@ def _value(param: Param, given: Mapping[str, Any], texts: Mapping[str, str], log
 
 
 def _unknown(name: object, params: Sequence[Param]) -> str:
-    return f"there is no parameter {ticked(name)}{_did_you_mean(name, [param.name for param in params])}"
-
-
-def _did_you_mean(name: object, known: list[str]) -> str:
-    if not isinstance(name, str) or len(name) > 100:
-        return ""
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {ticked(close[0])}?" if close else ""
+    found = close(name, [param.name for param in params])
+    return f"there is no parameter {ticked(name)}{f'; did you mean {ticked(found)}?' if found else ''}"
 
 
 def _all_at_once(problems: list[ParamError], known: Sequence[Param]) -> ParamError:

@@ -5,7 +5,6 @@ A scope is the way from the top of a pipeline to a node: the maps and arms that 
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from typing import NamedTuple, TypeAlias
 
@@ -36,6 +35,7 @@ from pipeglot.core.ir import (
     TupleType,
 )
 from pipeglot.core.params.describing import ticked
+from pipeglot.core.suggest import close
 from pipeglot.core.validate.nodes import who_is
 from pipeglot.core.validate.params import check_type
 from pipeglot.core.validate.report import Report
@@ -298,5 +298,5 @@ def _is_tuple(value: object) -> bool:
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1) if len(name) <= 200 else []
-    return f"did you mean {ticked(close[0])}?" if close else ""
+    found = close(name, known)
+    return f"did you mean {ticked(found)}?" if found else ""

@@ -5,7 +5,6 @@ Only asked once reading has failed, so it may take its time.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import msgspec.inspect as schema
 
 from pipeglot.core.errors import Location, Problem
 from pipeglot.core.ir import Pipeline
+from pipeglot.core.suggest import did_you_mean
 from pipeglot.core.wire.reading import Path
 
 _MOST = 50
@@ -150,13 +150,12 @@ def _short_form(tags: list[Any], value: Any) -> str:
     if kind is None:
         return ""
     words = list(value) if isinstance(value, dict) else [value]
-    close = next((found for word in words if (found := _close(word, list(_SHORT[kind])))), "")
-    return f"did you mean `{close}`? {_SHORT_HINTS[kind]}" if close else _SHORT_HINTS[kind]
+    hint = next((found for word in words if (found := did_you_mean(word, _SHORT[kind]))), "")
+    return f"{hint} {_SHORT_HINTS[kind]}".lstrip()
 
 
 def _unknown_field(kind: schema.StructType, key: str, known: list[str], path: Path) -> tuple[str, Path, str, str]:
-    close = _close(key, known)
-    hint = f"did you mean `{close}`?" if close else f"its fields are {', '.join(f'`{name}`' for name in known)}"
+    hint = did_you_mean(key, known, f"its fields are {', '.join(f'`{name}`' for name in known)}")
     return "ir-unknown-field", (*path, key), f"is no field of {_what(kind)}", hint
 
 
@@ -166,8 +165,7 @@ def _wrong_type(wanted: str, value: Any, path: Path) -> tuple[str, Path, str, st
 
 
 def _not_one_of(value: Any, known: list[Any], path: Path, code: str = "ir-type") -> tuple[str, Path, str, str]:
-    close = _close(value, known)
-    return code, path, f"must be {_listed(known)}, not {_shown(value)}", f"did you mean `{close}`?" if close else ""
+    return code, path, f"must be {_listed(known)}, not {_shown(value)}", did_you_mean(value, known)
 
 
 def _what(kind: schema.StructType) -> str:
@@ -177,11 +175,6 @@ def _what(kind: schema.StructType) -> str:
 def _listed(names: list[Any]) -> str:
     shown = [f"`{name}`" for name in names]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
-
-
-def _close(value: Any, known: list[Any]) -> str:
-    close = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) and len(value) < 100 else []
-    return close[0] if close else ""
 
 
 def _shown(value: Any) -> str:

@@ -77,6 +77,7 @@ def test_lines() -> None:
         (3600, "1 h"),
         (7500, "2 h 5 min"),
         (90000, "1 d 1 h"),
+        (-3, "-3.0 s"),
     ],
 )
 def test_duration(seconds: float, shown: str) -> None:

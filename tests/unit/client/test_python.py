@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -183,6 +186,109 @@ def test_get_run(flow: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir("/")
     assert pipeglot.get_run("latest", project=tmp_path).steps["best"].outputs["output"].load() == 0.5
     assert pipeglot.get_run("latest", project=tmp_path).wait(timeout=1).status == "succeeded"
+
+
+def test_diff(flow: ModuleType) -> None:
+    first, again, second = flow.flow.run(), flow.flow.on(cache=False).run(), flow.flow.run(count=2)
+    assert first.diff(first).equal
+    assert first.diff(again).equal
+    found = first.diff(second)
+    assert not found.equal
+    assert (found.before.run_id, found.after.run_id) == (first.id, second.id)
+    assert [(one.path, one.before, one.after) for one in found.params] == [("count", 3, 2)]
+    assert [step.step for step in found.steps] == ["numbers", "train", "best", "good", "bad"]
+    assert [step.step for step in first.diff(second, ignore="best").steps] == ["numbers", "train", "good", "bad"]
+    assert "good" not in [step.step for step in first.diff(second, ignore=(name for name in ("good", "bad"))).steps]
+    (cell,) = next(step for step in found.steps if step.step == "best").cells
+    assert [one.name for one in cell.outputs] == ["output"]
+    (cell,) = next(step for step in first.diff(second, atol=0.25).steps if step.step == "best").cells
+    assert cell.outputs == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rtol": -1}, "`rtol=-1` is no tolerance"),
+        ({"atol": float("nan")}, "`atol=nan` is no tolerance"),
+        ({"atol": float("inf")}, "`atol=inf` is no tolerance"),
+        ({"ignore": "bets"}, "`bets` cannot be ignored: neither run has such a step or output"),
+    ],
+)
+def test_what_cannot_be_compared(flow: ModuleType, options: dict[str, Any], message: str) -> None:
+    run = flow.flow.run(count=1)
+    with pytest.raises((UsageError, NotFound)) as raised:
+        run.diff(run, **options)
+    assert message in str(raised.value)
+
+
+def test_runs_of_two_stores_are_not_compared(flow: ModuleType) -> None:
+    one, other = flow.flow.run(count=1), flow.flow.on("other").run(count=1)
+    with pytest.raises(UsageError, match=f"run {other.id[:10]} is in another store, `.*two`"):
+        one.diff(other)
+
+
+def test_cancel(flow: ModuleType, tmp_path: Path) -> None:
+    """A run of another process: it is asked to stop, and waited for."""
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom pathlib import Path\nfrom pipeglot import pipeline, step\n\n\n"
+        "@step\ndef wait() -> None:\n    Path('waiting').touch()\n    time.sleep(600)\n\n\n"
+        "@pipeline\ndef slow() -> None:\n    wait()\n"
+    )
+    with subprocess.Popen([sys.executable, "-m", "pipeglot", "run", "slow.py"], stderr=subprocess.DEVNULL) as process:
+        try:
+            while not list(tmp_path.rglob("waiting")):
+                assert process.poll() is None
+                time.sleep(0.02)
+            run = pipeglot.get_run("latest")
+            assert run.status == "running"
+            assert run.cancel() is run
+            assert run.status == "cancelled"
+            assert run.finished is not None
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+    assert run.cancel().status == "cancelled"
+
+
+def test_a_run_that_is_over_stays_as_it_is(flow: ModuleType) -> None:
+    run = flow.flow.run(count=1)
+    assert run.cancel(wait=False).status == "succeeded"
+
+
+def test_get_artifact(flow: ModuleType, tmp_path: Path) -> None:
+    first = flow.flow.on(tags={"stage": "old"}).run(count=3)
+    found = pipeglot.get_artifact("flow/best.output@latest")
+    assert (found.id, found.load()) == (f"{first.id}/best/output", 0.5)
+    flow.flow.run(count=2)
+    assert found.load() == 0.5, "it stands for what it was looked up as"
+    assert pipeglot.get_artifact("flow/best@latest").load() == 0.25
+    assert pipeglot.get_artifact("flow/best:stage=old").id == found.id
+    assert pipeglot.get_artifact(f"{first.id[:8]}/train/2/auc", project=tmp_path).load() == 0.5
+    flow.flow.on("other").run(count=1)
+    assert pipeglot.get_artifact("latest/best/output", stack="other").load() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("flow/best@latest", "has no run of a pipeline `flow`"),
+        ("other/rwo@latest", "did you mean `row`?"),
+        ("latest/row/auc", "step `row` has no output `auc`"),
+        ("what", "`what` is no artifact id"),
+        ("latest/row", "does not say of which run"),
+    ],
+)
+def test_artifacts_that_are_not_there(flow: ModuleType, name: str, message: str) -> None:
+    flow.clashing.run()
+    with pytest.raises(NotFound) as raised:
+        pipeglot.get_artifact(name)
+    assert message in str(raised.value)
+
+
+def test_logical_date(flow: ModuleType) -> None:
+    before = dt.datetime.now(dt.UTC)
+    run = flow.flow.run(count=1)
+    assert before <= run.logical_date <= run.created, "nobody planned it: it stands for the time at which it began"
 
 
 @pytest.mark.parametrize(
