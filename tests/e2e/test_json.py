@@ -35,7 +35,10 @@ CASES: dict[str, list[list[str]]] = {
     "artifact get": [["artifact", "get", OUTPUT, "--json"], ["artifact", "get", OUTPUT, "--json", "-o", "out.json"]],
     "cache explain": [["cache", "explain", "latest", "total", "--json"]],
     "plan": [["plan", "flow.py", "--json"], ["plan", "flow.py", "--json", "--no-cache", "-p", "count=9"]],
-    "bundle": [["bundle", "flow.py", "--json", "--list", "-v"], ["bundle", "flow.py", "--json", "--out", "code.tar.gz"]],
+    "bundle": [
+        ["bundle", "flow.py", "--json", "--list", "-v"],
+        ["bundle", "flow.py", "--json", "--out", "code.tar.gz"],
+    ],
     "stack schema": [["stack", "schema", "--json"]],
     "runs resume": [["runs", "resume", "latest", "--json"]],
     "runs cancel": [["runs", "cancel", "latest", "--json"]],
