@@ -1,0 +1,144 @@
+"""Features of several areas in one project: a pipeline that takes another's artifacts, with hooks, maps in maps, a
+checkpoint, a secret, frames and records. What one command says of it must fit what the others do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Project
+
+CONFIG = """\
+stacks:
+  local: {backend: local, store: .pipeglot/store, trusted: true, secrets: {TOKEN: "env:TOKEN"}}
+"""
+
+TRAIN = """\
+from dataclasses import dataclass
+from pipeglot import pipeline, step
+
+@dataclass(frozen=True)
+class Conf:
+    rate: float
+    names: list[str]
+
+@step
+def conf(n: int) -> Conf:
+    return Conf(n / 10, ["a", "b"])
+
+@step
+def rows(n: int) -> list[list[int]]:
+    return [list(range(i + 1)) for i in range(n)]
+
+@pipeline
+def train(n: int = 3) -> None:
+    conf(n)
+    rows(n)
+"""
+
+SCORE = """\
+import os
+from datetime import date
+
+import polars as pl
+from pipeglot import Artifact, LogicalDate, checkpoint, current_run, pipeline, secret, step
+
+from train import Conf
+
+@step(secrets=["TOKEN"])
+def table(day: date, conf: Conf) -> pl.DataFrame:
+    print("the token is", secret("TOKEN"))
+    return pl.DataFrame({"rate": [conf.rate], "day": [day]})
+
+@step
+def inner(x: int, y: int) -> int:
+    if os.environ.get("FAIL") == f"{x}{y}":
+        raise ValueError(f"no {x}")
+    return x * 10 + y
+
+@step
+def total(xs: list[int]) -> int:
+    return sum(xs)
+
+@step(cache=False)
+def counts(n: int) -> int:
+    with checkpoint() as c:
+        file = c.dir / "n.txt"
+        at = int(file.read_text()) if c.restored else 0
+        print("begins at", at)
+        for i in range(at, n):
+            file.write_text(str(i + 1))
+            c.save()
+            if str(i) == os.environ.get("FAIL_AT"):
+                raise RuntimeError(f"stopped at {i}")
+    return n
+
+@step
+def report(t: pl.DataFrame, sums: list[int]) -> str:
+    return f"{len(t)} {sums}"
+
+@step(secrets=["TOKEN"])
+def bad(day: date) -> None:
+    print("bad", current_run().failed, secret("TOKEN"))
+
+@step
+def good(day: date) -> None:
+    print("good", current_run().failed)
+
+@pipeline
+def sub(row: list[int]) -> list[int]:
+    return inner.map(x=row, y=row)
+
+@pipeline(on_failure=[bad], on_success=[good])
+def score(conf: Artifact[Conf], rows: Artifact[list[list[int]]], day: date = LogicalDate()) -> None:
+    t = table(day, conf)
+    sums = total.map(xs=sub.map(row=rows))
+    counts(4)
+    report(t, sums)
+"""
+
+TARGET = (
+    "score.py:score",
+    *("-p", "conf=train/conf.output@latest"),
+    *("-p", "rows=train/rows.output@latest"),
+    *("-p", "day=2026-01-31"),
+)
+TOKEN = {"TOKEN": "t0p-s3cret-value"}
+NESTED = [[0, 0], [1, 0], [1, 1], [2, 0], [2, 1], [2, 2]]
+
+
+@pytest.fixture
+def both(project: Project) -> Project:
+    """The two pipelines; the first has run."""
+    for name, text in (("pipeglot.yaml", CONFIG), ("train.py", TRAIN), ("score.py", SCORE)):
+        project.write(name, text)
+    project("run", "train.py")
+    return project
+
+
+def score(project: Project, *words: str, code: int = 0, **env: str) -> Any:
+    return project("run", *TARGET, "--json", *words, code=code, **TOKEN, **env).json
+
+
+def states(found: dict[str, Any]) -> dict[str, str]:
+    """By step and index; of those that came from the cache, `cached`."""
+    return {
+        ".".join([one["id"], *map(str, one["index"])]): "cached" if one.get("cached") else one["status"]
+        for one in found["steps"]
+    }
+
+
+def test_the_index_knows_what_a_map_over_an_artifact_did(both: Project) -> None:
+    made = score(both)
+    graph = both("lineage", made["run_id"], "--json").json
+    nodes = {(one["step"], *one["index"]): one["status"] for one in graph["nodes"] if one["kind"] == "step"}
+    expected = {("sub.inner", *index) for index in NESTED} | {("total", index) for index in range(3)}
+    assert {key for key in nodes if key[0] in ("sub.inner", "total")} == expected
+    assert {nodes[key] for key in expected} == {"succeeded"}
+    given = {(one["source"].partition("/")[2], one["target"].partition("?")[2]) for one in graph["edges"]}
+    assert {("conf/output", "conf"), ("rows/output", "rows")} <= given
+    taken = {one["target"].partition("/")[2] for one in graph["edges"] if one["source"] == f"{made['run_id']}?rows"}
+    assert taken == {f"sub.inner/{i}.{j}" for i, j in NESTED}
+    assert both("store", "verify").out.endswith("all is there, and whole\n")
