@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ctypes
 import hashlib
 import logging
+import logging.handlers
 import multiprocessing
 import os
 import shutil
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -373,6 +376,22 @@ def counts(folder: str, until: int, kill_at: int = -1, leave: bool = False) -> l
                 if found == kill_at + 1:
                     raise ConnectionError("lost it")
         return [begun, found, c.restored, current_run().attempt]
+
+
+class Kept:
+    """Something to hang a finalizer on."""
+
+
+KEPT = Kept()
+
+
+def ends_well(folder: str) -> None:
+    """Registers what is to be done when its process ends, in all ways."""
+    atexit.register(Path(folder, "atexit").touch)
+    weakref.finalize(KEPT, Path(folder, "finalize").touch)
+    handler = logging.handlers.MemoryHandler(100, target=logging.FileHandler(Path(folder, "log")))
+    logging.getLogger("ends").addHandler(handler)
+    logging.getLogger("ends").warning("kept for the end")
 
 
 def odd_checkpoint(kind: str) -> None:
