@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +19,21 @@ from pipeglot.client.steps import member_changes
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Trial, Watch
+from pipeglot.core.capture import cleaned
 from pipeglot.core.code import Project
 from pipeglot.core.environment import version_here
-from pipeglot.core.errors import Corrupt, DefinitionError, NotFound, PipeglotError, TargetError, UsageError
+from pipeglot.core.errors import (
+    Corrupt,
+    DefinitionError,
+    NewerFormat,
+    NotFound,
+    PipeglotError,
+    StepError,
+    TargetError,
+    UsageError,
+)
 from pipeglot.core.ir import Step
+from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.arguments import Arg, hashes, refs
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger
@@ -90,7 +102,7 @@ class Replay:
         self.cell = cell
         self.recorded_step = _step(found, cell)
         self.args, self.verdict = _arguments(found, cell)
-        self.recorded = _recorded(records, found, self.verdict)
+        self.recorded = _recorded(records, found, cell, self.verdict)
         closure = _closure(records, self.recorded_step)
         self.members = closure.members
         code = structs.replace(self.recorded_step.code, digest=closure.digest)
@@ -98,6 +110,7 @@ class Replay:
         self.folder = Path(tempfile.mkdtemp(prefix="pipeglot-replay-"))
         self._overlay = Overlay(records.ledger.store, open_store(self.folder / "store", trusted=True))
         secrets = records.workspace.secrets(stack)
+        self._forget_later_checkpoints()
         self._runtime = Runtime(
             found.start, Ledger(self._overlay), Artifacts(self._overlay), secrets, plan=found.state.plan, cache=False
         )
@@ -133,10 +146,11 @@ class Replay:
 
     # --- running ------------------------------------------------------------------------------------------------------
 
-    def run(self, watch: Watch) -> Outcome:
+    def run(self, watch: Watch, *, interactive: bool = False) -> Outcome:
         """Run it in this process, in the project's folder. Raises what of ours stands against it, `KeyboardInterrupt`.
 
-        The user's own exception is part of the outcome.
+        The user's own exception is part of the outcome. Secrets are taken out of what it prints, as out of logs, unless
+        it is `interactive`: a debugger needs the terminal.
         """
         workspace = self.records.workspace
         use_roots(workspace.roots, {})
@@ -148,7 +162,8 @@ class Replay:
         here = Path.cwd()
         os.chdir(workspace.root)
         try:
-            self._runtime.attempt(self._job(inputs, temp), trial, watch, saved)
+            with nullcontext() if interactive else self._cleaned():
+                self._runtime.attempt(self._job(inputs, temp), trial, watch, saved)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # `SystemExit` is a failure of the step, not the end of us
@@ -161,17 +176,48 @@ class Replay:
             os.chdir(here)
         return Outcome(trial.seconds, trial.metrics, saved, None, None)
 
+    def _cleaned(self) -> AbstractContextManager[None]:
+        secrets = self._runtime.secrets
+        try:
+            secrets.of(self.step)
+        except StepError:  # the attempt will fail for it
+            return nullcontext()
+        return cleaned(secrets.redactor(self.step)) if self.step.secrets else nullcontext()
+
     def _job(self, inputs: Path, temp: Path) -> Job:
-        entries = self.found.state.entries.items()
         return Job(
             step=self.step,
             index=self.cell[1],
             args=self.args,
             attempt=max(1, self.recorded.attempt),
-            failed=any(entry.status in _BAD for cell, entry in entries if cell != self.cell),
+            failed=self._had_failed(),
             scratch=inputs,
             temp=temp,
         )
+
+    def _had_failed(self) -> bool:
+        """What a hook or a clean-up step was told of the run; others are told nothing."""
+        state = self.found.state
+        if self.cell[0] in state.plan.hooks:
+            return state.outcome != "succeeded"
+        if self.step.trigger != "all_done":
+            return False
+        entries = state.entries.items()
+        return any(
+            entry.status in _BAD for cell, entry in entries if cell != self.cell and cell[0] not in state.plan.hooks
+        )
+
+    def _forget_later_checkpoints(self) -> None:
+        """It begins with what had been saved when the attempt began, which is what that one saw."""
+        run, ledger = self.found.start.run, self.records.ledger
+        for number in range(ledger.last_checkpoint(run, *self.cell), 0, -1):
+            try:
+                record = ledger.checkpoint(run, *self.cell, number)
+            except (Corrupt, NewerFormat):  # it is passed over with a note when it is asked for
+                continue
+            if record is not None and record.attempt < self.recorded.attempt:
+                return
+            self._overlay.delete(keys.checkpoint(run, *self.cell, number))
 
     def result(self, outcome: Outcome) -> Replayed:
         """The outcome, held against what was recorded."""
@@ -240,9 +286,10 @@ def _arguments(found: Found, cell: Cell) -> tuple[dict[str, Arg], Verdict | None
     return args, verdict
 
 
-def _recorded(records: Records, found: Found, verdict: Verdict | None) -> Recorded:
+def _recorded(records: Records, found: Found, cell: Cell, verdict: Verdict | None) -> Recorded:
     if verdict is None:
-        seen = Observed(backend=found.start.backend)
+        tried = records.ledger.attempts(found.start.run, *cell)
+        seen = Observed(backend=found.start.backend, attempt=len(tried) + 1)
         status = "not finished"
     else:
         seen, status = _computed(records, verdict), verdict.status

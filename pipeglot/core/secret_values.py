@@ -37,13 +37,14 @@ class Secrets:
 
     def cleaner(self, step: Step) -> Callable[[str], str]:
         """Takes every value that this step's secrets ever had out of a text."""
-        return self._redactor(step).text if step.secrets else str
+        return self.redactor(step).text if step.secrets else str
 
     def clean_file(self, step: Step, source: Path, target: Path) -> None:
         """The same for a file, of any size."""
-        self._redactor(step).file(source, target)
+        self.redactor(step).file(source, target)
 
-    def _redactor(self, step: Step) -> Redactor:
+    def redactor(self, step: Step) -> Redactor:
+        """Takes out every value that this step's secrets ever had."""
         from pipeglot.core.redact import Redactor
 
         return Redactor(value for name in step.secrets for value in self._seen.get(name, ()))

@@ -105,7 +105,7 @@ TARGET = (
     *("-p", "rows=train/rows.output@latest"),
     *("-p", "day=2026-01-31"),
 )
-TOKEN = {"TOKEN": "t0p-s3cret-value"}
+TOKEN = "t0p-s3cret-value"
 NESTED = [[0, 0], [1, 0], [1, 1], [2, 0], [2, 1], [2, 2]]
 
 
@@ -119,7 +119,7 @@ def both(project: Project) -> Project:
 
 
 def score(project: Project, *words: str, code: int = 0, **env: str) -> Any:
-    return project("run", *TARGET, "--json", *words, code=code, **TOKEN, **env).json
+    return project("run", *TARGET, "--json", *words, code=code, TOKEN=TOKEN, **env).json
 
 
 def states(found: dict[str, Any]) -> dict[str, str]:
@@ -142,3 +142,33 @@ def test_the_index_knows_what_a_map_over_an_artifact_did(both: Project) -> None:
     taken = {one["target"].partition("/")[2] for one in graph["edges"] if one["source"] == f"{made['run_id']}?rows"}
     assert taken == {f"sub.inner/{i}.{j}" for i, j in NESTED}
     assert both("store", "verify").out.endswith("all is there, and whole\n")
+
+
+def begun(project: Project, *words: str, code: int = 0, **env: str) -> list[str]:
+    """What `counts` printed when it was replayed."""
+    shown = project("replay", *words, code=code, TOKEN=TOKEN, **env).out.splitlines()
+    return [line for line in shown if line.startswith("begins at")]
+
+
+def test_a_replay_begins_with_the_checkpoint_that_the_attempt_began_with(both: Project) -> None:
+    assert states(score(both, code=1, FAIL_AT="1"))["counts"] == "failed"
+    assert begun(both, "latest", "counts", code=1, FAIL_AT="1") == ["begins at 0"]
+    resumed = both("runs", "resume", "latest", "--json", TOKEN=TOKEN).json
+    assert states(resumed)["counts"] == "succeeded"
+    assert both("runs", "logs", "latest", "counts").out == "begins at 2\n"
+    assert begun(both, "latest", "counts") == ["begins at 2"], "what the resumed run had saved"
+    assert begun(both, resumed["resumes"], "counts") == ["begins at 0"]
+
+
+def test_a_replay_of_a_hook_is_told_the_outcome_and_hides_secrets(both: Project) -> None:
+    assert states(score(both, code=1, FAIL="22"))["bad"] == "succeeded"
+    done = both("replay", "latest", "bad", TOKEN=TOKEN)
+    assert "bad True ***" in done.out.splitlines()
+    assert TOKEN not in done.out + done.err
+    told = both("replay", "latest", "table", "--json", TOKEN=TOKEN)
+    assert "the token is ***" in told.err
+    assert TOKEN not in told.out + told.err
+    assert told.json["outputs"] == []
+    again = both("replay", "latest", "sub.inner", "--index", "2.2", "--json", code=1, FAIL="22")
+    assert again.json["same_failure"] is True
+    assert "step `good` was skipped" in both("replay", "latest", "good", code=2).err

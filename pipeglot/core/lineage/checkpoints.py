@@ -54,7 +54,7 @@ class Checkpoints:
             resumed = self.start.resumes
             found = self._latest(resumed, self.ledger.last_checkpoint(resumed, *self.cell))
             if found is not None:
-                self._put(found[0])  # whoever resumes this run looks here only
+                self._put(structs.replace(found[0], attempt=0))  # whoever resumes this run looks here first
         return (found[1], True) if found is not None else (self._new_folder(), False)
 
     def save(self, folder: Path) -> None:
