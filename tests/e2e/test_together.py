@@ -172,3 +172,45 @@ def test_a_replay_of_a_hook_is_told_the_outcome_and_hides_secrets(both: Project)
     again = both("replay", "latest", "sub.inner", "--index", "2.2", "--json", code=1, FAIL="22")
     assert again.json["same_failure"] is True
     assert "step `good` was skipped" in both("replay", "latest", "good", code=2).err
+
+
+def planned(project: Project, *words: str, **env: str) -> dict[str, str]:
+    """What `plan` says of each execution; of a step whose executions are not known, under its name alone."""
+    found = project("plan", *TARGET, "--json", *words, TOKEN=TOKEN, **env).json
+    return {".".join([one["id"], *map(str, one["index"] or ())]): one["state"] for one in found["steps"]}
+
+
+def test_a_plan_is_what_the_run_then_does(both: Project) -> None:
+    before = planned(both)
+    assert before["sub.inner.2.2"] == "run", "how long the artifact's lists are is known"
+    assert {before["total"], before["report"], before["bad"], before["good"]} == {"open"}
+    score(both)
+    again = planned(both)
+    made = states(score(both))
+    assert again.keys() == made.keys()
+    assert {step for step, state in again.items() if state == "cached"} == {
+        step for step, state in made.items() if state == "cached"
+    }
+    assert (again["counts"], again["good"], again["bad"]) == ("run", "open", "open")
+    both.replace("score.py", "@step(cache=False)\ndef counts", "@step\ndef counts")
+    score(both)
+    done = both("plan", *TARGET).out.splitlines()
+    assert done[-4:] == [
+        "bad (on_failure)   skipped    it runs in every run that does not succeed",
+        "good (on_success)  would run  it runs in every run that succeeds",
+        "",
+        "nothing would run: 12 steps cached; hook `good` would run",
+    ]
+    both("run", "train.py", "-p", "n=2")
+    newer = planned(both)
+    assert (newer["table"], "sub.inner.2.0" in newer) == ("run", False), "`@latest` is another run's now"
+    assert "good" not in planned(both, "--until", "report"), "a part of a pipeline has no hooks"
+
+
+def test_a_plan_of_what_is_known_to_fail(both: Project) -> None:
+    both.replace("score.py", "    counts(4)\n", "    counts(4)\n    inner.map(x=odd, y=[1, 2])\n")
+    both.replace("score.py", "day: date = LogicalDate())", "day: date = LogicalDate(), odd: list[int] = [1])")
+    found = planned(both)
+    assert (found["inner"], found["bad"], found["good"]) == ("failed", "run", "skipped")
+    made = states(score(both, code=1))
+    assert (made["inner"], made["bad"], made["good"]) == ("failed", "succeeded", "skipped")
