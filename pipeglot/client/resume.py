@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from pipeglot.client.records import Found, Records
@@ -18,7 +19,10 @@ SHORT_ID = 10
 
 
 def is_resumable(records: Records, found: Found) -> bool:
-    """Whether there is anything left to do. A run whose process is gone is closed; raises `UsageError` if one runs."""
+    """Whether there is anything left to do, if only hooks. A run whose process is gone is closed.
+
+    Raises `UsageError` if it still runs.
+    """
     run, status = found.start.run, found.view.status
     if status == "running":
         host = found.start.engine.get("host", "another machine")
@@ -28,7 +32,12 @@ def is_resumable(records: Records, found: Found) -> bool:
         )
     if status == "lost":
         close(records.ledger, records.artifacts, run)
-    return status != "succeeded"
+    return status != "succeeded" or bool(unfinished_hooks(found))
+
+
+def unfinished_hooks(found: Found) -> list[str]:
+    """Those that were to run, and did not come to their end."""
+    return [step.id for step in found.view.steps if step.hook and step.status in ("lost", "cancelled", "running")]
 
 
 def target_of(start: Start, given: str | None) -> str:
@@ -58,7 +67,7 @@ def carried(start: Start, pipeline: Pipeline, ledger: Ledger) -> tuple[dict[str,
     for param in pipeline.params:
         old = before.get(param.name)
         if old is None:
-            given |= params.resolve([param], {})
+            given |= params.resolve([param], {}, logical_date=dt.datetime.fromisoformat(start.logical_date))
             notes.append(f"parameter `{param.name}` is new since that run: its default is taken")
         elif old.type == param.type:
             given[param.name] = start.params[param.name]

@@ -170,7 +170,7 @@ def test_a_running_one_is_refused(made: Project) -> None:
     try:
         run = run_of(made)[:10]
         refused = made("runs", "resume", "latest", code=2)
-        assert f"error: run `{run}` is still running, on `{os.uname().nodename}`\n" in refused.err
+        assert f"error: run `{run}` is still running, on `{os.uname().nodename}`  [usage]\n" in refused.err
         assert f"hint: wait for it, or stop it: `pipeglot runs cancel {run}`\n" in refused.err
     finally:
         process.send_signal(signal.SIGINT)

@@ -174,9 +174,9 @@ def test_a_replay_of_a_hook_is_told_the_outcome_and_hides_secrets(both: Project)
     assert "step `good` was skipped" in both("replay", "latest", "good", code=2).err
 
 
-def planned(project: Project, *words: str, **env: str) -> dict[str, str]:
+def planned(project: Project, *words: str) -> dict[str, str]:
     """What `plan` says of each execution; of a step whose executions are not known, under its name alone."""
-    found = project("plan", *TARGET, "--json", *words, TOKEN=TOKEN, **env).json
+    found = project("plan", *TARGET, "--json", *words, TOKEN=TOKEN).json
     return {".".join([one["id"], *map(str, one["index"] or ())]): one["state"] for one in found["steps"]}
 
 
@@ -214,3 +214,41 @@ def test_a_plan_of_what_is_known_to_fail(both: Project) -> None:
     assert (found["inner"], found["bad"], found["good"]) == ("failed", "run", "skipped")
     made = states(score(both, code=1))
     assert (made["inner"], made["bad"], made["good"]) == ("failed", "succeeded", "skipped")
+
+
+def test_a_resumed_run_keeps_the_artifacts_that_it_was_given(both: Project) -> None:
+    old = score(both, code=1, FAIL="22")
+    both("run", "train.py", "-p", "n=1")
+    found = both("runs", "resume", old["run_id"], "--json", TOKEN=TOKEN).json
+    assert (found["params"], found["status"]) == (old["params"], "succeeded")
+    assert states(found)["sub.inner.2.2"] == "succeeded"
+    assert [step for step, state in states(found).items() if state == "succeeded"] == [
+        *("sub.inner.2.2", "total.0", "total.1", "total.2", "report", "good"),
+    ], "what had failed, and what follows from it"
+
+
+def test_a_run_is_resumed_after_its_parameters_became_artifacts_and_others(both: Project) -> None:
+    both.replace("score.py", "rows: Artifact[list[list[int]]], ", "rows: str, ")
+    both.replace("score.py", "    sums = total.map(xs=sub.map(row=rows))\n", "    sums = [inner(2, 2)]\n")
+    old = score(both, code=1, FAIL="22")
+    both.replace("score.py", "rows: str, ", "rows: Artifact[list[list[int]]], ")
+    both.replace("score.py", "conf: Artifact[Conf], ", "conf: str, ")
+    both.replace("score.py", "t = table(day, conf)", "t = table(day, late)")
+    both.replace("score.py", "    sums = [inner(2, 2)]\n", "    sums = total.map(xs=rows)\n")
+    both.replace(
+        "score.py",
+        "day: date = LogicalDate())",
+        'day: date = LogicalDate(), then: date = LogicalDate(), late: Artifact[Conf] = "train/conf.output@latest")',
+    )
+    done = both("runs", "resume", old["run_id"], "--json", TOKEN=TOKEN)
+    run = old["params"]["conf"].partition("/")[0]
+    created = old["created"].partition("T")[0]
+    assert done.json["params"] == {
+        "conf": f"{run}/conf/output",
+        "rows": f"{run}/rows/output",
+        "day": "2026-01-31",
+        "then": created,
+        "late": f"{run}/conf/output",
+    }
+    assert states(done.json)["total.2"] == "succeeded"
+    assert "parameter `rows` had type str in that run, and has type artifact" in done.err
