@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from pipeglot.client.steps import member_changes
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Trial, Watch
-from pipeglot.core.capture import cleaned
 from pipeglot.core.code import Project
 from pipeglot.core.environment import version_here
 from pipeglot.core.errors import (
@@ -28,7 +27,6 @@ from pipeglot.core.errors import (
     NewerFormat,
     NotFound,
     PipeglotError,
-    StepError,
     TargetError,
     UsageError,
 )
@@ -162,7 +160,7 @@ class Replay:
         here = Path.cwd()
         os.chdir(workspace.root)
         try:
-            with nullcontext() if interactive else self._cleaned():
+            with nullcontext() if interactive else self._runtime.secrets.hidden(self.step):
                 self._runtime.attempt(self._job(inputs, temp), trial, watch, saved)
         except KeyboardInterrupt:
             raise
@@ -175,14 +173,6 @@ class Replay:
         finally:
             os.chdir(here)
         return Outcome(trial.seconds, trial.metrics, saved, None, None)
-
-    def _cleaned(self) -> AbstractContextManager[None]:
-        secrets = self._runtime.secrets
-        try:
-            secrets.of(self.step)
-        except StepError:  # the attempt will fail for it
-            return nullcontext()
-        return cleaned(secrets.redactor(self.step)) if self.step.secrets else nullcontext()
 
     def _job(self, inputs: Path, temp: Path) -> Job:
         return Job(

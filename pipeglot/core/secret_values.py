@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,18 @@ class Secrets:
     def clean_file(self, step: Step, source: Path, target: Path) -> None:
         """The same for a file, of any size."""
         self.redactor(step).file(source, target)
+
+    def hidden(self, step: Step) -> AbstractContextManager[None]:
+        """The same for what is printed meanwhile, where that is shown at once and not kept."""
+        try:
+            known = self.of(step)
+        except StepError:  # the step will fail for it
+            known = {}
+        if not known:
+            return nullcontext()
+        from pipeglot.core.capture import cleaned
+
+        return cleaned(self.redactor(step))
 
     def redactor(self, step: Step) -> Redactor:
         """Takes out every value that this step's secrets ever had."""

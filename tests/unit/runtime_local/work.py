@@ -191,6 +191,11 @@ def tidy(folder: str) -> None:
     Path(folder, "tidied").write_text(str(current_run().failed))
 
 
+def prints_its_secret() -> None:
+    os.write(1, f"the password is {secret('PASSWORD')}\n".encode())
+    subprocess.run([sys.executable, "-c", f"print('and {secret('PASSWORD')} from a child')"], check=True)
+
+
 def says_then_hangs() -> None:
     print("last words")
     time.sleep(600)
@@ -201,7 +206,7 @@ def measures_nothing() -> None:
 
 
 def hangs_with_its_secret() -> None:
-    print("the password is", secret("PASSWORD"), flush=True)
+    os.write(1, f"the password is {secret('PASSWORD')}\n".encode())
     time.sleep(600)
 
 
