@@ -206,7 +206,7 @@ def measures_nothing() -> None:
 
 
 def hangs_with_its_secret() -> None:
-    os.write(1, f"the password is {secret('PASSWORD')}\n".encode())
+    print("the password is", secret("PASSWORD"), flush=True)
     time.sleep(600)
 
 
