@@ -102,7 +102,7 @@ def score(conf: Artifact[Conf], rows: Artifact[list[list[int]]], day: date = Log
 TARGET = (
     "score.py:score",
     *("-p", "conf=train/conf.output@latest"),
-    *("-p", "rows=train/rows.output@latest"),
+    *("-p", "rows=train/rows@latest"),
     *("-p", "day=2026-01-31"),
 )
 TOKEN = "t0p-s3cret-value"
