@@ -248,11 +248,19 @@ class _Writer:
         if form == "truth":
             return Truth(value=source)
         if form == "is_in":
-            return IsIn(value=source, among=_constant(_SOME[kind.base]))
+            return IsIn(value=source, among=self.among(path, kind.base, scalars))
         right = self.draw(st.sampled_from(_SOME[kind.base] + ([None, 0.5, "a"] if self.draw(_RARELY) else [])))
         if right is None:  # a literal None is refused; an output may still be one
             right = True
         return Compare(op=self.draw(_OPERATORS), left=source, right=_constant(right))
+
+    def among(self, path: Path, base: str, scalars: list[tuple[Source, Kind]]) -> Source:
+        """Written down, or a list that steps gave; of texts it may be too large for the records."""
+        lists: list[Source] = [_constant(_SOME[base])]
+        if base == "int":
+            lists += [one for one, kind in self.values(path) if kind == Kind("int", 1) and isinstance(one, OutputRef)]
+            lists.append(ListOf(items=tuple(one for one, kind in scalars if kind == NUMBER)[:3]))
+        return self.draw(st.sampled_from(lists))
 
 
 _DEEDS = [*["number", "numbers", "lists"] * 3, *["text", "texts", "pair", "flaky"] * 2]

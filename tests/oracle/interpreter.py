@@ -255,7 +255,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _compare(op: str, left: Any, right: Any) -> bool:
-    if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
+    """Text compares with text, a bool with a bool, and any number with any other."""
+    if left is None or right is None or any(isinstance(left, one) is not isinstance(right, one) for one in (str, bool)):
         raise Undecided
     words = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
     return bool(getattr(operator, words[op])(left, right))
