@@ -252,3 +252,48 @@ def test_a_run_is_resumed_after_its_parameters_became_artifacts_and_others(both:
     }
     assert states(done.json)["total.2"] == "succeeded"
     assert "parameter `rows` had type str in that run, and has type artifact" in done.err
+
+
+NETWORK = """\
+from pathlib import Path
+from pipeglot import pipeline, serializer, step
+
+class Network:
+    def __init__(self, weights: list[float]) -> None:
+        self.weights = weights
+
+@serializer(Network, id="acme.network", version=1)
+class NetworkFiles:
+    def dump(self, value: Network, path: Path) -> None:
+        path.write_text(" ".join(map(str, value.weights)))
+
+    def load(self, path: Path) -> Network:
+        return Network([float(word) for word in path.read_text().split()])
+
+    def digest(self, value: Network) -> str:
+        return ",".join(weight.hex() for weight in value.weights)
+
+@step
+def made(n: int) -> Network:
+    return Network([n / 2] * n)
+
+@step
+def width(network: Network) -> int:
+    return len(network.weights)
+
+@pipeline
+def nets(n: int = 2) -> None:
+    width(made(n))
+"""
+
+
+def test_a_value_of_the_projects_own_is_replayed_and_compared(both: Project) -> None:
+    both.write("nets.py", NETWORK)
+    first, second = (both("run", "nets.py", "--json", "-p", f"n={n}").json["run_id"] for n in (2, 3))
+    assert both("replay", first, "made", "--json").json["outputs"] == []
+    assert both("replay", first, "width", "--json").json["compared"] == ["output"]
+    told = both("runs", "diff", first, second, code=1).out
+    assert "two `nets.Network` differ" in told
+    one, other = (both("run", "train.py", "--json", "-p", f"n={n}").json["run_id"] for n in (2, 3))
+    told = both("runs", "diff", one, other, code=1).out
+    assert "  output: rate: 0.2 → 0.3 (+0.1, +50 %)" in told.splitlines()
