@@ -38,6 +38,7 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Failure, Observed, Ref, Verdict
 from pipeglot.core.lineage.view import readable
 from pipeglot.core.run_step import PYTHON, Job, Runtime
+from pipeglot.core.session import MAIN
 from pipeglot.core.sources import use_roots
 from pipeglot.core.store import open_store
 from pipeglot.core.store.overlay import Overlay
@@ -305,6 +306,11 @@ def _computed(records: Records, verdict: Verdict) -> Observed:
 
 def _closure(records: Records, step: Step) -> Any:
     """The step's code as it is in this checkout. Raises `TargetError`."""
+    if step.code.module == MAIN:
+        raise TargetError(
+            f"step `{step.id}` was defined in a notebook: there is no file to take its code from",
+            hint="call it there, as the plain function that it is, or write it in a file of the project",
+        )
     project = Project(records.workspace.roots)
     try:
         return project.closure(step.code.module, step.code.qualname)

@@ -14,6 +14,7 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Start
 from pipeglot.core.params.describing import describe
 from pipeglot.core.params.values import normalise
+from pipeglot.core.session import MAIN
 
 SHORT_ID = 10
 
@@ -40,11 +41,17 @@ def unfinished_hooks(found: Found) -> list[str]:
     return [step.id for step in found.view.steps if step.hook and step.status in ("lost", "cancelled", "running")]
 
 
-def target_of(start: Start, given: str | None) -> str:
+def target_of(found: Found, given: str | None) -> str:
     """What to load: as said now, else as it was recorded. Raises `UsageError`."""
+    start = found.start
     recorded = start.asked.target if start.asked else ""
     if given or recorded:
         return given or recorded
+    if any(step.code.module == MAIN for step in found.state.plan.steps()):
+        raise UsageError(
+            f"run `{start.run[:SHORT_ID]}` is of pipeline `{start.pipeline}` of a notebook, which only that can run",
+            hint=f"call `{start.pipeline}.run(…)` in the notebook again: what had finished comes from the cache",
+        )
     raise UsageError(
         f"run `{start.run[:SHORT_ID]}` does not say which file its pipeline `{start.pipeline}` is in",
         hint=f"say it: `pipeglot runs resume {start.run[:SHORT_ID]} TARGET`",
