@@ -165,7 +165,9 @@ def test_a_failure_is_shown_with_the_line_of_the_cell(execute: Any) -> None:
     )
     command = "[sys.executable, '-m', 'pipeglot', *words]"
     shell = f"print(subprocess.run({command}, capture_output=True, text=True).stderr)"
-    asked = f"import subprocess, sys\nfor words in (['runs', 'resume', 'latest'], ['replay', 'latest', 'boom']): {shell}"
+    asked = (
+        f"import subprocess, sys\nfor words in (['runs', 'resume', 'latest'], ['replay', 'latest', 'boom']): {shell}"
+    )
     cells = execute(IMPORTS, code, "import pipeglot\npipeglot.get_run('latest')", asked)
     assert "RunFailed: run " in printed(cells[1])
     assert "ValueError: too bad" in printed(cells[1])
