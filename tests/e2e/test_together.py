@@ -4,11 +4,13 @@ checkpoint, a secret, frames and records. What one command says of it must fit w
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Project
+from tests.e2e.conftest import ENVIRONMENT, Project
 
 CONFIG = """\
 stacks:
@@ -297,3 +299,45 @@ def test_a_value_of_the_projects_own_is_replayed_and_compared(both: Project) -> 
     one, other = (both("run", "train.py", "--json", "-p", f"n={n}").json["run_id"] for n in (2, 3))
     told = both("runs", "diff", one, other, code=1).out
     assert "  output: rate: 0.2 → 0.3 (+0.1, +50 %)" in told.splitlines()
+
+
+KILLED = """\
+import os, signal, time
+from pipeglot import checkpoint, pipeline, step
+
+@step(cache=False)
+def item(x: int) -> int:
+    with checkpoint() as c:
+        at = int((c.dir / "at").read_text()) if c.restored else 0
+        print("begins at", at)
+        (c.dir / "at").write_text(str(at + 1))
+        c.save()
+        if x == 2 and at == 0 and "RUNNER" in os.environ:
+            os.kill(int(os.environ["RUNNER"]), signal.SIGKILL)
+            time.sleep(60)
+    return x + at
+
+@pipeline
+def killed(n: int = 3) -> None:
+    item.map(x=[1, 2, 3])
+"""
+
+
+def test_what_was_lost_or_cancelled_can_be_replayed_and_compared(project: Project) -> None:
+    project.write("pipeglot.yaml", CONFIG)
+    project.write("killed.py", KILLED)
+    command = " ".join([*project.command("run", "killed.py"), "--json"])
+    shell = ["sh", "-c", f"RUNNER=$$ exec {command}"]
+    done = subprocess.run(shell, cwd=project.root, env=ENVIRONMENT, capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    lost = project("runs", "list", "--json").json[0]["run_id"]
+    assert begun(project, lost, "item", "--index", "1") == ["begins at 0"], "its run is not closed yet"
+    resumed = project("runs", "resume", lost, "--json").json
+    assert (resumed["status"], resumed["steps"][1]["status"]) == ("succeeded", "succeeded")
+    assert "begins at 1" in project("runs", "logs", resumed["run_id"], "item", "--index", "1").out
+    assert begun(project, lost, "item", "--index", "1") == ["begins at 0"], "now it is"
+    assert begun(project, resumed["run_id"], "item", "--index", "1") == ["begins at 1"]
+    (told,) = project("runs", "diff", lost, resumed["run_id"], "--json", code=1).json["steps"]
+    states = [cell["state"] for cell in told["cells"] if "state" in cell]
+    assert {"before": "lost", "after": "succeeded"} in states
+    assert project("store", "verify").out.endswith("all is there, and whole\n")
