@@ -18,7 +18,7 @@ from pipeglot.core import wire
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.validate import validate
 from tests.oracle.generate import pipelines
-from tests.oracle.held import compare, in_any_order, in_workers, without_hooks
+from tests.oracle.held import compare, in_any_order, in_workers, planned_as_run, without_hooks
 
 _SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 _PARAMS = {"n": 7}
@@ -54,3 +54,11 @@ def test_workers_give_what_the_interpreter_says(folders: Callable[[], Path], mad
     first = compare(made, _PARAMS, in_workers(made, _PARAMS, folder), folder)
     plain = without_hooks(made)
     assert compare(plain, _PARAMS, in_any_order(plain, _PARAMS, other, random.Random(1)), other) == first
+
+
+@given(pipelines(), st.integers(0, 2**32))
+@settings(_SLOW, max_examples=150)
+def test_a_plan_says_what_the_run_then_does(folders: Callable[[], Path], made: Pipeline, seed: int) -> None:
+    folder, chance = folders(), random.Random(seed)
+    for _ in range(2):
+        planned_as_run(made, _PARAMS, folder, chance)
