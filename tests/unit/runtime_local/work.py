@@ -103,6 +103,7 @@ def child_process(folder: str) -> None:
 
 def leaves_a_mark(folder: str) -> None:
     try:
+        Path(folder, "began").touch()
         time.sleep(600)
     finally:
         Path(folder, "finally").touch()
