@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json
+from pipeglot.cli.output import print_json, results_only
 from pipeglot.cli.values_text import change_text, value_lines
 from pipeglot.client.diff.model import (
     CellDiff,
@@ -26,6 +26,7 @@ from pipeglot.client.diff.model import (
 from pipeglot.client.diff.runs import diff_runs
 from pipeglot.client.text import SHORT_ID, listed, paint, plural, safe_line, when
 from pipeglot.core.errors import UsageError
+from pipeglot.core.sources import use_roots
 
 _ITEMS = 6
 """More items of a map that differ in the same output are counted."""
@@ -37,7 +38,9 @@ def diff(args: argparse.Namespace) -> int:
     """Exit code 1 if there is a difference."""
     tolerance = Tolerance(_number("--rtol", args.rtol), _number("--atol", args.atol))
     records = open_records(args)
-    found = diff_runs(records, records.run(args.before), records.run(args.after), tolerance, args.ignore)
+    use_roots(records.workspace.roots, {})  # the serializers of a project are in its files
+    with results_only():
+        found = diff_runs(records, records.run(args.before), records.run(args.after), tolerance, args.ignore)
     if args.json:
         print_json(found)
     elif not args.quiet:

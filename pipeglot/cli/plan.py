@@ -15,7 +15,7 @@ from pipeglot.cli.run import parse_params
 from pipeglot.client.launch import Request, prepare
 from pipeglot.client.plan import PlannedStep, RunPlan, plan_run
 from pipeglot.client.records import open_records
-from pipeglot.client.text import SHORT_ID, cell_name, plural
+from pipeglot.client.text import SHORT_ID, cell_name, listed, plural
 from pipeglot.stacks.target import load, locate
 
 MOST_ITEMS = 10
@@ -56,7 +56,8 @@ def _rows(found: RunPlan) -> Iterator[list[str]]:
 
 
 def _name(step: PlannedStep) -> str:
-    return f"{step.id}[…]" if step.index is None else cell_name(step.id, step.index)
+    name = f"{step.id}[…]" if step.index is None else cell_name(step.id, step.index)
+    return f"{name} ({step.hook})" if step.hook else name
 
 
 def _why(step: PlannedStep) -> str:
@@ -64,13 +65,15 @@ def _why(step: PlannedStep) -> str:
 
 
 def _summary(found: RunPlan) -> str:
-    """`3 steps would run, 2 are cached, 4 depend on what those give`."""
-    count = Counter(step.state for step in found.steps)
+    """`3 steps would run, 2 are cached, 4 depend on what those give`. Hooks are told apart, as in the end of a run."""
+    count = Counter(step.state for step in found.steps if step.hook is None)
+    hooks = [step.id for step in found.steps if step.hook is not None and step.state == "run"]
+    told = f"; hook{'s'[: len(hooks) > 1]} {listed(hooks)} would run" if hooks else ""
     if set(count) <= {"cached", "skipped"}:
-        return f"nothing would run: {plural(count['cached'], 'step')} cached"
+        return f"nothing would run: {plural(count['cached'], 'step')} cached{told}"
     parts = [f"{plural(count['run'], 'step')} would run", f"{count['cached']} cached"]
     if count["open"]:
         parts.append(f"{count['open']} depend on what those give")
     if count["failed"]:
         parts.append(f"{count['failed']} would fail")
-    return ", ".join(parts)
+    return ", ".join(parts) + told

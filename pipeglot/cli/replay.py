@@ -56,7 +56,7 @@ def _refuse(args: argparse.Namespace) -> None:
 
 
 def _run(replay: Replay, *, pdb: bool) -> Outcome:
-    return replay.run(_watch(replay, pdb=pdb))
+    return replay.run(_watch(replay, pdb=pdb), interactive=pdb)
 
 
 def _watch(replay: Replay, *, pdb: bool) -> Watch:
@@ -74,7 +74,7 @@ def _watch(replay: Replay, *, pdb: bool) -> Watch:
 
 def _shown(replay: Replay, *, pdb: bool) -> Replayed:
     """With what differs from then first, and what came of it last; between them, what the step prints."""
-    for line in _before(replay):
+    for line in _before(replay, pdb=pdb):
         print(line)
     announced = replay.files
     print(_rule("what it prints"), flush=True)
@@ -101,7 +101,7 @@ def _rule(title: str) -> str:
 # --- before -----------------------------------------------------------------------------------------------------------
 
 
-def _before(replay: Replay) -> Iterator[str]:
+def _before(replay: Replay, *, pdb: bool) -> Iterator[str]:
     then = replay.recorded
     name = paint(cell_name(*replay.cell), "bold", sys.stdout)
     yield f"{name} of run {replay.found.start.run[:SHORT_ID]} of {replay.found.start.pipeline}: {_told(replay)}"
@@ -117,7 +117,8 @@ def _before(replay: Replay) -> Iterator[str]:
     if replay.step.timeout is not None:
         yield f"its timeout of {duration(replay.step.timeout)} is not enforced here"
     if replay.step.secrets:
-        yield f"secrets: {listed(replay.step.secrets)}, from the stack"
+        shown = "; the debugger shows them" if pdb else ""
+        yield f"secrets: {listed(replay.step.secrets)}, from the stack{shown}"
     if replay.step.env:
         yield f"env: {listed(list(replay.step.env))}"
 

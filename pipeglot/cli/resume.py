@@ -10,8 +10,8 @@ from pipeglot.cli.output import print_json
 from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
-from pipeglot.client.resume import is_resumable, target_of
-from pipeglot.client.text import SHORT_ID, cell_name
+from pipeglot.client.resume import is_resumable, target_of, unfinished_hooks
+from pipeglot.client.text import SHORT_ID, cell_name, listed
 from pipeglot.core.lineage.records import Asked
 from pipeglot.stacks.target import locate
 
@@ -25,7 +25,7 @@ def resume(args: argparse.Namespace) -> int:
         if args.json:
             print_json(found.view)
         return 0
-    target = locate(target_of(found.start, args.target), records.workspace.root)
+    target = locate(target_of(found, args.target), records.workspace.root)
     asked = found.start.asked or Asked()
     request = Request(
         stack=args.stack or _stack(records, found),
@@ -51,6 +51,8 @@ def _stack(records: Records, found: Found) -> str | None:
 def _told(found: Found) -> str:
     view = found.view
     failed = [cell_name(step.id, step.index) for step in view.steps if step.status == "failed"]
-    how = {"failed": "failed", "cancelled": "was cancelled", "lost": "was lost"}[view.status]
+    how = {"failed": "failed", "cancelled": "was cancelled", "lost": "was lost"}.get(view.status)
+    if how is None:
+        how = f"succeeded, but for its hooks: {listed(unfinished_hooks(found))}"
     at = f" at {failed[0]}{f' and {len(failed) - 1} more' if len(failed) > 1 else ''}" if failed else ""
     return f"resuming run {view.run_id[:SHORT_ID]} of {view.pipeline}, which {how}{at}"

@@ -223,7 +223,7 @@ def _file(change: FileChange) -> str:
 def _items(diff: ItemsDiff) -> list[str]:
     count = str(diff.before) if diff.before == diff.after else f"{diff.before} → {diff.after}"
     common = min(diff.before, diff.after)
-    title = f"list of {count} values" if not diff.items or diff.items[0].index is not None else f"{count} outputs"
+    title = f"list of {count} values" if diff.of == "values" else f"{count} {diff.of}"
     if diff.count or common:
         title += f": {diff.count} of {common} differ" if diff.count else ": those that both have are equal"
     lines = [title]

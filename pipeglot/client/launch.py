@@ -135,8 +135,9 @@ def prepare(loaded: Loaded, stack: LocalStack, request: Request, records: Record
     anew = tuple(step.id for step in plan.steps() if step.id in downstream(plan, request.anew)) if request.anew else ()
     notes: list[Problem | str] = [*notes_or_refusal(loaded._replace(pipeline=pipeline), [stack])]
     if request.resumes is not None:
-        given, changes = carried(request.resumes, pipeline, records.ledger)
-        date, artifacts = request.resumes.logical_date, request.resumes.artifacts
+        asked, changes = carried(request.resumes, pipeline, records.ledger)
+        given, artifacts = resolve_artifacts(records, pipeline, asked, known=same_artifacts(request.resumes, asked))
+        date = request.resumes.logical_date
         notes += changes
     else:
         moment = moment_in_zone(dt.datetime.now(dt.UTC), pipeline.schedule)
@@ -226,19 +227,28 @@ class Resolved(NamedTuple):
     artifacts: dict[str, Ref]
 
 
-def resolve_artifacts(records: Records, pipeline: Pipeline, given: Mapping[str, Any]) -> Resolved:
+def same_artifacts(before: Start, given: Mapping[str, Any]) -> dict[str, Ref]:
+    """What the parameters that are as they were in an earlier run were resolved to there."""
+    return {name: ref for name, ref in before.artifacts.items() if given.get(name) == before.params.get(name)}
+
+
+def resolve_artifacts(
+    records: Records, pipeline: Pipeline, given: Mapping[str, Any], *, known: Mapping[str, Ref] = MappingProxyType({})
+) -> Resolved:
     """Turn what artifact parameters were given as into ids and references: once, before the run is recorded.
 
-    Raises one `ParamError` with all that name no artifact of this store.
+    `known`: what some are resolved to already. Raises one `ParamError` with all that name no artifact of this store.
     """
     params, found, problems = dict(given), {}, []
     asked = [one for one in pipeline.params if artifact_type(one.type) is not None and given[one.name] is not None]
     looks = Plan(pipeline).looks_of_params() if asked else {}
     for param in asked:
         try:
-            artifact = records.reference(given[param.name])
-            found[param.name] = records.artifacts.outlined(artifact.ref, looks.get(param.name))
-            params[param.name] = artifact.id
+            ref = known.get(param.name)
+            if ref is None:
+                artifact = records.reference(given[param.name])
+                params[param.name], ref = artifact.id, artifact.ref
+            found[param.name] = records.artifacts.outlined(ref, looks.get(param.name))
         except (NotFound, Corrupt) as error:
             problems.append(ParamError(f"parameter `{param.name}`: {error.message}", hint=error.hint))
     if problems:

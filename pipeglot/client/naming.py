@@ -10,33 +10,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeglot.client.records import LATEST, Found, Records
+from pipeglot.core.artifact_refs import ArtifactName, parse_artifact
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.records import Start
 from pipeglot.core.suggest import did_you_mean, listed, meant
 
-_NAME = re.compile(r"([^/@:]+)/([^/@:]+)(?:@([^/@]+)|:([^=]+)=(.*))", re.DOTALL)
 _PATH = re.compile(r"([^\[\]]+?)(?:\[(\d{1,9}(?:\.\d{1,9})*)\])?(?:\.([^\[\]]+))?")
 _HINT = "a name is `PIPELINE/STEP.OUTPUT@latest`, or `…:TAG=VALUE`, or `…@RUN`; an id is `RUN/STEP/OUTPUT`"
 
 
-class Name(NamedTuple):
-    """A name, in its parts: one of `run` (or `latest`) and `tag` is given."""
-
-    text: str
-    pipeline: str
-    path: str
-    run: str | None
-    tag: tuple[str, str] | None
-
-
-def parse_name(text: str) -> Name | None:
+def parse_name(text: str) -> ArtifactName | None:
     """The parts of a name; None for what looks like an id. Raises `NotFound` for what is neither."""
-    found = _NAME.fullmatch(text)
-    if found is not None:
-        pipeline, path, run, tag, value = found.groups()
-        return Name(text, pipeline, path, run, (tag, value) if tag is not None else None)
+    found = parse_artifact(text)
+    if isinstance(found, ArtifactName):
+        return found
     if "@" in text or ":" in text:
         raise NotFound(f"`{text[:200]}` names no artifact", hint=_HINT)
     if text.count("/") == 1:
@@ -46,7 +35,7 @@ def parse_name(text: str) -> Name | None:
     return None
 
 
-def run_of_name(records: Records, name: Name) -> Found:
+def run_of_name(records: Records, name: ArtifactName) -> Found:
     """The run that a name means: the latest to arrive that succeeded, or that has the tag. Raises `NotFound`."""
     if name.run is not None and name.run != LATEST:
         return _given_run(records, name, name.run)
@@ -68,14 +57,14 @@ def run_of_name(records: Records, name: Name) -> Found:
     raise _no_run(records, name, ran, tagged, list(others), tags)
 
 
-def _given_run(records: Records, name: Name, run: str) -> Found:
+def _given_run(records: Records, name: ArtifactName, run: str) -> Found:
     found = records.run(run)
     if found.start.pipeline == name.pipeline:
         return found
     raise NotFound(f"run `{found.start.run}` is of pipeline `{found.start.pipeline}`, not of `{name.pipeline}`")
 
 
-def _no_run(records: Records, name: Name, ran: int, tagged: int, others: list[str], tags: set[str]) -> NotFound:
+def _no_run(records: Records, name: ArtifactName, ran: int, tagged: int, others: list[str], tags: set[str]) -> NotFound:
     where = f"the store `{records.ledger.store.uri}`"
     if not ran:
         hint = meant(name.pipeline, sorted(others), "its pipelines are", 8)
@@ -106,7 +95,7 @@ class _Reading(NamedTuple):
     output: str
 
 
-def split_path(found: Found, name: Name) -> tuple[str, Index, str]:
+def split_path(found: Found, name: ArtifactName) -> tuple[str, Index, str]:
     """Step, index and output that a path means in a run. Raises `NotFound`, also if it means several."""
     parts = _PATH.fullmatch(name.path)
     if parts is None:

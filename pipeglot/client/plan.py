@@ -17,6 +17,7 @@ from pipeglot.core.errors import Corrupt
 from pipeglot.core.ir import AnyNode, Branch, Map, Step
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger, now
+from pipeglot.core.lineage.plan import Hook
 from pipeglot.core.lineage.records import Origin, Start, Verdict
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import readable
@@ -24,6 +25,10 @@ from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
 
 _CLEAN_UP = "a clean-up step runs in every run"
+_HOOKS: dict[Hook, str] = {
+    "on_success": "it runs in every run that succeeds",
+    "on_failure": "it runs in every run that does not succeed",
+}
 
 State = Literal["cached", "run", "open", "skipped", "failed"]
 
@@ -32,7 +37,8 @@ class PlannedStep(Struct, frozen=True, kw_only=True):
     """An execution, or a step whose executions are not known yet (then `index` is null).
 
     state: `cached`: its results would be taken from `origin`. `run`: it would run. `open`: it depends on the steps in
-    `waits_for`. `skipped`: in an arm that is not taken. `failed`: its condition, or the list of its map, is no good.
+    `waits_for`, or if it is a hook, on what becomes of the run. `skipped`: in an arm that is not taken, or a hook for
+    the other outcome. `failed`: its condition, or the list of its map, is no good. hook: for which outcome it runs.
     """
 
     id: str
@@ -41,6 +47,7 @@ class PlannedStep(Struct, frozen=True, kw_only=True):
     why: str
     origin: Origin | None = None
     waits_for: tuple[str, ...] = ()
+    hook: Hook | None = None
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
@@ -96,6 +103,8 @@ class _Planner:
 
     def _find(self, step: str, index: tuple[int, ...]) -> Verdict | str:
         node = self.plan.step(step)
+        if step in self.plan.hooks:
+            return _HOOKS[self.plan.hooks[step]]
         if node.trigger == "all_done":
             return _CLEAN_UP
         try:
@@ -110,9 +119,11 @@ class _Planner:
         """In the order of the pipeline, and of the items of maps."""
         found = [self._settled(cell) for cell, _ in self.state.ordered()]
         found += [
-            PlannedStep(id=step, index=index, state="run", why=why) for (step, index), why in self.would_run.items()
+            PlannedStep(id=step, index=index, state="run", why=why, hook=self.plan.hooks.get(step))
+            for (step, index), why in self.would_run.items()
         ]
         found += dict.fromkeys(self._open())
+        found += self._waiting_hooks({one.id for one in found})
         return sorted(found, key=lambda one: (self.plan.order[one.id], one.index is None, one.index or ()))
 
     def _settled(self, cell: Cell) -> PlannedStep:
@@ -122,7 +133,9 @@ class _Planner:
             return PlannedStep(id=step, index=index, state="cached", why="code and inputs are the same", origin=origin)
         if entry.failure is not None:
             return PlannedStep(id=step, index=index, state="failed", why=entry.failure.message)
-        return PlannedStep(id=step, index=index, state="skipped", why=self._why_skipped())
+        hook = self.plan.hooks.get(step)
+        why = _HOOKS[hook] if hook is not None else self._why_skipped()
+        return PlannedStep(id=step, index=index, state="skipped", why=why, hook=hook)
 
     def _why_skipped(self) -> str:
         broken = any(entry.failure for entry in self.state.entries.values())
@@ -138,6 +151,14 @@ class _Planner:
                 continue
             for step, at in _executions(node, index):
                 yield PlannedStep(id=step, index=at, state="open", why=_undecided(node, waits_for), waits_for=waits_for)
+
+    def _waiting_hooks(self, known: set[str]) -> Iterator[PlannedStep]:
+        """Those that nobody can decide on before the rest has run, unless it is known to fail."""
+        fails = any(entry.status == "failed" for entry in self.state.entries.values())
+        for step, kind in self.plan.hooks.items():
+            state: State = "open" if not fails else "run" if kind == "on_failure" else "skipped"
+            if step not in known:
+                yield PlannedStep(id=step, index=(), state=state, why=_HOOKS[kind], hook=kind)
 
     def _why_anyway(self, node: AnyNode) -> str:
         """Why a step runs whatever those before it give; empty if that is not so."""

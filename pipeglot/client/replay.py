@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,14 +22,24 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Trial, Watch
 from pipeglot.core.code import Project
 from pipeglot.core.environment import version_here
-from pipeglot.core.errors import Corrupt, DefinitionError, NotFound, PipeglotError, TargetError, UsageError
+from pipeglot.core.errors import (
+    Corrupt,
+    DefinitionError,
+    NewerFormat,
+    NotFound,
+    PipeglotError,
+    TargetError,
+    UsageError,
+)
 from pipeglot.core.ir import Step
+from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.arguments import Arg, hashes, refs
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Failure, Observed, Ref, Verdict
 from pipeglot.core.lineage.view import readable
 from pipeglot.core.run_step import PYTHON, Job, Runtime
+from pipeglot.core.session import MAIN
 from pipeglot.core.sources import use_roots
 from pipeglot.core.store import open_store
 from pipeglot.core.store.overlay import Overlay
@@ -91,7 +102,7 @@ class Replay:
         self.cell = cell
         self.recorded_step = _step(found, cell)
         self.args, self.verdict = _arguments(found, cell)
-        self.recorded = _recorded(records, found, self.verdict)
+        self.recorded = _recorded(records, found, cell, self.verdict)
         closure = _closure(records, self.recorded_step)
         self.members = closure.members
         code = structs.replace(self.recorded_step.code, digest=closure.digest)
@@ -99,6 +110,7 @@ class Replay:
         self.folder = Path(tempfile.mkdtemp(prefix="pipeglot-replay-"))
         self._overlay = Overlay(records.ledger.store, open_store(self.folder / "store", trusted=True))
         secrets = records.workspace.secrets(stack)
+        self._forget_later_checkpoints()
         self._runtime = Runtime(
             found.start, Ledger(self._overlay), Artifacts(self._overlay), secrets, plan=found.state.plan, cache=False
         )
@@ -134,10 +146,11 @@ class Replay:
 
     # --- running ------------------------------------------------------------------------------------------------------
 
-    def run(self, watch: Watch) -> Outcome:
+    def run(self, watch: Watch, *, interactive: bool = False) -> Outcome:
         """Run it in this process, in the project's folder. Raises what of ours stands against it, `KeyboardInterrupt`.
 
-        The user's own exception is part of the outcome.
+        The user's own exception is part of the outcome. Secrets are taken out of what it prints, as out of logs, unless
+        it is `interactive`: a debugger needs the terminal.
         """
         workspace = self.records.workspace
         use_roots(workspace.roots, {})
@@ -149,7 +162,8 @@ class Replay:
         here = Path.cwd()
         os.chdir(workspace.root)
         try:
-            self._runtime.attempt(self._job(inputs, temp), trial, watch, saved)
+            with nullcontext() if interactive else self._runtime.secrets.hidden(self.step):
+                self._runtime.attempt(self._job(inputs, temp), trial, watch, saved)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # `SystemExit` is a failure of the step, not the end of us
@@ -163,16 +177,39 @@ class Replay:
         return Outcome(trial.seconds, trial.metrics, saved, None, None)
 
     def _job(self, inputs: Path, temp: Path) -> Job:
-        entries = self.found.state.entries.items()
         return Job(
             step=self.step,
             index=self.cell[1],
             args=self.args,
             attempt=max(1, self.recorded.attempt),
-            failed=any(entry.status in _BAD for cell, entry in entries if cell != self.cell),
+            failed=self._had_failed(),
             scratch=inputs,
             temp=temp,
         )
+
+    def _had_failed(self) -> bool:
+        """What a hook or a clean-up step was told of the run; others are told nothing."""
+        state = self.found.state
+        if self.cell[0] in state.plan.hooks:
+            return state.outcome != "succeeded"
+        if self.step.trigger != "all_done":
+            return False
+        entries = state.entries.items()
+        return any(
+            entry.status in _BAD for cell, entry in entries if cell != self.cell and cell[0] not in state.plan.hooks
+        )
+
+    def _forget_later_checkpoints(self) -> None:
+        """It begins with what had been saved when the attempt began, which is what that one saw."""
+        run, ledger = self.found.start.run, self.records.ledger
+        for number in range(ledger.last_checkpoint(run, *self.cell), 0, -1):
+            try:
+                record = ledger.checkpoint(run, *self.cell, number)
+            except (Corrupt, NewerFormat):  # it is passed over with a note when it is asked for
+                continue
+            if record is not None and record.attempt < self.recorded.attempt:
+                return
+            self._overlay.delete(keys.checkpoint(run, *self.cell, number))
 
     def result(self, outcome: Outcome) -> Replayed:
         """The outcome, held against what was recorded."""
@@ -233,7 +270,9 @@ def _arguments(found: Found, cell: Cell) -> tuple[dict[str, Arg], Verdict | None
         )
     args = found.state.arguments.of_step(*cell)
     verdict = entry.verdict if entry is not None else None
-    if verdict is not None and verdict.portable.inputs != {name: hashes(arg) for name, arg in args.items()}:
+    told = verdict.portable.inputs if verdict is not None else {}
+    succeeded = verdict is not None and verdict.status == "succeeded"  # what was never begun tells of no inputs
+    if (told or succeeded) and told != {name: hashes(arg) for name, arg in args.items()}:
         raise Corrupt(
             f"the inputs of step `{cell[0]}` are not those that its record names: a record of the run was changed",
             hint="run the pipeline again",
@@ -241,9 +280,10 @@ def _arguments(found: Found, cell: Cell) -> tuple[dict[str, Arg], Verdict | None
     return args, verdict
 
 
-def _recorded(records: Records, found: Found, verdict: Verdict | None) -> Recorded:
+def _recorded(records: Records, found: Found, cell: Cell, verdict: Verdict | None) -> Recorded:
     if verdict is None:
-        seen = Observed(backend=found.start.backend)
+        tried = records.ledger.attempts(found.start.run, *cell)
+        seen = Observed(backend=found.start.backend, attempt=len(tried) + 1)
         status = "not finished"
     else:
         seen, status = _computed(records, verdict), verdict.status
@@ -269,6 +309,11 @@ def _computed(records: Records, verdict: Verdict) -> Observed:
 
 def _closure(records: Records, step: Step) -> Any:
     """The step's code as it is in this checkout. Raises `TargetError`."""
+    if step.code.module == MAIN:
+        raise TargetError(
+            f"step `{step.id}` was defined in a notebook: there is no file to take its code from",
+            hint="call it there, as the plain function that it is, or write it in a file of the project",
+        )
     project = Project(records.workspace.roots)
     try:
         return project.closure(step.code.module, step.code.qualname)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from pipeglot.client.records import Found, Records
@@ -14,10 +15,14 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Start
 from pipeglot.core.params.describing import describe
 from pipeglot.core.params.values import normalise
+from pipeglot.core.session import MAIN
 
 
 def is_resumable(records: Records, found: Found) -> bool:
-    """Whether there is anything left to do. A run whose process is gone is closed; raises `UsageError` if one runs."""
+    """Whether there is anything left to do, if only hooks. A run whose process is gone is closed.
+
+    Raises `UsageError` if it still runs.
+    """
     run, status = found.start.run, found.view.status
     if status == "running":
         host = found.start.engine.get("host", "another machine")
@@ -27,14 +32,25 @@ def is_resumable(records: Records, found: Found) -> bool:
         )
     if status == "lost":
         close(records.ledger, records.artifacts, run)
-    return status != "succeeded"
+    return status != "succeeded" or bool(unfinished_hooks(found))
 
 
-def target_of(start: Start, given: str | None) -> str:
+def unfinished_hooks(found: Found) -> list[str]:
+    """Those that were to run, and did not come to their end."""
+    return [step.id for step in found.view.steps if step.hook and step.status in ("lost", "cancelled", "running")]
+
+
+def target_of(found: Found, given: str | None) -> str:
     """What to load: as said now, else as it was recorded. Raises `UsageError`."""
+    start = found.start
     recorded = start.asked.target if start.asked else ""
     if given or recorded:
         return given or recorded
+    if any(step.code.module == MAIN for step in found.state.plan.steps()):
+        raise UsageError(
+            f"run `{start.run[:SHORT_ID]}` is of pipeline `{start.pipeline}` of a notebook, which only that can run",
+            hint=f"call `{start.pipeline}.run(…)` in the notebook again: what had finished comes from the cache",
+        )
     raise UsageError(
         f"run `{start.run[:SHORT_ID]}` does not say which file its pipeline `{start.pipeline}` is in",
         hint=f"say it: `pipeglot runs resume {start.run[:SHORT_ID]} TARGET`",
@@ -57,7 +73,7 @@ def carried(start: Start, pipeline: Pipeline, ledger: Ledger) -> tuple[dict[str,
     for param in pipeline.params:
         old = before.get(param.name)
         if old is None:
-            given |= params.resolve([param], {})
+            given |= params.resolve([param], {}, logical_date=dt.datetime.fromisoformat(start.logical_date))
             notes.append(f"parameter `{param.name}` is new since that run: its default is taken")
         elif old.type == param.type:
             given[param.name] = start.params[param.name]

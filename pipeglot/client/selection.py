@@ -13,7 +13,7 @@ from pipeglot.client.listing import STATUSES, microseconds
 from pipeglot.client.records import Records
 from pipeglot.core import params as parameters
 from pipeglot.core import plain
-from pipeglot.core.errors import ParamError, UsageError
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, ParamError, UsageError
 from pipeglot.core.lineage.index import queries
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.suggest import did_you_mean, listed
@@ -60,8 +60,16 @@ class Selection(NamedTuple):
             limit=0 if self.params else limit or 0,
         )
         rows = Index(records, tell).ask(lambda connection: queries.list_runs(connection, wanted))
-        found = (row.run for row in rows if self._has_params(records, row.run))
+        found = (row.run for row in rows if self._fits(records, row.run, tell))
         return list(itertools.islice(found, limit))
+
+    def _fits(self, records: Records, run: str, tell: Tell) -> bool:
+        """One whose records were damaged since it came into the index is left out, as the index does."""
+        try:
+            return self._has_params(records, run)
+        except (Corrupt, NewerFormat, NotFound) as error:
+            tell(f"a run is left out: {error.message}")
+            return False
 
     def _has_params(self, records: Records, run: str) -> bool:
         """Compared as the run's own types have them: `1` is `1.0` to a float, and `"2013-01-01"` a date."""

@@ -18,7 +18,7 @@ from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.index.rows import UNFIT
 from pipeglot.core.lineage.ledger import Ledger, unpack
-from pipeglot.core.lineage.records import Attempt, CacheEntry, End, Ref, Start, Verdict
+from pipeglot.core.lineage.records import Attempt, CacheEntry, CheckpointRecord, End, Ref, Start, Verdict
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.store.base import Store
 
@@ -30,7 +30,10 @@ Progress = Callable[["Counts"], None]
 
 
 class Touched(Struct, frozen=True, order=True):
-    """An execution (or where `step` is empty a run) that needs an object. `part`: the output, `log` or `cache`."""
+    """An execution (or where `step` is empty a run) that needs an object.
+
+    `part`: the output, `log`, `checkpoint` or `cache`; of a run, the parameter that names an artifact.
+    """
 
     run_id: str
     step: str = ""
@@ -193,13 +196,10 @@ class _Verify:
             for step, index in sorted(state.expected):
                 key = keys.verdict(run, step, index)
                 self._trouble(key, "missing", f"`{key}` is gone: the run has ended", Touched(run, step, index))
-        elif digest != end.digest:
-            self._trouble(
-                keys.end(run, end.number),
-                "damaged",
-                f"the records of run `{run}` give {digest}, and when it ended it was {end.digest}",
-                Touched(run),
-            )
+        elif (state.status, digest) != (end.status, end.digest):
+            now, then = f"{state.status} with {digest}", f"{end.status} with {end.digest}"
+            message = f"the records of run `{run}` give {now}, and when it ended it was {then}"
+            self._trouble(keys.end(run, end.number), "damaged", message, Touched(run))
 
     def _ir(self, sha: str, key: str, *by: Touched) -> bool:
         """Is the pipeline of that hash there, and what its name says?"""
@@ -297,6 +297,8 @@ def _uses(record: object) -> Iterator[_Use]:
             yield _Use(ref, Touched(record.run, record.step, record.index, output))
         if record.observed.log is not None:
             yield _Use(record.observed.log, Touched(record.run, record.step, record.index, "log"))
+    elif isinstance(record, CheckpointRecord):
+        yield _Use(record.ref, Touched(record.run, record.step, record.index, "checkpoint"))
     elif isinstance(record, Start):
         for name, ref in record.artifacts.items():
             yield _Use(ref, Touched(record.run, part=name))
@@ -310,6 +312,8 @@ def _own_key(record: object) -> str | None:
     """Where a record must lie, if it says so."""
     if isinstance(record, Verdict):
         return keys.verdict(record.run, record.step, record.index, record.slot)
+    if isinstance(record, CheckpointRecord):
+        return keys.checkpoint(record.run, record.step, record.index, record.number)
     if isinstance(record, Start):
         return keys.start(record.run)
     return keys.end(record.run, record.number) if isinstance(record, End) else None
@@ -322,7 +326,7 @@ def _kind(error: PipeglotError) -> Kind:
 def _named(key: str, run: str) -> Touched:
     """The execution that a record's key is of: damaged, the record cannot say so itself."""
     parts = key.split("/")
-    if len(parts) < 6 or parts[2] not in ("v", "f"):
+    if len(parts) < 6 or parts[2] not in ("v", "f", "c"):
         return Touched(run)
     from urllib.parse import unquote
 

@@ -2,7 +2,8 @@
 
 An artifact of one run is `RUN/STEP/OUTPUT`, or in a map `RUN/STEP/INDEX/OUTPUT` (`3`, in a map of a map `3.0`). By name
 it is `PIPELINE/STEP.OUTPUT@latest`, of the latest run of that pipeline that has succeeded, or
-`PIPELINE/STEP.OUTPUT:KEY=VALUE`, of the latest such run with that tag. The only output of a step is named `output`.
+`PIPELINE/STEP.OUTPUT:KEY=VALUE`, of the latest such run with that tag, or `PIPELINE/STEP.OUTPUT@RUN`, of that one. The
+only output of a step is named `output`, and may be left out of a name.
 """
 
 from __future__ import annotations
@@ -54,11 +55,15 @@ class ArtifactId(Struct, frozen=True):
 
 
 class ArtifactName(Struct, frozen=True):
-    """An output of the latest run of a pipeline that has succeeded; with `tag`, of the latest one tagged so."""
+    """An output of that run of a pipeline, or of its `latest` that has succeeded; with `tag`, of the latest tagged so.
+
+    `path` is `STEP.OUTPUT`, or `STEP` if it has only one; which it is only the run can tell, for steps of nested
+    pipelines have dots too. In a map it is `STEP[INDEX].OUTPUT`.
+    """
 
     pipeline: str
-    step: str
-    output: str
+    path: str
+    run: str | None = None
     tag: tuple[str, str] | None = None
 
 
@@ -66,7 +71,7 @@ FORMS = "`RUN/STEP/OUTPUT`, `RUN/STEP/INDEX/OUTPUT`, `PIPELINE/STEP.OUTPUT@lates
 
 _WORD = r"[^\s/@:]+"
 _ID = re.compile(rf"({_WORD})/({_WORD})(?:/([0-9]+(?:\.[0-9]+)*))?/({_WORD})")
-_NAME = re.compile(rf"({_WORD})/({_WORD})\.([^\s/@:.]+)(?:@(latest)|:([^\s=]+)=(.+))")
+_NAME = re.compile(rf"({_WORD})/({_WORD})(?:@({_WORD})|:([^=]+)=(.*))")
 
 
 def parse_artifact(text: str) -> ArtifactId | ArtifactName | None:
@@ -77,8 +82,8 @@ def parse_artifact(text: str) -> ArtifactId | ArtifactName | None:
         return ArtifactId(run, step, tuple(map(int, index.split("."))) if index else (), output)
     found = _NAME.fullmatch(text)
     if found:
-        pipeline, step, output, latest, key, value = found.groups()
-        return ArtifactName(pipeline, step, output, None if latest else (key, value))
+        pipeline, path, run, key, value = found.groups()
+        return ArtifactName(pipeline, path, run, None if run is not None else (key, value))
     return None
 
 

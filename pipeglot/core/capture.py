@@ -7,7 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeglot.core.redact import Redactor
+
+_LAST_WORDS = 1.0
+"""Seconds that what was printed has to get through."""
 
 
 @contextmanager
@@ -34,6 +40,52 @@ def captured(log: Path | None) -> Iterator[None]:
             with suppress(OSError):  # a step that closed every descriptor has closed this one too
                 os.dup2(copy, number)
                 os.close(copy)
+
+
+@contextmanager
+def cleaned(redactor: Redactor) -> Iterator[None]:
+    """What this process and its children print goes through `redactor` for a while, and then where it went before."""
+    _flush()
+    groups = [(1, 2)] if os.path.sameopenfile(1, 2) else [(1,), (2,)]  # to one terminal: the order is kept
+    pumps = [_Pump(redactor, numbers) for numbers in groups]
+    try:
+        yield
+    finally:
+        _flush()
+        for pump in pumps:
+            pump.end()
+
+
+class _Pump:
+    """Takes what is written to some descriptors, and writes it cleaned to where they led."""
+
+    def __init__(self, redactor: Redactor, numbers: tuple[int, ...]) -> None:
+        from threading import Thread
+
+        self.redactor = redactor
+        self.numbers = numbers
+        self.target = os.dup(numbers[0])
+        self.source, write = os.pipe()
+        for number in numbers:
+            os.dup2(write, number)
+        os.close(write)
+        self.thread = Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.redactor.live(self.source, self.target)
+        except OSError:  # nobody reads it any more
+            pass
+        finally:
+            os.close(self.source)
+
+    def end(self) -> None:
+        for number in self.numbers:
+            os.dup2(self.target, number)
+        self.thread.join(_LAST_WORDS)
+        if not self.thread.is_alive():  # else a child process that was left behind goes on printing
+            os.close(self.target)
 
 
 def _flush() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ class Redactor:
         forms = {form.encode("utf-8", "surrogatepass") for value in secrets for form in _forms(value)}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile(b"|".join(map(re.escape, longest_first))) if forms else None
+        self._forms = tuple(longest_first)
         self._longest = len(longest_first[0]) if forms else 0
 
     def text(self, text: str) -> str:
@@ -37,6 +39,27 @@ class Redactor:
         with source.open("rb") as read, target.open("wb") as write:
             for chunk in self._stream(read):
                 write.write(chunk)
+
+    def live(self, read: int, write: int) -> None:
+        """The same from one descriptor to another, until the first one ends.
+
+        What may be the beginning of a secret is held back until more is known; all else goes on at once.
+        """
+        kept = b""
+        while chunk := os.read(read, CHUNK):
+            kept += chunk
+            cleaned, done = self._clean(kept, self._decided(kept))
+            _write_all(write, cleaned)
+            kept = kept[done:]
+        _write_all(write, self._clean(kept, len(kept))[0])
+
+    def _decided(self, data: bytes) -> int:
+        """How much of it cannot be the beginning of a form that goes on after it."""
+        for start in range(max(0, len(data) - self._longest + 1), len(data)):
+            tail = data[start:]
+            if any(form.startswith(tail) for form in self._forms):
+                return start
+        return len(data)
 
     def _stream(self, read: BinaryIO) -> Iterator[bytes]:
         """Whole matches only: what begins in the last bytes of a chunk, where a form may be cut, waits for the next."""
@@ -58,6 +81,11 @@ class Redactor:
             done = match.end()
         end = max(done, limit)
         return b"".join([*parts, data[done:end]]), end
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def _forms(value: str) -> Iterator[str]:

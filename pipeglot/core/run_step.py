@@ -109,11 +109,11 @@ class Runtime:
 
     def reusable(self, job: Job, *, tidy: bool = True) -> Verdict | str:
         """The same without committing it. Without `tidy`, nothing at all is changed in the store."""
-        if self.resumed is None:
+        if self.resumed is None or job.step.id in self.plan.hooks:
             return self._cached(job, tidy=tidy)
         old = self.resumed.take(job.step, job.cell, job.args)
         if isinstance(old, Verdict):
-            return self._taken_over(job, old, self.resumed.run)
+            return self._taken_over(job, old)
         found = self._cached(job, tidy=tidy)
         return f"{found}; {old}" if isinstance(found, str) else found
 
@@ -145,16 +145,16 @@ class Runtime:
             return "the run was told to run it anew, with --from"
         return "" if self._cacheable(step) else "the step is never cached"
 
-    def _taken_over(self, job: Job, old: Verdict, run: str) -> Verdict:
+    def _taken_over(self, job: Job, old: Verdict) -> Verdict:
         """A verdict of this run's own, with the results that the run which it resumes had."""
         seen = old.observed
         observed = self._observed(
             job,
             refs=self._outlined(job.step, self._named_anew(seen.refs, job)),
             key=seen.key,
-            cached=seen.cached or Origin(run=run, step=old.step, index=old.index),
+            cached=seen.cached or Origin(run=old.run, step=old.step, index=old.index),
             metrics=seen.metrics,
-            why=f"taken from run {run}, which this one resumes",
+            why=f"taken from run {old.run}, which this one resumes",
         )
         return self._verdict(job, "succeeded", observed)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,26 @@ class Secrets:
 
     def cleaner(self, step: Step) -> Callable[[str], str]:
         """Takes every value that this step's secrets ever had out of a text."""
-        return self._redactor(step).text if step.secrets else str
+        return self.redactor(step).text if step.secrets else str
 
     def clean_file(self, step: Step, source: Path, target: Path) -> None:
         """The same for a file, of any size."""
-        self._redactor(step).file(source, target)
+        self.redactor(step).file(source, target)
 
-    def _redactor(self, step: Step) -> Redactor:
+    def hidden(self, step: Step) -> AbstractContextManager[None]:
+        """The same for what is printed meanwhile, where that is shown at once and not kept."""
+        try:
+            known = self.of(step)
+        except StepError:  # the step will fail for it
+            known = {}
+        if not known:
+            return nullcontext()
+        from pipeglot.core.capture import cleaned
+
+        return cleaned(self.redactor(step))
+
+    def redactor(self, step: Step) -> Redactor:
+        """Takes out every value that this step's secrets ever had."""
         from pipeglot.core.redact import Redactor
 
         return Redactor(value for name in step.secrets for value in self._seen.get(name, ()))

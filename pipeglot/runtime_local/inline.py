@@ -10,11 +10,11 @@ import os
 import signal
 import sys
 import threading
+from contextlib import nullcontext
 from types import FrameType
 from typing import Any
 
 from pipeglot.core.context import Terminated
-from pipeglot.core.ir import Step
 from pipeglot.core.sources import use_roots
 from pipeglot.runtime_local.interrupts import SIGNALS
 from pipeglot.runtime_local.messages import Hello, Run
@@ -60,9 +60,12 @@ class InlinePool:
             return []
         (worker, order), self._order = self._order, None
         assert self._runner is not None, "an order follows a spawn"
-        self._watch.step = self._runner.plan.step(order.step)
+        step = self._runner.plan.step(order.step)
+        self._watch.cleans_up = step.trigger == "all_done" or step.id in self._runner.plan.hooks
+        attached = os.isatty(0)  # somebody may want to debug it there
         try:
-            return [Report(worker, self._runner.run(order))]
+            with nullcontext() if attached else self._runner.runtime.secrets.hidden(step):
+                return [Report(worker, self._runner.run(order))]
         except Terminated:
             self.retire(worker)
             self._over.append(Ended(worker, 0))
@@ -85,11 +88,11 @@ class InlinePool:
 class _Watch:
     """While the user's function runs, a signal ends it; the run hears of it too. So does leaving a debugger by `q`.
 
-    A clean-up step goes on after the first signal, as in a process of its own.
+    A clean-up step or a hook goes on after the first signal, as in a process of its own.
     """
 
     def __init__(self) -> None:
-        self.step: Step | None = None
+        self.cleans_up = False
         self._signals = 0
         self._terminated = False
         self._before: dict[int, Any] = {}
@@ -123,10 +126,7 @@ class _Watch:
         handler = self._before.get(number)
         if handler is not None:
             handler(number, None)
-            self._terminated = not self._is_clean_up() or self._signals > 1
-
-    def _is_clean_up(self) -> bool:
-        return self.step is not None and self.step.trigger == "all_done"
+            self._terminated = not self.cleans_up or self._signals > 1
 
     @staticmethod
     def _quit_debugger() -> bool:

@@ -171,6 +171,7 @@ def _start_zygote(ours: socket.socket, theirs: socket.socket, *, fresh: bool) ->
         pid = os.fork()
         if pid == 0:
             ours.close()
+            zygote.forget_exits()
             _serve(theirs)
         return pid
     import json

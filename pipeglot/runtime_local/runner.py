@@ -19,9 +19,19 @@ from msgspec import Struct, structs
 
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import Corrupt, StepError, StepTimeout, StoreError, UsageError, ValueRefused, WorkerDied
+from pipeglot.core.errors import (
+    Corrupt,
+    PipeglotError,
+    StepError,
+    StepTimeout,
+    StoreError,
+    UsageError,
+    ValueRefused,
+    WorkerDied,
+)
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger, now
@@ -158,9 +168,9 @@ class LocalRun:
 
     def execute(self) -> RunView:
         """Run to the end. Raises `StoreError` if the store no longer takes records: then nothing more is claimed."""
-        temp = make_folders(self.folder, self.ledger.store.uri)
-        self._hello = structs.replace(self._hello, temp=str(temp), session=self._keep_session())
         try:
+            temp = make_folders(self.folder, self.ledger.store.uri)
+            self._hello = structs.replace(self._hello, temp=str(temp), session=self._keep_session())
             with Interrupts() as interrupts:
                 self.listener.begun(self.start, self.plan)
                 self._timers.after(CANCEL_POLL, self._look_for_cancel)
@@ -168,6 +178,9 @@ class LocalRun:
                 while not self.state.finished:
                     self._turn(interrupts)
             return self._seal()
+        except BaseException:
+            self._give_up()
+            raise
         finally:
             self._clean_up()
 
@@ -427,6 +440,12 @@ class LocalRun:
         found = view(self.start, self.state)
         self.listener.ended(found)
         return found
+
+    def _give_up(self) -> None:
+        """Record as lost what is open: this process may live on, as a notebook's does, and would pass for a run's."""
+        self.pool.close()
+        with suppress(PipeglotError):  # it is for the same reason that the run cannot go on
+            close(self.ledger, self.artifacts, self.start.run)
 
     def _keep_session(self) -> str:
         """A file, for it may be large, and every worker reads it."""

@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 EVENT = struct.Struct("!cii")
 """What the zygote says: `P` pid 0: a new worker; `X` pid wait-status: one has ended; `E` errno 0: none can be made."""
@@ -164,6 +164,27 @@ def _detach_streams() -> None:
 def _kill_group(pid: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+def forget_exits() -> None:
+    """In a fork: what the caller registered for its own exit is not ours to do, such as to remove temporary folders.
+
+    What the standard library registered when it was imported, the steps still need.
+    """
+    import atexit
+
+    atexit._clear()
+    weakref: Any = sys.modules.get("weakref")
+    if weakref is not None:
+        weakref.finalize._registry.clear()
+        weakref.finalize._registered_with_atexit = False  # the next one registers anew
+    logging: Any = sys.modules.get("logging")
+    if logging is not None:
+        logging._handlerList.clear()  # the caller's: what waits in them is written by the caller
+        atexit.register(logging.shutdown)
+    processes: Any = sys.modules.get("multiprocessing.util")
+    if processes is not None:
+        atexit.register(processes._exit_function)
 
 
 def preload() -> None:

@@ -163,11 +163,20 @@ def test_a_failure_is_shown_with_the_line_of_the_cell(execute: Any) -> None:
     code = (
         "@step\ndef boom() -> int:\n    raise ValueError('too bad')\n@pipeline\ndef p() -> None:\n    boom()\np.run()"
     )
-    cells = execute(IMPORTS, code, "import pipeglot\npipeglot.get_run('latest')")
+    command = "[sys.executable, '-m', 'pipeglot', *words]"
+    shell = f"print(subprocess.run({command}, capture_output=True, text=True).stderr)"
+    asked = (
+        f"import subprocess, sys\nfor words in (['runs', 'resume', 'latest'], ['replay', 'latest', 'boom']): {shell}"
+    )
+    cells = execute(IMPORTS, code, "import pipeglot\npipeglot.get_run('latest')", asked)
     assert "RunFailed: run " in printed(cells[1])
     assert "ValueError: too bad" in printed(cells[1])
     assert "in boom" in printed(cells[1])
     assert "ValueError: too bad" in cells[2].outputs[0]["data"]["text/html"]
+    told = printed(cells[3])
+    assert "` is of pipeline `p` of a notebook, which only that can run" in told
+    assert "hint: call `p.run(…)` in the notebook again: what had finished comes from the cache" in told
+    assert "error: step `boom` was defined in a notebook: there is no file to take its code from" in told
 
 
 def test_a_class_that_was_defined_anew(execute: Any) -> None:

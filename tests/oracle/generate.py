@@ -90,7 +90,13 @@ class _Writer:
 
     def pipeline(self) -> Pipeline:
         nodes = self.block((), self.draw(st.integers(1, self.left)))
-        return Pipeline(name="p", params=(Param(name="n", type=ScalarType(name="int")),), nodes=nodes)
+        return Pipeline(
+            name="p",
+            params=(Param(name="n", type=ScalarType(name="int")),),
+            nodes=nodes,
+            on_failure=self.hooks(),
+            on_success=self.hooks(),
+        )
 
     def block(self, path: Path, most: int) -> tuple[AnyNode, ...]:
         found: list[AnyNode] = [self.node(path)]
@@ -144,6 +150,17 @@ class _Writer:
         returns = NOTHING if does == "nothing" else Returns()
         name = self.name("cleanup")
         return Step(id=name, code=_code(does), inputs=inputs, returns=returns, after=tuple(after), trigger="all_done")
+
+    def hooks(self) -> tuple[Step, ...]:
+        """They take parameters and constants only, and what they return goes nowhere."""
+        return tuple(self.hook() for _ in range(self.draw(st.sampled_from([0, 0, 1, 2]))))
+
+    def hook(self) -> Step:
+        does = self.draw(st.sampled_from(["number", "nothing", "fails", "flaky", "sometimes", "permanent"]))
+        inputs: dict[str, Source] = {"seed": _constant(self.draw(st.integers(0, 99))), "n": ParamRef(name="n")}
+        returns = NOTHING if does == "nothing" else Returns()
+        retry, cache = self.draw(_RETRIES), self.draw(_CACHES)
+        return Step(id=self.name("hook"), code=_code(does), inputs=inputs, returns=returns, retry=retry, cache=cache)
 
     def note(self, step: Step, does: str, path: Path) -> None:
         self.steps.append((step.id, path))
@@ -231,11 +248,19 @@ class _Writer:
         if form == "truth":
             return Truth(value=source)
         if form == "is_in":
-            return IsIn(value=source, among=_constant(_SOME[kind.base]))
+            return IsIn(value=source, among=self.among(path, kind.base, scalars))
         right = self.draw(st.sampled_from(_SOME[kind.base] + ([None, 0.5, "a"] if self.draw(_RARELY) else [])))
         if right is None:  # a literal None is refused; an output may still be one
             right = True
         return Compare(op=self.draw(_OPERATORS), left=source, right=_constant(right))
+
+    def among(self, path: Path, base: str, scalars: list[tuple[Source, Kind]]) -> Source:
+        """Written down, or a list that steps gave; of texts it may be too large for the records."""
+        lists: list[Source] = [_constant(_SOME[base])]
+        if base == "int":
+            lists += [one for one, kind in self.values(path) if kind == Kind("int", 1) and isinstance(one, OutputRef)]
+            lists.append(ListOf(items=tuple(one for one, kind in scalars if kind == NUMBER)[:3]))
+        return self.draw(st.sampled_from(lists))
 
 
 _DEEDS = [*["number", "numbers", "lists"] * 3, *["text", "texts", "pair", "flaky"] * 2]

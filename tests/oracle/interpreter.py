@@ -61,10 +61,10 @@ class Interpreter:
         self.lengths: dict[tuple[str, Index], int] = {}
         self._note(pipeline.nodes, ())
         self._block(pipeline.nodes, (), ())
-
-    @property
-    def status(self) -> str:
-        return "failed" if any(one.status == "failed" for one in self.cells.values()) else "succeeded"
+        self.status = "failed" if any(one.status == "failed" for one in self.cells.values()) else "succeeded"
+        self.hooks = {step.id for step in (*pipeline.on_failure, *pipeline.on_success)}
+        self._hooks(pipeline.on_failure, due=self.status == "failed")
+        self._hooks(pipeline.on_success, due=self.status == "succeeded")
 
     def _note(self, nodes: tuple[AnyNode, ...], scope: tuple[str, ...]) -> None:
         for node in nodes:
@@ -94,6 +94,15 @@ class Interpreter:
             return
         inputs = {name: self._value(source, scope, index) for name, source in step.inputs.items()}
         self.cells[step.id, index] = _execute(step, inputs)
+
+    def _hooks(self, hooks: tuple[Step, ...], *, due: bool) -> None:
+        """The outcome is known: nothing that becomes of them changes it."""
+        self._note(hooks, ())
+        for step in hooks:
+            if due:
+                self._step(step, (), ())
+            else:
+                self.cells[step.id, ()] = Outcome("skipped")
 
     def _map(self, node: Map, scope: tuple[str, ...], index: Index) -> None:
         if not self._all_there(list(node.over.values()), scope, index):
@@ -246,7 +255,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _compare(op: str, left: Any, right: Any) -> bool:
-    if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
+    """Text compares with text, a bool with a bool, and any number with any other."""
+    if left is None or right is None or any(isinstance(left, one) is not isinstance(right, one) for one in (str, bool)):
         raise Undecided
     words = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
     return bool(getattr(operator, words[op])(left, right))

@@ -18,7 +18,7 @@ from pipeglot.core import wire
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.validate import validate
 from tests.oracle.generate import pipelines
-from tests.oracle.held import compare, in_any_order, in_workers
+from tests.oracle.held import compare, in_any_order, in_workers, planned_as_run, without_hooks
 
 _SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 _PARAMS = {"n": 7}
@@ -33,7 +33,7 @@ def test_generated_pipelines_are_valid_and_survive_the_wire(made: Pipeline) -> N
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Callable[[], Path]:
-    """Makes a new folder for each example. No finalizers: a forked worker would run them too."""
+    """Makes a new folder for each example."""
     count = itertools.count()
     return lambda: tmp_path / str(next(count))
 
@@ -52,4 +52,13 @@ def test_any_order_gives_what_the_interpreter_says(folders: Callable[[], Path], 
 def test_workers_give_what_the_interpreter_says(folders: Callable[[], Path], made: Pipeline) -> None:
     folder, other = folders(), folders()
     first = compare(made, _PARAMS, in_workers(made, _PARAMS, folder), folder)
-    assert compare(made, _PARAMS, in_any_order(made, _PARAMS, other, random.Random(1)), other) == first
+    plain = without_hooks(made)
+    assert compare(plain, _PARAMS, in_any_order(plain, _PARAMS, other, random.Random(1)), other) == first
+
+
+@given(pipelines(), st.integers(0, 2**32))
+@settings(_SLOW, max_examples=150)
+def test_a_plan_says_what_the_run_then_does(folders: Callable[[], Path], made: Pipeline, seed: int) -> None:
+    folder, chance = folders(), random.Random(seed)
+    for _ in range(2):
+        planned_as_run(made, _PARAMS, folder, chance)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import threading
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -63,3 +65,35 @@ def test_no_secrets_change_nothing(tmp_path: Path) -> None:
     source.write_bytes(b"\xff\x00anything")
     Redactor([]).file(source, target)
     assert target.read_bytes() == b"\xff\x00anything"
+
+
+def live(redactor: Redactor, *chunks: bytes) -> list[bytes]:
+    """What has come out after each chunk that ends with `!`, and after the end."""
+    read, write = os.pipe()
+    seen, out = os.pipe()
+    pump = threading.Thread(target=redactor.live, args=(read, out))
+    pump.start()
+    found = []
+    for chunk in chunks:
+        os.write(write, chunk)
+        if chunk.endswith(b"!"):
+            found.append(os.read(seen, 1000))
+            while not found[-1].endswith(b"!"):
+                found[-1] += os.read(seen, 1000)
+    os.close(write)
+    pump.join()
+    os.close(out)
+    with open(seen, "rb") as rest:
+        found.append(rest.read())
+    os.close(read)
+    return found
+
+
+def test_what_is_printed_now_is_cleaned_now_and_only_what_may_be_a_secret_waits() -> None:
+    redactor = Redactor(["hunter2-hunter2", "hunter2"])
+    assert live(redactor, b"at once!", b" hunt", b"er2 is out!", b"hunter2-hunt", b"er2", b" hunter") == [
+        b"at once!",
+        b" *** is out!",
+        b"*** hunter",
+    ]
+    assert live(Redactor(["a-b-a-b-c"]), b"a-b-a-b-a-b-c!") == [b"a-b-***!", b""]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -117,7 +117,7 @@ class FilesDiff(Struct, frozen=True, kw_only=True, tag_field="kind", tag="files"
 
 
 class ItemDiff(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One item of a list of values, or one output (`name`) of all that a step returned."""
+    """One item of a list of values, or by `name` an output of a step, or what stands at a path in an object."""
 
     diff: ValueDiff
     index: int | None = None
@@ -125,12 +125,16 @@ class ItemDiff(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ItemsDiff(Struct, frozen=True, kw_only=True, tag_field="kind", tag="items"):
-    """Two lists of values, compared item by item as far as both go."""
+    """Two lists of values, compared item by item as far as both go; or all that two steps returned, or two objects.
+
+    `of` says what the items are.
+    """
 
     before: int
     after: int
     items: tuple[ItemDiff, ...]
     count: int
+    of: Literal["values", "outputs", "parts"] = "values"
 
 
 class KindDiff(Struct, frozen=True, kw_only=True, tag_field="kind", tag="kinds"):

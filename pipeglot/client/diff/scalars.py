@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeglot.client.diff.model import Change, PlainDiff, TextDiff, Tolerance, ValueDiff
 from pipeglot.core.lineage.view import readable_value
+from pipeglot.core.placeholders import Instance, Part
 
 MOST = 100
 """So many changes are kept."""
@@ -97,8 +98,12 @@ def _changes(path: str, before: Any, after: Any, tolerance: Tolerance) -> Iterat
     if type(before) in _NUMBERS and type(after) in _NUMBERS:
         if not same_number(before, after, tolerance):
             yield number_change(path, before, after)
+    elif type(before) is type(after) is Part:
+        return  # what is saved apart is compared apart
+    elif type(before) is type(after) is Instance:
+        yield from _object_changes(path, before, after, tolerance)
     elif type(before) is not type(after):
-        yield _change(path, before, after, note=f"`{type(before).__name__}` → `{type(after).__name__}`")
+        yield _change(path, before, after, note=f"`{_kind(before)}` → `{_kind(after)}`")
     elif isinstance(before, dict):
         yield from _dict_changes(path, before, after, tolerance)
     elif isinstance(before, list | tuple):
@@ -108,6 +113,22 @@ def _changes(path: str, before: Any, after: Any, tolerance: Tolerance) -> Iterat
         yield from (_change(path, None, one, note="it is new") for one in _ordered(after - before))
     elif not _equal(before, after, tolerance):
         yield _change(path, before, after)
+
+
+def _object_changes(path: str, before: Instance, after: Instance, tolerance: Tolerance) -> Iterator[Change]:
+    """Objects of users' classes, by their fields."""
+    if before.ref != after.ref:
+        yield _change(path, before, after, note=f"`{_kind(before)}` → `{_kind(after)}`")
+    elif before.kind in ("enum", "flag"):
+        if before != after:
+            yield _change(path, before, after)
+    else:
+        yield from _dict_changes(path, before.fields, after.fields, tolerance)
+        yield from _changes(_below(path, "…"), before.rest, after.rest, tolerance)
+
+
+def _kind(value: Any) -> str:
+    return value.ref.partition(":")[2] if type(value) is Instance else type(value).__name__
 
 
 def _scalar(value: Any) -> Any:
@@ -193,7 +214,7 @@ def _shown(value: Any) -> Any:
         return value if len(value) <= _TEXT else f"{value[:_TEXT]}…"
     if isinstance(value, dict | list | tuple | set | frozenset):
         return readable_value(value) if _leaves(value, _FEW) <= _FEW else f"{type(value).__name__} of {len(value)}"
-    return readable_value(value)
+    return "a value saved apart" if type(value) is Part else readable_value(value)
 
 
 def _leaves(value: Any, most: int) -> int:

@@ -13,6 +13,7 @@ from pipeglot.core import plain
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage.arguments import Arg, Gathered, Given, Saved, Whole, hashes, load
 from pipeglot.core.lineage.records import Ref
+from pipeglot.core.placeholders import Instance
 
 if TYPE_CHECKING:
     from pipeglot.core.artifacts import Artifacts
@@ -84,10 +85,29 @@ class Comparer:
         if max(old.size, new.size) > most:
             sizes = f"{old.size:,} → {new.size:,} bytes"
             return Uncompared(what=f"values of {sizes} differ", why=f"more than {most:,} bytes are not read")
-        found = compare_values(self.before.load(old), self.after.load(new), self.tolerance)
+        if set(kinds) <= {"json", "tree"}:
+            found = self._objects(old, new)
+        else:
+            found = compare_values(self.before.load(old), self.after.load(new), self.tolerance)
         if found is None and not self.tolerance:
             return Uncompared(what="their hashes differ", why="no difference was found in what they hold")
         return found
+
+    def _objects(self, old: Ref, new: Ref) -> ValueDiff | None:
+        """Field by field, whether or not their classes can be imported here; what is saved apart, as what it is."""
+        (was, old_parts), (now, new_parts) = self.before.apart(old), self.after.apart(new)
+        if type(was) is type(now) is Instance and was.ref != now.ref:
+            return KindDiff(before=was.ref.partition(":")[2], after=now.ref.partition(":")[2])
+        rest = compare_plain(was, now, self.tolerance)
+        both = [path for path in old_parts if path in new_parts]
+        items = [
+            ItemDiff(name=path, diff=diff) for path in both if (diff := self.refs(old_parts[path], new_parts[path]))
+        ]
+        if not items:
+            return rest
+        items += [ItemDiff(name="all else", diff=rest)] if rest is not None else []
+        sizes = {"before": len(old_parts) + 1, "after": len(new_parts) + 1}
+        return ItemsDiff(**sizes, items=tuple(items), count=len(items), of="parts")
 
     def _loaded(self, old: Arg, new: Arg) -> ValueDiff | None:
         return compare_values(_value(old, self.before), _value(new, self.after), self.tolerance)
@@ -109,7 +129,7 @@ class Comparer:
         found = [ItemDiff(name=name, diff=diff) for name in both if (diff := self.refs(old.refs[name], new.refs[name]))]
         if not found and len(old.refs) == len(new.refs) == len(both):
             return None
-        return ItemsDiff(before=len(old.refs), after=len(new.refs), items=tuple(found), count=len(found))
+        return ItemsDiff(before=len(old.refs), after=len(new.refs), items=tuple(found), count=len(found), of="outputs")
 
 
 _KINDS = {"json": "plain data", "bytes": "bytes", "file": "a file", "dir": "a folder", "items": "a list"}
@@ -117,6 +137,8 @@ _KINDS = {"json": "plain data", "bytes": "bytes", "file": "a file", "dir": "a fo
 
 def _value(arg: Arg, artifacts: Artifacts) -> Any:
     """A parameter stays as it was written: an enum's or a record's class is not asked for."""
+    if isinstance(arg, Saved) and arg.ref.codec == "json/1":
+        return artifacts.apart(arg.ref)[0]
     return plain.decode(arg.value) if isinstance(arg, Given) else load(arg, artifacts, name="value")
 
 

@@ -80,6 +80,20 @@ class Artifacts:
         job = Loading(self._blobs, ref, "value", None)
         return self._guarded(job, lambda: values.part(self._tree(job), ref.meta))
 
+    def apart(self, ref: Ref) -> tuple[Any, dict[str, Ref]]:
+        """Of plain data and objects: the data, and by path what is saved apart from it. No module is imported.
+
+        An `Instance` stands for each object of a user's class, a `Part` for what is saved apart.
+        """
+        if ref.codec != "tree/1":
+            return plain.decode(self.tree(ref)), {}
+        from pipeglot.core.artifacts import trees
+
+        job = Loading(self._blobs, ref, "value", None)
+        found = self._guarded(job, lambda: trees.manifest(job))
+        parts = {path: items.whole(found.items[at], ref, at) for at, path in enumerate(found.paths)}
+        return plain.decode(found.tree), parts
+
     def exists(self, ref: Ref) -> bool:
         """Is all that `load` needs in the store, in the right size? Reads the list of parts, where there is one."""
         try:

@@ -173,6 +173,8 @@ def _operand(arg: _Known, artifacts: Artifacts) -> Any:
     """The value that a condition compares. Raises `StepError` if the records do not have it."""
     if isinstance(arg, Given):
         return plain.decode(arg.value) if arg.type is None else params.decode(arg.type, arg.value)
+    if isinstance(arg, Gathered):
+        return [_operand(one, artifacts) for one in arg.items]
     ref: Ref | None = None
     if isinstance(arg, Saved):
         ref = arg.ref
@@ -274,6 +276,8 @@ class Arguments:
 
     def operand(self, source: Source, scope: tuple[str, ...], index: Index) -> Any:
         """The value of a source in a condition. Raises `StepError` if it has none that the records tell."""
+        if isinstance(source, ListOf):
+            return [self.operand(one, scope, index) for one in source.items]
         return _operand(self._known(source, scope, index), self.artifacts)
 
     def resolve(self, source: Source, scope: tuple[str, ...], index: Index) -> Arg:

@@ -23,7 +23,7 @@ class Checkpoints:
     """Keeps the states of one execution in its run's store. Implements `Keeper`.
 
     `key` tells of code and inputs: a state of others is not put back. A resumed run goes on from the last state of the
-    run that it resumes, until it has one of its own.
+    run that it resumes, or of the one before that, until it has one of its own.
     """
 
     def __init__(
@@ -49,12 +49,21 @@ class Checkpoints:
     def restore(self) -> tuple[Path, bool]:
         self._number = self.ledger.last_checkpoint(self.start.run, *self.cell)
         found = self._latest(self.start.run, self._number)
-        if found is None and self.start.resumes is not None:
-            resumed = self.start.resumes
+        resumed = self.start.resumes
+        while found is None and resumed is not None:
             found = self._latest(resumed, self.ledger.last_checkpoint(resumed, *self.cell))
             if found is not None:
-                self._put(found[0])  # whoever resumes this run looks here only
+                self._put(structs.replace(found[0], attempt=0))  # whoever resumes this run looks here first
+            resumed = self._resumed_by(resumed)
         return (found[1], True) if found is not None else (self._new_folder(), False)
+
+    def _resumed_by(self, run: str) -> str | None:
+        """It may have been stopped before it came to this execution."""
+        try:
+            start = self.ledger.started(run)
+        except (Corrupt, NewerFormat):
+            return None
+        return start.resumes if start is not None else None
 
     def save(self, folder: Path) -> None:
         step = self.cell[0]

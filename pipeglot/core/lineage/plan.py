@@ -134,9 +134,9 @@ class Plan:
         elif isinstance(source, OneOf):
             for option in source.options:
                 self._want(option, scope, depth, want, found)
-        elif isinstance(source, ListOf) and depth:
+        elif isinstance(source, ListOf) and (depth or want == "value"):
             for item in source.items:
-                self._want(item, scope, depth - 1, want, found)
+                self._want(item, scope, max(0, depth - 1), want, found)
         elif isinstance(source, OutputRef):
             inner = depth - (len(self.scope(source.step)) - self.shared(source.step, scope))
             if inner > 0:

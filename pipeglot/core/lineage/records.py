@@ -193,7 +193,7 @@ class Attempt(Record, frozen=True, kw_only=True, tag="attempt"):
 
 class CheckpointRecord(Record, frozen=True, kw_only=True, tag="checkpoint"):
     """What a step has saved of itself by `checkpoint()`: a folder. The record with the highest number counts; `key`
-    tells of which code and inputs it is."""
+    tells of which code and inputs it is. `attempt` is 0 for what was taken from the run that this one resumes."""
 
     step: str
     index: tuple[int, ...]

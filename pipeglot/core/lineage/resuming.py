@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import Corrupt
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.arguments import Arg
 from pipeglot.core.lineage.cache import cache_key, unusable
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger
-from pipeglot.core.lineage.records import Verdict
+from pipeglot.core.lineage.records import Start, Verdict
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import read_run
 
@@ -20,21 +21,34 @@ class Resumed:
     """An earlier run, read once. It is asked before the cache, and also for steps that are never cached.
 
     Before, for otherwise another run in between could have put other results into the cache, and what this run had
-    already made of its own would fit no more.
+    already made of its own would fit no more. What it had not come to itself, the run that it resumes may have: a run
+    that is stopped at once must not cost what there was before it.
     """
 
-    def __init__(self, run: str, state: RunState, artifacts: Artifacts) -> None:
-        self.run = run
+    def __init__(self, start: Start, state: RunState, ledger: Ledger, artifacts: Artifacts) -> None:
+        self.start = start
         self.state = state
+        self.ledger = ledger
         self.artifacts = artifacts
         self._distrusted = _damaged(state)
+
+    @cached_property
+    def before(self) -> Resumed | None:
+        """The run that it resumes, if that can still be read."""
+        if self.start.resumes is None:
+            return None
+        try:
+            return read_resumed(self.ledger, self.artifacts, self.start.resumes)
+        except (Corrupt, NewerFormat, NotFound):  # it was removed, or is damaged: there is nothing to be had from it
+            return None
 
     def take(self, step: Step, cell: Cell, args: Mapping[str, Arg]) -> Verdict | str:
         """The verdict of the same execution there, or why there is none to be had."""
         entry = self.state.entries.get(cell)
         old = entry.verdict if entry else None
         if old is None or old.status != "succeeded":
-            return "it had not succeeded in the run that this one resumes"
+            found = self.before.take(step, cell, args) if self.before is not None else None
+            return found if isinstance(found, Verdict) else "it had not succeeded in the run that this one resumes"
         if step.trigger == "all_done":
             return "a clean-up step runs in every run"
         if step.id in self._distrusted:
@@ -53,7 +67,7 @@ class Resumed:
 
 def read_resumed(ledger: Ledger, artifacts: Artifacts, run: str) -> Resumed:
     """Read the run that is to be resumed. Raises `NotFound`."""
-    return Resumed(run, read_run(ledger, artifacts, run)[1], artifacts)
+    return Resumed(*read_run(ledger, artifacts, run), ledger, artifacts)
 
 
 def _damaged(state: RunState) -> set[str]:

@@ -6,19 +6,22 @@ from collections.abc import Collection, Iterable
 
 from msgspec import structs
 
-from pipeglot.core.errors import NotFound
+from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.core.ir import AnyNode, Branch, Map, Not, Pipeline
 from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.suggest import meant
+from pipeglot.core.suggest import listed, meant
 
 
 def upstream(plan: Plan, steps: Iterable[str]) -> set[str]:
-    """These steps, and all that has to be settled before them. Raises `NotFound` for a step that is not there."""
+    """These steps, and all that has to be settled before them.
+
+    Raises `NotFound` for a step that is not there, `UsageError` for a hook.
+    """
     return _reached(_known(plan, steps), direct_needs(plan))
 
 
 def downstream(plan: Plan, steps: Iterable[str]) -> set[str]:
-    """These steps, and all that depends on them, over whatever path. Raises `NotFound` for one that is not there."""
+    """These steps, and all that depends on them, over whatever path. Raises as `upstream` does."""
     needed_by: dict[str, set[str]] = {}
     for step, needs in direct_needs(plan).items():
         for need in needs:
@@ -76,8 +79,11 @@ def _reached(begin: set[str], edges: dict[str, set[str]]) -> set[str]:
 
 
 def _known(plan: Plan, steps: Iterable[str]) -> set[str]:
-    known = [step.id for step in plan.steps()]
+    known = [step.id for step in plan.steps() if step.id not in plan.hooks]
     found = set(steps)
+    for name in sorted(found.intersection(plan.hooks)):
+        told = f"`{name}` is a hook of pipeline `{plan.pipeline.name}`: it runs when all else is over, or not at all"
+        raise UsageError(told, hint=f"its steps are: {listed(known)}")
     for name in sorted(found.difference(known)):
         raise NotFound(
             f"pipeline `{plan.pipeline.name}` has no step `{name}`", hint=meant(name, known, "its steps are")

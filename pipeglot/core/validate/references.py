@@ -273,6 +273,19 @@ class _Walk:
     def operands(self, who: str, scope: Scope, *sources: Source) -> None:
         for source in sources:
             self.source(source, who, scope)
+            self.comparable(source, who)
+
+    def comparable(self, source: Source, who: str) -> None:
+        """What a step with several outputs returned has no one value."""
+        if isinstance(source, ListOf | OneOf):
+            for one in source.items if isinstance(source, ListOf) else source.options:
+                self.comparable(one, who)
+        elif isinstance(source, OutputRef) and source.output is None and source.step in self.earlier:
+            names = [output.name for output in self.earlier[source.step].step.returns.outputs]
+            if len(names) > 1:
+                told = f"its condition looks at all outputs of {ticked(source.step)} together"
+                listed = ", ".join(ticked(f"{source.step}.{name}") for name in names[:5])
+                self.report.add("condition", who, told, f"look at one of them: {listed}")
 
 
 def _beyond(scope: Scope, other: Scope) -> Scope:

@@ -180,6 +180,18 @@ def test_runs(flow: ModuleType) -> None:
     assert pipeglot.runs(stack="other") == []
 
 
+def test_a_run_that_was_damaged_is_left_out_and_told(flow: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
+    first, second = flow.flow.run(), flow.flow.run()
+    assert pipeglot.runs(params={"count": 3}) == [second, first]
+    (start,) = Path.cwd().glob(f".pipeglot/store/runs/{first.id}/start")
+    start.chmod(0o600)
+    start.write_bytes(start.read_bytes()[:-5])
+    capfd.readouterr()
+    assert pipeglot.runs(params={"count": 3}) == [second]
+    told = f"note: a run is left out: `runs/{first.id}/start` does not match its checksum: it was cut or changed"
+    assert told in capfd.readouterr().err
+
+
 def test_get_run(flow: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = flow.flow.run()
     assert pipeglot.get_run(run.id) == pipeglot.get_run(run.id[:6]) == pipeglot.get_run("latest") == run

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy
 import pytest
+from msgspec import structs
 
 from pipeglot.client.verify import Touched, Verified, verify
 from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.artifacts.blobs import blob_key
 from pipeglot.core.errors import NotFound, StoreError
 from pipeglot.core.lineage import keys
-from pipeglot.core.lineage.ledger import Ledger
-from pipeglot.core.lineage.records import CacheEntry, Origin
+from pipeglot.core.lineage.ledger import Ledger, pack
+from pipeglot.core.lineage.records import CacheEntry, CheckpointRecord, Origin
 from pipeglot.core.store import open_store
 from tests.unit.lineage.build import mapped, out, pipeline, step
 from tests.unit.lineage.index.ledgers import Written, done
@@ -183,6 +185,56 @@ def test_orphans_are_counted_and_no_trouble(bench: Bench) -> None:
     found = bench.verify()
     assert found.troubles == []
     assert (found.orphans, found.orphan_bytes) == (1, 5002)
+
+
+def saved(bench: Bench) -> str:
+    """A run with a checkpoint of two states; returns the blob of the second."""
+    open_run = Written(bench.ledger, FLOW).go_on(answer, most=1)
+    ref = None
+    for number in (1, 2):
+        folder = bench.folder.parent / f"state-{number}"
+        folder.mkdir()
+        (folder / "large").write_text(f"{number}" * 10_000)
+        ref = Artifacts(bench.store).save(folder, name="state", opaque_id=str)
+        record = CheckpointRecord(
+            run=open_run.run, step="m", index=(1,), number=number, key="k", attempt=1, at="2026-01-01", ref=ref
+        )
+        assert bench.ledger.save_checkpoint(record)
+    assert ref is not None
+    return next(blob_key(week, sha) for week, sha, _ in Artifacts(bench.store).blobs(ref))
+
+
+def test_checkpoints_are_looked_at(bench: Bench) -> None:
+    blob = saved(bench)
+    found = bench.verify()
+    assert (found.troubles, found.orphans) == ([], 0)
+    bench.change(blob, flip)
+    (bad,) = bench.verify().troubles
+    assert (bad.key, bad.kind) == (blob, "damaged")
+    assert [(one.step, one.index, one.part) for one in bad.touches] == [("m", (1,), "checkpoint")]
+
+
+def test_records_of_checkpoints_that_are_damaged_or_swapped(bench: Bench) -> None:
+    saved(bench)
+    first, second = (key for key in bench.store.list("runs/") if "/c/" in key)
+    record = (bench.folder / second).read_bytes()
+    bench.change(first, lambda _: record)
+    bench.change(second, lambda data: data[:-5])
+    told = {bad.key: bad for bad in bench.verify().troubles}
+    assert told.keys() == {first, second}
+    assert told[first].message == f"`{first}` holds a record of another place"
+    assert [(one.step, one.index) for one in told[second].touches] == [("m", (1,))]
+
+
+def test_an_end_that_tells_another_status_than_its_records(bench: Bench) -> None:
+    end = bench.ledger.ended(bench.first.run)
+    assert end is not None
+    bench.change(keys.end(bench.first.run, 1), lambda _: pack(structs.replace(end, status="failed")))
+    (bad,) = bench.verify().troubles
+    assert bad.message == (
+        f"the records of run `{bench.first.run}` give succeeded with {end.digest},"
+        f" and when it ended it was failed with {end.digest}"
+    )
 
 
 def test_strays(bench: Bench) -> None:

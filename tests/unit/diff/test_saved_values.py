@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,17 @@ import pytest
 
 from pipeglot.client.diff import values
 from pipeglot.client.diff.files import pickled_class
-from pipeglot.client.diff.model import FileChange, FilesDiff, ItemsDiff, KindDiff, TextDiff, Tolerance, Uncompared
+from pipeglot.client.diff.model import (
+    ArrayDiff,
+    FileChange,
+    FilesDiff,
+    ItemsDiff,
+    KindDiff,
+    PlainDiff,
+    TextDiff,
+    Tolerance,
+    Uncompared,
+)
 from pipeglot.client.diff.values import Comparer
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.arguments import Gathered, Given, Saved
@@ -149,3 +161,68 @@ def test_a_store_that_is_not_trusted_is_read_as_well(artifacts: Artifacts, tmp_p
     found = Comparer(wary, wary, Tolerance()).refs(old, new)
     assert isinstance(found, Uncompared)
     assert found.what == "the bytes of a pickled `Thing` differ"
+
+
+OBJECTS = """
+import dataclasses, enum, numpy, typing
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+class Span(typing.NamedTuple):
+    low: int
+    high: int
+
+@dataclasses.dataclass
+class Made:
+    rate: float
+    colour: Colour
+    span: Span
+    weights: typing.Any = None
+    inner: typing.Any = None
+
+@dataclasses.dataclass
+class Other:
+    rate: float
+"""
+
+
+def test_objects_are_compared_by_field_where_their_classes_are_not(
+    artifacts: Artifacts, compare: Comparer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "classes_of_a_project.py").write_text(OBJECTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    made = importlib.import_module("classes_of_a_project")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    one = made.Made(0.5, made.Colour.RED, made.Span(1, 2), inner=[made.Other(1.0)])
+    other = made.Made(0.25, made.Colour.BLUE, made.Span(1, 3), inner=[made.Other(2.0)])
+    large = [made.Made(0.5, made.Colour.RED, made.Span(1, 2), np.arange(n) % 7) for n in (1000, 1001)]
+    same = made.Made(0.75, made.Colour.RED, made.Span(1, 2), np.arange(1000) % 7)
+    saved = {id(value): save(artifacts, value) for value in (one, other, *large, same, made.Other(1.0))}
+    refs = list(saved.values())
+    sys.modules.pop(made.__name__)
+    (tmp_path / "classes_of_a_project.py").unlink()
+    found = compare.refs(refs[0], refs[1])
+    assert isinstance(found, PlainDiff)
+    assert [(one.path, one.before, one.after) for one in found.changes] == [
+        ("rate", 0.5, 0.25),
+        ("colour", "red", "blue"),
+        ("span.high", 2, 3),
+        ("inner[0].rate", 1.0, 2.0),
+    ]
+    parts = compare.refs(refs[2], refs[3])
+    assert isinstance(parts, ItemsDiff)
+    assert (parts.of, [one.name for one in parts.items], type(parts.items[0].diff)) == (
+        "parts",
+        [".weights"],
+        ArrayDiff,
+    )
+    rest = compare.refs(refs[2], refs[4])
+    assert isinstance(rest, PlainDiff), "equal arrays are equal, though nothing can ask them"
+    assert [one.path for one in rest.changes] == ["rate"]
+    mixed = compare.refs(refs[3], refs[4])
+    assert isinstance(mixed, ItemsDiff)
+    assert [one.name for one in mixed.items] == [".weights", "all else"]
+    assert compare.refs(refs[0], refs[5]) == KindDiff(before="Made", after="Other")
+    assert isinstance(compare.refs(refs[0], refs[2]), PlainDiff), "what is apart in one of them only"

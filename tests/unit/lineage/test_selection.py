@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeglot.core.errors import NotFound
+from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.core.ir import Branch, Map, Not, Pipeline
 from pipeglot.core.lineage.plan import Plan, inner_steps
 from pipeglot.core.lineage.selection import direct_needs, downstream, only, upstream
@@ -90,6 +90,12 @@ def test_hooks_are_those_of_the_whole_pipeline() -> None:
     made = Pipeline(name="p", nodes=(step("a"), step("b")), on_success=(step("tell"),), on_failure=(step("cry"),))
     cut = only(made, {"a"})
     assert (cut.on_success, cut.on_failure) == ((), ())
+    for part in (upstream, downstream):
+        with pytest.raises(
+            UsageError, match="`tell` is a hook of pipeline `p`: it runs when all else is over"
+        ) as caught:
+            part(Plan(made), ["a", "tell"])
+        assert caught.value.hint == "its steps are: `a`, `b`"
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,13 @@ def test_words() -> None:
         ("latest/sub.train/output", ArtifactId("latest", "sub.train", (), "output")),
         ("r/train/12/auc", ArtifactId("r", "train", (12,), "auc")),
         ("r/sub.train/3.0/auc", ArtifactId("r", "sub.train", (3, 0), "auc")),
-        ("train-flights/best.model@latest", ArtifactName("train-flights", "best", "model")),
-        ("p/sub.train.model@latest", ArtifactName("p", "sub.train", "model")),
-        ("p/best.model:stage=prod", ArtifactName("p", "best", "model", ("stage", "prod"))),
-        ("p/best.model:stage=a=b: c/d", ArtifactName("p", "best", "model", ("stage", "a=b: c/d"))),
+        ("train-flights/best.model@latest", ArtifactName("train-flights", "best.model", "latest")),
+        ("p/sub.train.model@latest", ArtifactName("p", "sub.train.model", "latest")),
+        ("p/best@latest", ArtifactName("p", "best", "latest")),
+        ("p/best[3.0].model@latest", ArtifactName("p", "best[3.0].model", "latest")),
+        ("p/best.model@ab12", ArtifactName("p", "best.model", "ab12")),
+        ("p/best.model:stage=prod", ArtifactName("p", "best.model", tag=("stage", "prod"))),
+        ("p/best.model:our stage=a=b: c/d", ArtifactName("p", "best.model", tag=("our stage", "a=b: c/d"))),
     ],
 )
 def test_how_an_artifact_is_written(text: str, expected: object) -> None:
@@ -68,8 +71,8 @@ def test_how_an_artifact_is_written(text: str, expected: object) -> None:
     "text",
     [
         *("", "best", "run/best", "run/best/3/", "/best/model", "run//model", "run/best/x/model", "run/best/3.x/model"),
-        *("p/best@latest", "p/best.model", "p/best.model@newest", "p/best.model:stage", "p/best.model:=x"),
-        *("p/best.model:stage=", "a/b/c/d/e", "run/be st/model", "../../etc/passwd/x/y", "s3://bucket/key", "none"),
+        *("p/best", "p/best.model", "p/best.model@", "p/best.model:stage", "p/best.model:=x", "p/best@a/b"),
+        *("a/b/c/d/e", "run/be st/model", "../../etc/passwd/x/y", "s3://bucket/key", "none"),
     ],
 )
 def test_what_names_no_artifact(text: str) -> None:

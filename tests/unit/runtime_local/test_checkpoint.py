@@ -131,6 +131,14 @@ def test_a_resumed_run_goes_on_from_the_run_before(again: Again) -> None:
     assert again.found(again.at(OTHER, resumes=RUN)) == "new"
 
 
+def test_a_run_that_was_stopped_before_it_came_to_it_does_not_cost_the_state(again: Again) -> None:
+    again.save("old", again.at())
+    stopped = again.at(OTHER, resumes=RUN).start
+    again.bench.ledger.start(stopped)
+    assert again.bench.ledger.last_checkpoint(OTHER, "a", ()) == 0
+    assert again.found(again.at(THIRD, resumes=OTHER)) == "old"
+
+
 def test_a_state_of_other_code_or_inputs_is_not_put_back(again: Again) -> None:
     again.save("old", again.at())
     assert again.found(again.at(OTHER, resumes=RUN, key="other")) is None

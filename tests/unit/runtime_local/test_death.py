@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeglot.core.lineage.view import read_view
 from pipeglot.runtime_local import pool as pool_module
 from pipeglot.runtime_local.folders import remove_folders
+from pipeglot.runtime_local.listener import Silent
 from tests.unit.lineage.build import const, mapped, out
 from tests.unit.runtime_local.conftest import NONE, ROOT, Bench, work
 
@@ -46,6 +48,7 @@ def runner(bench: Bench, marks: Path) -> subprocess.Popen[bytes]:
     """A run in a process of its own, in the middle of a step that has a child process."""
     process = subprocess.Popen([sys.executable, "-c", DRIVER, str(bench.folder), str(marks)], cwd=ROOT)
     until((marks / "pid").exists)
+    until((marks / "began").exists)
     return process
 
 
@@ -147,3 +150,22 @@ def test_two_runs_at_once_on_one_store(bench: Bench, marks: Path) -> None:
 def test_work_folders_are_removed(bench: Bench) -> None:
     bench.run(work("makes_a_file", given={"text": "x"}), work("fail", returns=NONE))
     assert list((bench.folder / "work").iterdir()) == []
+
+
+class Breaks(Silent):
+    """Fails as whatever is ours may, once a step runs."""
+
+    def running(self, cell: Any, attempt: int) -> None:
+        raise RuntimeError("something of ours")
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_run_that_is_given_up_is_lost_though_its_process_lives(bench: Bench, inline: bool) -> None:
+    with pytest.raises(RuntimeError, match="something of ours"):
+        bench.run(work("one"), work("two", "one"), listener=Breaks(), inline=inline)
+    (run,) = bench.ledger.runs()
+    end = bench.ledger.ended(run)
+    assert end is not None
+    assert end.status == "lost"
+    assert bench.states(read_view(bench.ledger, bench.artifacts, run)) == {"one": "lost", "two": "lost"}
+    assert not list((bench.folder / "work").iterdir())

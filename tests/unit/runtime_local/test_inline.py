@@ -106,6 +106,32 @@ def test_a_clean_up_step_goes_on_after_the_first_signal(bench: Bench, marks: Pat
     assert bench.states(view) == {"who": "succeeded", "never": "cancelled"}
 
 
+def test_so_does_a_hook(bench: Bench, marks: Path) -> None:
+    view = bench.run(
+        work("one"),
+        on_success=(work("who", given={"folder": str(marks), "seconds": 0.6}), work("last", "one")),
+        inline=True,
+        max_parallel=1,
+        listener=Interrupts("who", signal.SIGINT),
+    )
+    assert (view.status, bench.states(view)) == (
+        "succeeded",
+        {"one": "succeeded", "who": "succeeded", "last": "succeeded"},
+    )
+
+
+def test_secrets_are_hidden_where_nobody_can_debug(
+    bench: Bench, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_PASSWORD", "correct-horse")
+    settings: dict[str, Any] = {"inline": True, "max_parallel": 1, "secrets": {"PASSWORD": "env:DB_PASSWORD"}}
+    view = bench.run(work("prints_its_secret", secrets=("PASSWORD",), returns=NONE), **settings)
+    assert view.status == "succeeded"
+    found = capfd.readouterr()
+    assert found.out.splitlines() == ["the password is ***", "and *** from a child"]
+    assert "correct-horse" not in found.out + found.err
+
+
 def test_leaving_the_debugger_cancels_and_does_not_try_again(bench: Bench) -> None:
     view = bench.run(work("quits_the_debugger", returns=NONE, retry=Retry(attempts=3)), inline=True, max_parallel=1)
     assert bench.states(view) == {"quits_the_debugger": "cancelled"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from msgspec import structs
 
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import AnyNode, Cache, CodeRef, Step
-from pipeglot.core.lineage.records import Origin, Verdict
+from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.lineage.records import Origin, Start, Verdict
 from pipeglot.core.lineage.view import RunView, read_run
+from pipeglot.runtime_local.listener import Silent
 from pipeglot.runtime_local.runner import Origins
 from tests.unit.lineage.build import const, item, mapped, out
 from tests.unit.runtime_local.conftest import NONE, Bench, work
@@ -174,3 +178,42 @@ def test_a_run_that_is_not_there(bench: Bench, token: Step) -> None:
     with pytest.raises(NotFound, match="has no run"):
         bench.run(token, origins=Origins(resumes="a" * 24))
     assert bench.ledger.runs() == []
+
+
+class Cancels(Silent):
+    """Cancels the run when it begins."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+
+    def begun(self, start: Start, plan: Plan) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_one_that_was_stopped_at_once_does_not_cost_what_the_one_before_it_had(
+    bench: Bench, marks: Path, token: Step
+) -> None:
+    first = bench.run(token, FAILS)
+    stopped = resume(bench, first, work("one", cache=NEVER), work("two", "one", cache=NEVER), listener=Cancels(bench))
+    assert stopped.status == "cancelled"
+    third = resume(bench, stopped, token, FAILS)
+    assert ran(marks) == 1
+    assert bench.step(third, "token").origin == Origin(run=first.run_id, step="token")
+    assert bench.step(third, "token").why == f"taken from run {first.run_id}, which this one resumes"
+
+
+def test_the_run_before_the_one_that_is_resumed_may_be_gone(bench: Bench, marks: Path, token: Step) -> None:
+    first = bench.run(token, FAILS)
+    second = resume(bench, first, work("one"), work("fails", "fail", returns=NONE))
+    (bench.folder / "store" / keys.start(first.run_id)).unlink()
+    third = resume(bench, second, token, work("fails", "fail", returns=NONE))
+    assert (ran(marks), bench.step(third, "token").cached) == (2, False)
+
+
+def test_hooks_run_in_every_run(bench: Bench, marks: Path) -> None:
+    told = work("told", "who", given={"folder": str(marks)})
+    fails = work("fails", "fail", returns=NONE)
+    old = bench.run(fails, on_failure=(told,))
+    new = resume(bench, old, fails, on_failure=(told,))
+    assert bench.states(old) == bench.states(new) == {"fails": "failed", "told": "succeeded"}
+    assert not bench.step(new, "told").cached

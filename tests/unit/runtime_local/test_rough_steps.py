@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
+import logging.handlers
 import os
 import signal
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.view import read_view
 from pipeglot.runtime_local.listener import Silent
 from tests.unit.lineage.build import item, mapped, out
+from tests.unit.runtime_local import work as work_module
 from tests.unit.runtime_local.conftest import NONE, Bench, work
 from tests.unit.runtime_local.test_death import _gone, until
 
@@ -119,6 +124,23 @@ def test_children_that_a_step_leaves_are_ended(bench: Bench, marks: Path) -> Non
     children = [int(mark.name) for mark in marks.iterdir()]
     assert len(children) == 2
     until(lambda: all(map(_gone, children)))
+
+
+def test_a_worker_does_at_its_end_only_what_its_steps_asked_for(bench: Bench, marks: Path) -> None:
+    ours = work_module.Kept()
+    by_exit = atexit.register(lambda: (marks / "the caller's atexit").touch())
+    by_weakref = weakref.finalize(ours, (marks / "the caller's finalize").touch)
+    handler = logging.handlers.MemoryHandler(9, target=logging.FileHandler(marks / "the caller's log", delay=True))
+    handler.emit(logging.makeLogRecord({"msg": "kept", "levelno": logging.INFO}))
+    try:
+        assert bench.run(work("ends_well", given={"folder": str(marks)}, returns=NONE)).status == "succeeded"
+    finally:
+        atexit.unregister(by_exit)
+        by_weakref.detach()
+        handler.setTarget(None)
+        handler.close()
+    assert sorted(path.name for path in marks.iterdir()) == ["atexit", "finalize", "log"]
+    assert (marks / "log").read_text() == "kept for the end\n"
 
 
 def test_a_signal_without_a_name(bench: Bench) -> None:

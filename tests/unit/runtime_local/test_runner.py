@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 
-from pipeglot.core.ir import Cache, Map, Output, Resources, Retry, Returns
+from pipeglot.core.ir import (
+    Branch,
+    Cache,
+    Condition,
+    IsIn,
+    IsNone,
+    ListOf,
+    Map,
+    Output,
+    Resources,
+    Retry,
+    Returns,
+    Truth,
+)
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Failure
 from pipeglot.runtime_local.listener import Silent
@@ -439,3 +452,26 @@ def test_cancelling_ends_what_runs_and_still_cleans_up(bench: Bench, marks: Path
     assert (marks / "tidied").read_text() == "True"
     assert not _runs(int((marks / "pid").read_text()))
     assert bench.run(work("one")).steps[0].cached
+
+
+def test_a_condition_looks_into_what_a_map_gave_and_into_a_written_list(bench: Bench) -> None:
+    """Both are lists of what is in the records."""
+    given = mapped("add", const([1, 2]), work("add", inputs={"x": item("add")}))
+    written = ListOf(items=(out("one"), const(7)))
+
+    def branch(number: int, when: Condition) -> Branch:
+        return Branch(id=f"b{number}", when=when, then=(work(f"then{number}", "one"),))
+
+    view = bench.run(
+        work("one"),
+        given,
+        branch(1, IsIn(value=const(2), among=out("add"))),
+        branch(2, IsIn(value=const(3), among=out("add"))),
+        branch(3, IsIn(value=const(1), among=written)),
+        branch(4, Truth(value=out("add"))),
+        branch(5, IsNone(value=out("add"))),
+    )
+    states = bench.states(view)
+    assert [states[f"then{number}"] for number in range(1, 6)] == [
+        *("succeeded", "skipped", "succeeded", "succeeded", "skipped"),
+    ]

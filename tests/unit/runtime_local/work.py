@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ctypes
 import hashlib
 import logging
+import logging.handlers
 import multiprocessing
 import os
 import shutil
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,6 +103,7 @@ def child_process(folder: str) -> None:
 
 def leaves_a_mark(folder: str) -> None:
     try:
+        Path(folder, "began").touch()
         time.sleep(600)
     finally:
         Path(folder, "finally").touch()
@@ -186,6 +190,11 @@ def context() -> list[object]:
 
 def tidy(folder: str) -> None:
     Path(folder, "tidied").write_text(str(current_run().failed))
+
+
+def prints_its_secret() -> None:
+    os.write(1, f"the password is {secret('PASSWORD')}\n".encode())
+    subprocess.run([sys.executable, "-c", f"print('and {secret('PASSWORD')} from a child')"], check=True)
 
 
 def says_then_hangs() -> None:
@@ -373,6 +382,22 @@ def counts(folder: str, until: int, kill_at: int = -1, leave: bool = False) -> l
                 if found == kill_at + 1:
                     raise ConnectionError("lost it")
         return [begun, found, c.restored, current_run().attempt]
+
+
+class Kept:
+    """Something to hang a finalizer on."""
+
+
+KEPT = Kept()
+
+
+def ends_well(folder: str) -> None:
+    """Registers what is to be done when its process ends, in all ways."""
+    atexit.register(Path(folder, "atexit").touch)
+    weakref.finalize(KEPT, Path(folder, "finalize").touch)
+    handler = logging.handlers.MemoryHandler(100, target=logging.FileHandler(Path(folder, "log")))
+    logging.getLogger("ends").addHandler(handler)
+    logging.getLogger("ends").warning("kept for the end")
 
 
 def odd_checkpoint(kind: str) -> None:

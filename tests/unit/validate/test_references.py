@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from pipeglot.core.ir import (
     AllOf,
     AnyOf,
@@ -18,6 +20,7 @@ from pipeglot.core.ir import (
     OneOf,
     OptionalType,
     Output,
+    OutputRef,
     Param,
     ParamRef,
     Retry,
@@ -234,6 +237,17 @@ def test_conditions() -> None:
     assert told(branch(step("a"), when=AllOf(terms=(Compare(op="==", left=one, right=null),)))) == [
         ("condition", "branch `b`: it compares with null", "ask `is_none`")
     ]
+    pair = Returns(form="tuple", outputs=(Output(name="left"), Output(name="right")))
+    two = structs.replace(step("two"), returns=pair)
+    for whole in (OutputRef(step="two"), ListOf(items=(one, OutputRef(step="two")))):
+        assert told(two, branch(step("a"), when=IsNone(value=whole))) == [
+            (
+                "condition",
+                "branch `b`: its condition looks at all outputs of `two` together",
+                "look at one of them: `two.left`, `two.right`",
+            )
+        ]
+    assert told(two, branch(step("a"), when=IsNone(value=OutputRef(step="two", output="left")))) == []
     assert told(branch(step("a"), when=IsIn(value=out("a"), among=ParamRef(name="xs")))) == [
         (
             "ref-step",

@@ -9,7 +9,7 @@ There is no migration: an index of another version is made anew, for the ledger 
 
 from __future__ import annotations
 
-VERSION = "1"
+VERSION = "2"
 
 TABLES = {
     "meta": "name TEXT PRIMARY KEY, value TEXT NOT NULL",

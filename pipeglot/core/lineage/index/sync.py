@@ -144,7 +144,7 @@ class _Sync:
         start = unpack(head, keys.start(run))
         if not isinstance(start, Start) or start.run != run:
             raise PipeglotError(f"`{keys.start(run)}` holds a record of another place")
-        state = RunState(self.ledger.ir(start.ir), start.params, self.artifacts)
+        state = RunState(self.ledger.ir(start.ir), start.params, self.artifacts, named=start.artifacts)
         state.apply_all(unpack_verdict(data, key, run) for key, data in records.items())
         rows = run_rows(start, end, state, records=len(records), open_as=open_status(start))
         return Found(rows, markers, {} if end else fresh)
