@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_fields, print_json, print_table
-from pipeglot.client.records import Artifact
+from pipeglot.client.naming import Artifact, find_artifact
 from pipeglot.client.text import SHORT_ID, cell_name, plural, size, when
 from pipeglot.client.views import ArtifactDetails, ArtifactValue, ArtifactView, Maker
 from pipeglot.core.lineage.keys import Cell
@@ -57,7 +57,7 @@ def do_list(args: argparse.Namespace) -> int:
 
 def do_show(args: argparse.Namespace) -> int:
     records = open_records(args)
-    artifact = records.artifact(args.id)
+    artifact = find_artifact(records, args.id)
     exists = records.artifacts.exists(artifact.ref)
     if args.json:
         known = _fields_of(artifact.found.start.run, artifact.cell, artifact.output, artifact.ref, artifact.verdict)
@@ -76,7 +76,7 @@ def do_get(args: argparse.Namespace) -> int:
     from pipeglot.core.sources import use_roots
 
     records = open_records(args)
-    artifact = records.artifact(args.id)
+    artifact = find_artifact(records, args.id)
     use_roots(records.workspace.roots, {})  # a pickle names the project's classes
     told = ArtifactValue(
         id=artifact_id(artifact.found.start.run, artifact.cell, artifact.output), codec=artifact.ref.codec

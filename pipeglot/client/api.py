@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from pipeglot.client.naming import find_artifact
 from pipeglot.client.outputs import Output
 from pipeglot.client.records import Records, open_records
 from pipeglot.client.run import Run
@@ -291,7 +292,7 @@ def get_artifact(artifact: str, *, stack: str | None = None, project: str | os.P
     The name is looked up now: what runs later does not change what it stands for. Raises `NotFound`.
     """
     records = _records(stack, project)
-    return Output(records, records.reference(artifact).id)
+    return Output(records, find_artifact(records, artifact).id)
 
 
 def _records(stack: str | None, project: str | os.PathLike[str] | None) -> Records:

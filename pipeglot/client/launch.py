@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 
 from pipeglot.client.checks import notes_or_refusal
 from pipeglot.client.leftovers import clear_leftovers, work_folder
+from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Records, open_stack_store
 from pipeglot.client.resume import carried
 from pipeglot.core.artifacts import Artifacts
@@ -246,7 +247,7 @@ def resolve_artifacts(
         try:
             ref = known.get(param.name)
             if ref is None:
-                artifact = records.reference(given[param.name])
+                artifact = find_artifact(records, given[param.name])
                 params[param.name], ref = artifact.id, artifact.ref
             found[param.name] = records.artifacts.outlined(ref, looks.get(param.name))
         except (NotFound, Corrupt) as error:

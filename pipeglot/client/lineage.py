@@ -10,6 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from pipeglot.client.indexed import Index
+from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Found, Records
 from pipeglot.core.errors import StoreError
 from pipeglot.core.lineage.index import queries
@@ -82,7 +83,7 @@ class DigestCheck(Struct, frozen=True, kw_only=True):
 
 def artifact_graph(index: Index, text: str, directions: Directions, depth: int | None) -> Graph:
     """The lineage of an artifact. Raises `NotFound`, and `StoreError` if its run cannot be read."""
-    artifact = index.records.reference(text)
+    artifact = find_artifact(index.records, text)
     run, (step, at) = artifact.found.start.run, artifact.cell
     place = (run, ARTIFACT, step, position_text(at), artifact.output)
 

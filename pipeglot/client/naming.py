@@ -1,4 +1,4 @@
-"""Names of artifacts: `PIPELINE/STEP.OUTPUT@latest`, and which run and which output such a name means.
+"""Artifacts by id and by name, `PIPELINE/STEP.OUTPUT@latest`: which run and which output is meant.
 
 The journal is walked from its end, with two small reads a run: a run that takes an artifact by name needs no index.
 """
@@ -13,12 +13,61 @@ from pipeglot.client.records import LATEST, Found, Records
 from pipeglot.core.artifact_refs import ArtifactName, parse_artifact
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import Step
-from pipeglot.core.lineage.keys import Index
-from pipeglot.core.lineage.records import Start
+from pipeglot.core.lineage.keys import Cell, Index
+from pipeglot.core.lineage.records import Ref, Start, Verdict
+from pipeglot.core.lineage.view import artifact_id, parse_artifact_id
 from pipeglot.core.suggest import did_you_mean, listed, meant
 
 _PATH = re.compile(r"([^\[\]]+?)(?:\[(\d{1,9}(?:\.\d{1,9})*)\])?(?:\.([^\[\]]+))?")
 _HINT = "a name is `PIPELINE/STEP.OUTPUT@latest`, or `…:TAG=VALUE`, or `…@RUN`; an id is `RUN/STEP/OUTPUT`"
+
+
+class Artifact(NamedTuple):
+    """An output of an execution."""
+
+    found: Found
+    cell: Cell
+    output: str
+    ref: Ref
+    verdict: Verdict
+
+    @property
+    def id(self) -> str:
+        """In full."""
+        return artifact_id(self.found.start.run, self.cell, self.output)
+
+
+def find_artifact(records: Records, text: str) -> Artifact:
+    """An artifact by its id, `RUN/STEP/OUTPUT`, or its name, `PIPELINE/STEP.OUTPUT@latest`. Raises `NotFound`."""
+    name = parse_name(text)
+    if name is None:
+        run, step, index, output = parse_artifact_id(text)
+        return _output(records, records.run(run), step, index, output, said=run)
+    found = run_of_name(records, name)
+    step, index, output = split_path(found, name)
+    return _output(records, found, step, index, output)
+
+
+def _output(records: Records, found: Found, step: str, index: Index, output: str, *, said: str = "") -> Artifact:
+    """`said` is how somebody called the run."""
+    run = found.start.run
+    items = [cell[1] for cell in found.state.entries if cell[0] == step and cell[1]]
+    if items and index not in items:
+        where = f"{said or run}/{step}"
+        first, last = (f"`{where}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
+        raise NotFound(f"step `{step}` is a map: say which item", hint=f"{first} is the first, {last} the last")
+    cell = records.cell(found, step, index)
+    entry = found.state.entries.get(cell)
+    verdict = entry.verdict if entry else None
+    if verdict is None or output not in verdict.observed.refs:
+        outputs = list(verdict.observed.refs) if verdict else []
+        status = entry.status if entry else "not done"
+        hint = f"its outputs are: {', '.join(outputs)}" if outputs else f"the step is {status}, and left none"
+        raise NotFound(f"step `{step}` has no output `{output}` in run `{run}`", hint=hint)
+    return Artifact(found, cell, output, verdict.observed.refs[output], verdict)
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
 
 
 def parse_name(text: str) -> ArtifactName | None:
@@ -159,6 +208,4 @@ def _all_paths(steps: dict[str, Step]) -> list[str]:
 
 
 def _id(start: Start, reading: _Reading, index: Index) -> str:
-    from pipeglot.core.lineage.view import artifact_id
-
     return artifact_id(start.run, (reading.step, index), reading.output)

@@ -12,11 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeglot.client.naming import Artifact, find_artifact
 from pipeglot.client.text import plural, size
 from pipeglot.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeglot.client.records import Artifact, Records
+    from pipeglot.client.records import Records
 
 _folders: dict[int, str] = {}
 """By process: a forked one must not remove the folder of the one that it comes from."""
@@ -32,7 +33,7 @@ class Output:
 
     @cached_property
     def _artifact(self) -> Artifact:
-        return self._records.artifact(self.id)
+        return find_artifact(self._records, self.id)
 
     @property
     def size(self) -> int:

@@ -11,9 +11,9 @@ from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.ledger import Ledger
-from pipeglot.core.lineage.records import End, Ref, Start, Verdict
+from pipeglot.core.lineage.records import End, Start, Verdict
 from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import RunView, artifact_id, open_status, parse_artifact_id, read_run, view
+from pipeglot.core.lineage.view import RunView, open_status, read_run, view
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
 from pipeglot.core.suggest import meant
@@ -142,54 +142,3 @@ class Records:
             verdict = self.ledger.verdict(run, step, index, slots[index])
             if verdict is not None:
                 yield index, verdict
-
-    # --- artifacts ----------------------------------------------------------------------------------------------------
-
-    def artifact(self, text: str) -> Artifact:
-        """The same as `reference`, which is what commands that take an ID go by."""
-        return self.reference(text)
-
-    def reference(self, text: str) -> Artifact:
-        """An artifact by its id, `RUN/STEP/OUTPUT`, or its name, `PIPELINE/STEP.OUTPUT@latest`. Raises `NotFound`."""
-        from pipeglot.client.naming import parse_name, run_of_name, split_path
-
-        name = parse_name(text)
-        if name is None:
-            run, step, index, output = parse_artifact_id(text)
-            return self._output(self.run(run), step, index, output, said=run)
-        found = run_of_name(self, name)
-        step, index, output = split_path(found, name)
-        return self._output(found, step, index, output)
-
-    def _output(self, found: Found, step: str, index: Index, output: str, *, said: str = "") -> Artifact:
-        """`said` is how somebody called the run."""
-        run = found.start.run
-        items = [cell[1] for cell in found.state.entries if cell[0] == step and cell[1]]
-        if items and index not in items:
-            where = f"{said or run}/{step}"
-            first, last = (f"`{where}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
-            raise NotFound(f"step `{step}` is a map: say which item", hint=f"{first} is the first, {last} the last")
-        cell = self.cell(found, step, index)
-        entry = found.state.entries.get(cell)
-        verdict = entry.verdict if entry else None
-        if verdict is None or output not in verdict.observed.refs:
-            outputs = list(verdict.observed.refs) if verdict else []
-            status = entry.status if entry else "not done"
-            hint = f"its outputs are: {', '.join(outputs)}" if outputs else f"the step is {status}, and left none"
-            raise NotFound(f"step `{step}` has no output `{output}` in run `{run}`", hint=hint)
-        return Artifact(found, cell, output, verdict.observed.refs[output], verdict)
-
-
-class Artifact(NamedTuple):
-    """An output of an execution."""
-
-    found: Found
-    cell: Cell
-    output: str
-    ref: Ref
-    verdict: Verdict
-
-    @property
-    def id(self) -> str:
-        """In full."""
-        return artifact_id(self.found.start.run, self.cell, self.output)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Records
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import Output, Returns
@@ -37,13 +38,13 @@ def records(tmp_path: Path) -> Records:
 
 
 def found(records: Records, text: str) -> tuple[str, str, tuple[int, ...], str]:
-    artifact = records.reference(text)
+    artifact = find_artifact(records, text)
     return artifact.found.start.run, *artifact.cell, artifact.output
 
 
 def refused(records: Records, text: str) -> tuple[str, str]:
     with pytest.raises(NotFound) as error:
-        records.reference(text)
+        find_artifact(records, text)
     return error.value.message, error.value.hint
 
 
