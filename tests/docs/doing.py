@@ -150,7 +150,7 @@ class Reader:
 
     def _lines(self, printed: str) -> list[str]:
         printed = re.sub(rf"(?:/private)?{re.escape(str(self.folder))}/work\d+", HOME, printed)
-        printed = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "laptop", printed)
+        printed = re.sub(rf"\bon {re.escape(socket.gethostname())}\b", "on laptop", printed)
         return printed.rstrip("\n").split("\n") if printed else []
 
     def _replace(self, command: Command, printed: list[str]) -> None:
