@@ -82,7 +82,7 @@ def test_no_wait_is_not_for_a_local_stack(flow: Project) -> None:
     refused = flow("run", "flow.py", "--no-wait", code=33)
     assert refused.err == (
         "error: `--no-wait`: stack `local` runs pipelines in this very process,"
-        " so there is nobody to go on without it\n"
+        " so there is nobody to go on without it  [no-wait]\n"
         "\nhint: let the shell do it: `nohup pipeglot run … &`; `pipeglot runs list` and `runs cancel` work as ever\n"
     )
 
