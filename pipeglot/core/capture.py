@@ -46,14 +46,24 @@ def captured(log: Path | None) -> Iterator[None]:
 def cleaned(redactor: Redactor) -> Iterator[None]:
     """What this process and its children print goes through `redactor` for a while, and then where it went before."""
     _flush()
-    groups = [(1, 2)] if os.path.sameopenfile(1, 2) else [(1,), (2,)]  # to one terminal: the order is kept
-    pumps = [_Pump(redactor, numbers) for numbers in groups]
+    numbers = [number for number in (1, 2) if _is_open(number)]
+    together = len(numbers) == 2 and os.path.sameopenfile(1, 2)  # one terminal, say: the order is kept
+    groups = [tuple(numbers)] if together else [(number,) for number in numbers]
+    pumps = [_Pump(redactor, group) for group in groups]
     try:
         yield
     finally:
         _flush()
         for pump in pumps:
             pump.end()
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:  # whoever started us has closed it
+        return False
+    return True
 
 
 class _Pump:

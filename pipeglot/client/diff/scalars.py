@@ -123,8 +123,18 @@ def _object_changes(path: str, before: Instance, after: Instance, tolerance: Tol
         if before != after:
             yield _change(path, before, after)
     else:
-        yield from _dict_changes(path, before.fields, after.fields, tolerance)
-        yield from _changes(_below(path, "…"), before.rest, after.rest, tolerance)
+        same = True
+        for change in _dict_changes(path, _attributes(before), _attributes(after), tolerance):
+            same = False
+            yield change
+        if same and before.rest and after.rest:  # a model that was given a default, and one that was not
+            yield from _changes(_below(path, "model_fields_set"), before.rest["set"], after.rest["set"], tolerance)
+
+
+def _attributes(found: Instance) -> dict[str, Any]:
+    """The fields, and of a model what it has beside them."""
+    rest = found.rest or {}
+    return {**found.fields, **(rest.get("extra") or {}), **(rest.get("private") or {})}
 
 
 def _kind(value: Any) -> str:

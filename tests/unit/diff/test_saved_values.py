@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 import pytest
 
 from pipeglot.client.diff import values
@@ -29,6 +30,12 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.arguments import Gathered, Given, Saved
 from pipeglot.core.lineage.records import Ref
 from pipeglot.core.store import open_store
+
+
+class Model(pydantic.BaseModel):
+    model_config = {"extra": "allow"}
+    a: int = 1
+    b: float = 2.0
 
 
 class Thing:
@@ -226,3 +233,18 @@ def test_objects_are_compared_by_field_where_their_classes_are_not(
     assert [one.name for one in mixed.items] == [".weights", "all else"]
     assert compare.refs(refs[0], refs[5]) == KindDiff(before="Made", after="Other")
     assert isinstance(compare.refs(refs[0], refs[2]), PlainDiff), "what is apart in one of them only"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "paths"),
+    [
+        (Model(a=1), Model(a=2), ["a"]),
+        (Model.model_validate({"more": [1, 2]}), Model.model_validate({"more": [1, 3]}), ["more[1]"]),
+        (Model(a=1), Model(a=1, b=2.0), ["model_fields_set", "model_fields_set[1]"]),
+        ({"m": [Model(b=1.0)]}, {"m": [Model(b=1.5)]}, ["m[0].b"]),
+    ],
+)
+def test_models(artifacts: Artifacts, compare: Comparer, old: Any, new: Any, paths: list[str]) -> None:
+    found = compare.refs(save(artifacts, old), save(artifacts, new))
+    assert isinstance(found, PlainDiff)
+    assert [change.path for change in found.changes] == paths
