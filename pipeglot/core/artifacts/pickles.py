@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipeglot.core.artifacts.spool import Spool
 
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
+_STREAMS = (io.TextIOWrapper, io.RawIOBase, io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
+_OPEN_FILE = "an open file is of the process that opened it"
 _ALIGNED = 64  # as NumPy and Arrow like it
 _MOST_APART = 64  # their places stand in the reference, which is to stay small
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -117,6 +119,8 @@ def _pickler() -> Any:
             return False
 
         def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, _STREAMS) and obj is not sys.stdout and obj is not sys.stderr:
+                raise pickle.PicklingError(_OPEN_FILE)  # cloudpickle would make a copy in memory of a text file
             module = obj.__name__ if isinstance(obj, types.ModuleType) else _home(obj).__module__
             if type(module) is str:
                 self.modules.add(module.partition(".")[0])

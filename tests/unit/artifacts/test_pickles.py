@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import io
 import sqlite3
 import subprocess
 import sys
@@ -199,6 +200,19 @@ class Odd:
 
     def __reduce__(self) -> NoReturn:
         raise self.error("odd")
+
+
+def test_open_files(artifacts: Artifacts, tmp_path: Path) -> None:
+    """Left to itself, cloudpickle makes a copy in memory of a text file. What a function may print to is no matter."""
+    path = tmp_path / "x.txt"
+    path.write_text("x")
+    with path.open() as text, path.open("rb") as binary, path.open("r+b", buffering=0) as raw:
+        for value in (text, {"a": [binary]}, Point(raw)):
+            with pytest.raises(ValueRefused, match="an open file is of the process that opened it"):
+                save(artifacts, value)
+    stream = sys.stderr
+    assert artifacts.load(save(artifacts, lambda: stream))() is sys.stderr  # type: ignore[operator]
+    assert artifacts.load(save(artifacts, io.StringIO("x"))).read() == "x"  # type: ignore[attr-defined]
 
 
 def test_other_reasons(artifacts: Artifacts) -> None:
