@@ -210,9 +210,9 @@ def test_open_files(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.Mo
         for value in (text, {"a": [binary]}, Point(raw)):
             with pytest.raises(ValueRefused, match="an open file is of the process that opened it"):
                 save(artifacts, value)
-    stream = io.TextIOWrapper(io.BytesIO())  # that of pytest is of a class of its own
-    monkeypatch.setattr(sys, "stderr", stream)
-    assert artifacts.load(save(artifacts, lambda: stream))() is stream  # type: ignore[operator]
+    with path.open("w") as stream:  # as a step has it; that of pytest is of a class of its own
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert artifacts.load(save(artifacts, lambda: stream))() is stream  # type: ignore[operator]
     assert artifacts.load(save(artifacts, io.StringIO("x"))).read() == "x"  # type: ignore[attr-defined]
 
 
