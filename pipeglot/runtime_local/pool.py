@@ -176,9 +176,14 @@ def _start_zygote(ours: socket.socket, theirs: socket.socket, *, fresh: bool) ->
         return pid
     import json
 
-    theirs.set_inheritable(True)
-    words = [_HOME, str(theirs.fileno()), json.dumps([os.path.abspath(path) for path in sys.path])]
-    return os.posix_spawn(sys.executable, [sys.executable, "-P", "-c", _PROGRAM, *words], os.environ)
+    given = 3 if theirs.fileno() != 3 else 4  # made inheritable here, it would go to what other threads start as well
+    words = [_HOME, str(given), json.dumps([os.path.abspath(path) for path in sys.path])]
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-P", "-c", _PROGRAM, *words],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), given)],
+    )
 
 
 _HOME = __file__.rpartition(f"{os.sep}pipeglot{os.sep}")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from tests.unit.runtime_local.conftest import NONE, ROOT, Bench, work
 
 DRIVER = """
 import signal
+import stat
 import sys
 from pathlib import Path
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup ignores it
@@ -119,6 +121,29 @@ def test_a_process_with_threads_starts_a_new_python_instead_of_forking(
     monkeypatch.setattr(pool_module, "_may_fork", lambda: False)
     view = bench.run(work("one"), work("add", inputs={"x": out("one")}))
     assert bench.value(view, "add") == 1
+
+
+def test_what_another_thread_starts_gets_no_socket_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep the socket open, and the end of the process at the other end would not be seen."""
+    seen: list[int] = []
+    spawn = os.posix_spawn
+
+    def meanwhile(*args: Any, **options: Any) -> int:
+        open_fds = [int(name) for name in os.listdir("/proc/self/fd")]
+        seen.extend(fd for fd in open_fds if fd > 2 and _is_socket(fd) and os.get_inheritable(fd))
+        return spawn(*args, **options)
+
+    monkeypatch.setattr(os, "posix_spawn", meanwhile)
+    before = {fd for fd in range(3, 64) if _is_socket(fd) and os.get_inheritable(fd)}
+    pool_module.Pool(fresh=True).close()
+    assert set(seen) <= before
+
+
+def _is_socket(fd: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False
 
 
 def test_workers_are_used_again(bench: Bench, marks: Path) -> None:
