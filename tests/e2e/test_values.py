@@ -10,6 +10,7 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
+from tests.docs.pages import blocks
 from tests.e2e.conftest import Project
 
 PAGE = Path(__file__).parents[2] / "docs" / "values.md"
@@ -136,9 +137,8 @@ def test_a_class_whose_fields_have_changed(flow: Project) -> None:
 
 
 def test_the_page_s_serializer(project: Project) -> None:
-    found = re.search("```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert found is not None
-    project.write("nets.py", found[1])
+    (block,) = (one for one in blocks(PAGE.read_text(encoding="utf-8")) if one.caption == "networks.py")
+    project.write("nets.py", "\n".join(block.lines))
     assert project("run", "nets.py", "--json").json["status"] == "succeeded"
     assert project("artifact", "get", "latest/total/output").json == 0.75
     assert re.search(r"train/output +acme.network v1", project("artifact", "list").out)
