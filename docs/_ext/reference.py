@@ -114,17 +114,20 @@ def list_arguments(made: Any, lines: list[str]) -> None:
 def _json(path: str) -> Iterator[str]:
     """A table for the type, and one for each record in it."""
     kind = type_of(path)
-    records = list(_records(kind, set()))
     if typing.get_origin(kind):
         yield from (f"{_sentence(_words(kind))}.", "")
-    for at, record in enumerate(records):
+    for at, record in enumerate(records(kind)):
         if at:
             yield from (f"### `{record.__name__}`", "")
         yield from (_about(record), "", *_table(record), "")
 
 
-def _records(kind: Any, seen: set[type[Struct]]) -> Iterator[type[Struct]]:
+def records(kind: Any) -> list[type[Struct]]:
     """The records in a type, outermost first, each once: some hold others of their own kind."""
+    return list(_records(kind, set()))
+
+
+def _records(kind: Any, seen: set[type[Struct]]) -> Iterator[type[Struct]]:
     if isinstance(kind, type) and issubclass(kind, Struct):
         if kind in seen:
             return
@@ -136,24 +139,27 @@ def _records(kind: Any, seen: set[type[Struct]]) -> Iterator[type[Struct]]:
         yield from _records(inner, seen)
 
 
-_TABLES = {
-    (True, True): ("| field | type | default | |", "|---|---|---|---|"),
-    (False, True): ("| field | type | |", "|---|---|---|"),
-    (False, False): ("| field | type |", "|---|---|"),
-}
-
-
 def _table(record: type[Struct], *, settings: bool = False) -> Iterator[str]:
     """Its fields: type, default, and what the docstring says of each."""
-    told = _told(record)
-    meanings = settings or any(told.get(field.name) for field in msgspec.structs.fields(record))
-    yield from _TABLES[settings, meanings]
+    told = meanings(record)
+    yield from (
+        ("| field | type | default | |", "|---|---|---|---|") if settings else ("| field | type | |", "|---|---|---|")
+    )
+    config = record.__struct_config__
+    if config.tag is not None and not settings:
+        yield f"| `{config.tag_field}` | `{config.tag}` | which record this is |"
     for field in msgspec.structs.fields(record):
         if settings and (field.name, record is Config) in (("name", False), ("origin", True)):  # not for users to say
             continue
+        optional = config.omit_defaults and not field.required and not settings
+        kind = _optional(field.type) if optional else _words(field.type)
         default = f" {_default(field)} |" if settings else ""
-        meaning = f" {_cell(told.get(field.name, ''))} |" if meanings else ""
-        yield f"| `{field.encode_name}` | {_cell(_words(field.type))} |{default}{meaning}"
+        yield f"| `{field.encode_name}` | {_cell(kind)} |{default} {_cell(told.get(field.name, ''))} |"
+
+
+def _optional(kind: Any) -> str:
+    """Of a field that is left out where it has its default: null is never written then."""
+    return f"{_words(kind).removesuffix(' or null')}, or left out"
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
@@ -173,7 +179,7 @@ def _about(record: type[Struct]) -> str:
 _FIELD = re.compile(r"^(\w+): ")
 
 
-def _told(record: type) -> dict[str, str]:
+def meanings(record: type) -> dict[str, str]:
     """What the docstrings of a record and its bases say of single fields: `name: meaning`, indented lines follow."""
     found: dict[str, str] = {}
     for base in reversed(record.__mro__):
@@ -201,13 +207,19 @@ def _words(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, Struct):
         return f"`{kind.__name__}`"
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_words(one) for one in inner if one is not msgspec.UnsetType)
+        *first, last = [_words(one) for one in inner if one is not msgspec.UnsetType]
+        return f"{', '.join(first)} or {last}" if first else last
     if origin is typing.Literal:
         return ", ".join(f"`{one}`" for one in inner)
     if origin in (list, tuple):
-        return f"list of {_words(inner[0])}"
+        return f"list of {_inner(inner[0])}"
     assert origin in (dict, Mapping), kind
-    return f"mapping of names to {_words(inner[1])}"
+    return f"mapping of names to {_inner(inner[1])}"
+
+
+def _inner(kind: Any) -> str:
+    """The same of what is in a list or a mapping."""
+    return f"({_words(kind)})" if typing.get_origin(kind) in (typing.Union, types.UnionType) else _words(kind)
 
 
 # --- pipeglot.yaml ----------------------------------------------------------------------------------------------------
@@ -223,7 +235,7 @@ def config_page() -> str:
 
 def _options() -> Iterator[str]:
     """What `@step` takes."""
-    told = _told(Options)
+    told = meanings(Options)
     yield from ("| option | |", "|---|---|")
     for name in OPTIONS:
         yield f"| `{name}` | {_cell(told[name])} |"

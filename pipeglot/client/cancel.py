@@ -23,9 +23,12 @@ LOOK_AGAIN = 0.2
 class Cancellation(Struct, frozen=True, kw_only=True):
     """What became of a wish to stop a run.
 
+    run_id: its id.
+    pipeline: the pipeline's name.
     outcome: `over`: it had ended before. `stopped`: it has ended since. `closed`: its process was gone, so its open
-    steps were recorded as lost or cancelled. `asked`: the request is recorded, and it has not ended yet.
-    status: the run's. host: the machine that the run was started on.
+        steps were recorded as lost or cancelled. `asked`: the request is recorded, and it has not ended yet.
+    status: the run's, now.
+    host: the machine that the run was started on.
     """
 
     run_id: str

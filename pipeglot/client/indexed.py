@@ -85,7 +85,14 @@ class Index:
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
-    """What a new index holds, and where it is; None: in memory only."""
+    """What a new index holds, and where it is.
+
+    path: the file; null if there is none, as for a store without a run.
+    runs: how many runs.
+    cells: how many executions of steps, with those that were skipped.
+    artifacts: how many outputs of executions.
+    edges: how many edges the graph of lineage has.
+    """
 
     path: str | None
     runs: int

@@ -26,10 +26,24 @@ Directions = tuple[Literal["up", "down"], ...]
 
 
 class GraphNode(Struct, frozen=True, kw_only=True):
-    """One node. `kind` is `step` (an execution), `artifact`, `list` (all items of an output in a map), or `param`.
+    """One node: an execution, a value, or a parameter.
 
-    `known` is false where the run is not in the store any more: then there is only its name. `origin` is the run that
-    computed what an execution took from the cache.
+    id: what edges name it by; of an artifact, as `artifact get` takes it.
+    kind: `step` (an execution), `artifact`, `list` (all items of an output in a map) or `param`.
+    run_id: the run that it belongs to.
+    pipeline: that run's pipeline.
+    known: false if that run is not in the store (any more): then nothing is told but what it is called.
+    step: the step that it is an execution or output of; empty for a parameter.
+    index: the position in each enclosing map; empty outside maps. Of a list, only in the maps around that map.
+    name: of the output or parameter; empty for an execution, and for a list of all outputs.
+    status: of an execution, `succeeded`, `failed`, `skipped`, `cancelled` or `lost`; null for others.
+    origin: the run that computed what an execution took from the cache; null if it computed that itself.
+    value: of an artifact, the hash of its logical value: its identity in lineage; null for others.
+    size: of an artifact, the bytes that are stored; null for others.
+    codec: of an artifact, how it is stored, as `json/1`; null for others.
+    opaque: whether it is an artifact without a canonical form (a pickle).
+    length: of an artifact that is a list, the number of its items; null for others.
+    given: of a parameter, its value; null for others.
     """
 
     id: str
@@ -51,8 +65,14 @@ class GraphNode(Struct, frozen=True, kw_only=True):
 
 
 class GraphEdge(Struct, frozen=True, kw_only=True):
-    """`source` came first. `kind`: `input`, `output`, `item` (of a list), `reused` (from the cache, or from a resumed
-    run), `given` (as an artifact parameter). `name` is the argument's, of an input."""
+    """Something that came of something else.
+
+    source: the id of the node that was there first.
+    target: the id of the node that came of it.
+    kind: `input`, `output`, `item` (of a list), `reused` (from the cache, or from a resumed run) or `given` (as an
+        artifact parameter).
+    name: of an input, the argument's name; empty for others.
+    """
 
     source: str
     target: str
@@ -61,7 +81,16 @@ class GraphEdge(Struct, frozen=True, kw_only=True):
 
 
 class Graph(Struct, frozen=True, kw_only=True):
-    """The lineage of `of`: a run, or an artifact. `truncated`: there is more, farther away."""
+    """The lineage of a run or an artifact.
+
+    of: the full id of the run or artifact.
+    kind: which of the two it is.
+    directions: which ways were followed: `up` to what it came from, `down` to what was made of it. Of a run, none
+        of them means the run alone.
+    nodes: sorted by run, step and index.
+    edges: those between these nodes, sorted by target.
+    truncated: whether farther nodes were left out, as there are more than 50,000.
+    """
 
     of: str
     kind: Literal["run", "artifact"]
@@ -72,7 +101,14 @@ class Graph(Struct, frozen=True, kw_only=True):
 
 
 class DigestCheck(Struct, frozen=True, kw_only=True):
-    """The lineage digest of a run, derived from its records now, and what was recorded when it ended."""
+    """The lineage digest of a run, derived from its records now, and what was recorded when it ended.
+
+    run_id: its id.
+    status: `running`, `succeeded`, `failed`, `cancelled` or `lost`.
+    lineage_digest: what the records give now; null while the run goes on, and if it was cancelled or lost.
+    recorded: what was recorded at its end; null if there was none.
+    verified: whether its end is on record, with this digest.
+    """
 
     run_id: str
     status: str

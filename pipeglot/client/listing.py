@@ -23,9 +23,22 @@ STATUSES = ("running", "succeeded", "failed", "cancelled", "lost")
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
-    """A run, without its steps. `pipeline_tags` are those of the pipeline, `tags` those that the run was given.
+    """A run, without its steps.
 
-    `metrics` has, by step and name, all values that were logged, in the order of the items of a map.
+    run_id: its id.
+    pipeline: the pipeline's name.
+    stack: where it ran, as `pipeglot.yaml` names it.
+    backend: what the stack's backend is.
+    status: `running`, `succeeded`, `failed`, `cancelled` or `lost`.
+    created: when it began: UTC, in ISO 8601.
+    finished: when it ended: UTC, in ISO 8601; null if its end is not on record.
+    seconds: from its beginning to its end; null if its end is not on record.
+    lineage_digest: hash of the portable part of its record; null as `finished`, and if it was cancelled or lost.
+    resumes: the id of the run that it goes on from; null if it began anew.
+    params: the resolved parameters.
+    tags: those that the run was given, by `--tag KEY=VALUE`.
+    pipeline_tags: those of the pipeline itself.
+    metrics: by step and name, all values that `log_metrics` recorded, in the order of the items of a map.
     """
 
     run_id: str

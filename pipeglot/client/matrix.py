@@ -14,14 +14,24 @@ BACKENDS: Mapping[str, Capabilities] = {"local": CAPABILITIES}
 
 
 class Cell(Struct, frozen=True, kw_only=True):
-    """A backend's word on a feature: `native`, `emulated`, `advisory`, `not yet` or `never`; `note` says why."""
+    """A backend's word on a feature.
+
+    level: `native`: it does that itself. `emulated`: pipeglot does it around each step. `advisory`: it is recorded, and
+        told in a note. `not yet` and `never`: it is refused.
+    note: why; empty if there is nothing to say.
+    """
 
     level: str
     note: str = ""
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """A feature. `request` tells one that a backend may take as advice; all others it honours or refuses."""
+    """A feature, and what each backend says to it.
+
+    feature: its name, as in messages.
+    request: whether a backend may take it as advice; all others it honours or refuses.
+    backends: each one's word, by its name.
+    """
 
     feature: str
     request: bool

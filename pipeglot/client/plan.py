@@ -34,11 +34,17 @@ State = Literal["cached", "run", "open", "skipped", "failed"]
 
 
 class PlannedStep(Struct, frozen=True, kw_only=True):
-    """An execution, or a step whose executions are not known yet (then `index` is null).
+    """An execution, or a step whose executions are not known yet.
 
+    id: the step's name.
+    index: the position in each enclosing map, empty outside maps; null if the executions are not known yet.
     state: `cached`: its results would be taken from `origin`. `run`: it would run. `open`: it depends on the steps in
-    `waits_for`, or if it is a hook, on what becomes of the run. `skipped`: in an arm that is not taken, or a hook for
-    the other outcome. `failed`: its condition, or the list of its map, is no good. hook: for which outcome it runs.
+        `waits_for`, or if it is a hook, on what becomes of the run. `skipped`: in an arm that is not taken, or a hook
+        for the other outcome. `failed`: its condition, or the list of its map, is no good.
+    why: why that is so, in words.
+    origin: the execution whose results would be taken; null if it is not `cached`.
+    waits_for: the steps without a result so far that it, or the map or branch around it, needs.
+    hook: for which outcome of the run it runs; null if it is no hook.
     """
 
     id: str
@@ -51,7 +57,13 @@ class PlannedStep(Struct, frozen=True, kw_only=True):
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
-    """What a run with these parameters would do, in the order of the pipeline."""
+    """What a run with these parameters would do.
+
+    pipeline: the pipeline's name.
+    stack: where it would run, as `pipeglot.yaml` names it.
+    params: the resolved parameters.
+    steps: in the order of the pipeline, hooks included.
+    """
 
     pipeline: str
     stack: str

@@ -49,7 +49,18 @@ _BAD = frozenset({"failed", "cancelled", "lost"})
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
-    """What the ledger says of the execution. Of a cached one, `python` and `packages` are of who computed it."""
+    """What the ledger says of the execution.
+
+    Of a cached one, all but `status` is of the execution that computed it, if that one's run is still there.
+
+    status: `succeeded`, `failed`, `cancelled` or `lost`; `not finished` if nothing is on record yet.
+    attempt: the last one, or the next if it is not finished; 0 if it was cancelled before it ran.
+    started: when that began: UTC, in ISO 8601; empty if it never did.
+    host: the machine that it ran on; empty if that is not known.
+    python: the version of Python; empty if that is not known.
+    packages: those that the project's code uses, by version.
+    failure: why it failed; null if it did not.
+    """
 
     status: str
     attempt: int
@@ -61,9 +72,24 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
-    """What `replay --json` prints: what is not as it was, and what came of it.
+    """An execution that was run again: what is not as it was, and what came of it.
 
-    `outputs` are those that differ from the recorded ones. `same_failure` is None unless both failed.
+    Where differences are told, the first run is the recorded one, and the second is this.
+
+    run_id: of the recorded run.
+    step: the step's name.
+    index: the position in each enclosing map; empty outside maps.
+    recorded: how it was then.
+    environment: Python and packages whose version is another one here.
+    code: what of the step's code is another one in this checkout; null if it is the same.
+    status: `succeeded` or `failed`, now.
+    seconds: those of the step's function, now.
+    metrics: what `log_metrics` was given, now.
+    failure: why it failed now; null if it did not.
+    same_failure: whether what was raised is the same; null unless both failed.
+    compared: the outputs that there are of both, and that were compared.
+    outputs: those of them that differ.
+    files: the folder with the files among its inputs; null if it takes none.
     """
 
     run_id: str

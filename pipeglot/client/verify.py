@@ -30,9 +30,13 @@ Progress = Callable[["Counts"], None]
 
 
 class Touched(Struct, frozen=True, order=True):
-    """An execution (or where `step` is empty a run) that needs an object.
+    """An execution or a run that needs an object.
 
-    `part`: the output, `log`, `checkpoint` or `cache`; of a run, the parameter that names an artifact.
+    run_id: of the run.
+    step: the step's name; empty if it is the run itself.
+    index: the position in each enclosing map; empty outside maps.
+    part: the output, `log`, `checkpoint` or `cache`; of a run, the parameter that names an artifact; empty if it is the
+        record of it.
     """
 
     run_id: str
@@ -42,7 +46,15 @@ class Touched(Struct, frozen=True, order=True):
 
 
 class Trouble(Struct, kw_only=True):
-    """An object that is not what it should be. `newer`: this pipeglot cannot read it; `stray`: none of ours."""
+    """An object that is not what it should be.
+
+    key: where it lies in the store.
+    kind: `damaged`: not what its name or other records say. `missing`: needed, and gone. `newer`: written by a later
+        pipeglot than this one. `stray`: none of ours.
+    message: what is wrong with it.
+    touched: how many executions and runs need it.
+    touches: the first 100 of those.
+    """
 
     key: str
     kind: Kind
@@ -52,7 +64,13 @@ class Trouble(Struct, kw_only=True):
 
 
 class Counts(Struct, kw_only=True):
-    """How much was looked at."""
+    """How much was looked at.
+
+    runs: how many runs.
+    records: how many records of runs, pipelines and entries of the cache.
+    blobs: how many of the blobs that records refer to, each once; small values stand in the records themselves.
+    bytes: the sizes of those blobs together, as the records tell them.
+    """
 
     runs: int = 0
     records: int = 0
@@ -61,7 +79,15 @@ class Counts(Struct, kw_only=True):
 
 
 class Verified(Struct, kw_only=True):
-    """What `store verify --json` prints. `orphans` are blobs that no record refers to: of no harm, only of no use."""
+    """The state of a store.
+
+    store: its address.
+    quick: whether of blobs only the sizes were looked at, for `--quick`.
+    counts: how much was looked at.
+    orphans: how many blobs no record refers to: of no harm, only of no use.
+    orphan_bytes: their size together.
+    troubles: all that is damaged, missing or cannot be read, sorted by key.
+    """
 
     store: str
     quick: bool

@@ -21,10 +21,14 @@ class Terminated(BaseException):
 class RunContext(Struct, frozen=True, kw_only=True):
     """The execution of a step, as `current_run()` tells it.
 
+    run_id: the run's id.
+    pipeline: the pipeline's name.
+    step: the step's name.
     index: the position in each enclosing map; `()` outside maps.
     attempt: counted from 1.
     params: the resolved parameters of the pipeline; of one that names an artifact, the artifact's id.
     logical_date: the planned time of a scheduled run; else when the run was made.
+    backend: what runs it, as `local`.
     failed: for a clean-up step or a hook: whether a step of the run has failed, or was cancelled, so far.
     """
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
+from typing import Any
 
+import msgspec
 import pytest
 
 import pipeglot
-from pipeglot.cli.schemas import ERROR, SCHEMAS, VARIANTS, schema_of
+from pipeglot.cli.schemas import ERROR, SCHEMAS, VARIANTS, schema_of, type_of
 from pipeglot.core.authoring.options import OPTIONS, Options
+from pipeglot.core.context import RunContext
 from pipeglot.stacks.models import BACKENDS, Stack
 from tests.docs.codes import PACKAGE
 from tests.docs.pages import DOCS, blocks
@@ -69,3 +73,64 @@ def test_every_record_says_what_it_is(path: str) -> None:
     records = [one for one in schema.get("$defs", {}).values() if "properties" in one]
     assert records
     assert all(one.get("description") for one in records)
+
+
+def generator() -> Any:
+    """The extension of Sphinx that writes the reference; it lies beside the pages, in no package."""
+    spec = importlib.util.spec_from_file_location("reference", DOCS / "_ext/reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", [*SCHEMAS.values(), *VARIANTS.values(), ERROR])
+def test_every_field_of_every_record_has_a_meaning(path: str) -> None:
+    reference = generator()
+    records = reference.records(type_of(path))
+    assert records or path == SCHEMAS["stack schema"]
+    for record in [*records, RunContext]:
+        fields = [field.name for field in msgspec.structs.fields(record)]
+        told = reference.meanings(record)
+        assert [f"{record.__name__}.{name}" for name in fields if not told.get(name, "").strip()] == []
+
+
+def test_a_line_without_a_field_is_no_meaning() -> None:
+    reference = generator()
+
+    class Record(msgspec.Struct):
+        """A record.
+
+        one: the first of
+            two lines.
+        other: no field is called so.
+        """
+
+        one: int
+        two: int = 0
+
+    assert reference.meanings(Record) == {"one": "the first of two lines."}
+
+
+def test_a_table_has_tags_and_what_may_be_left_out() -> None:
+    class Leaf(msgspec.Struct, tag_field="kind", tag="leaf", omit_defaults=True):
+        """A record.
+
+        size: how | large.
+        note: why.
+        items: which.
+        """
+
+        size: int
+        note: str | None = None
+        items: list[int | None] = []
+
+    assert list(generator()._table(Leaf)) == [
+        "| field | type | |",
+        "|---|---|---|",
+        "| `kind` | `leaf` | which record this is |",
+        "| `size` | int | how \\| large. |",
+        "| `note` | text, or left out | why. |",
+        "| `items` | list of (int or null), or left out | which. |",
+    ]

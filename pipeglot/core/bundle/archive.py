@@ -23,7 +23,12 @@ _SHOWN = 5
 
 
 class BundleFile(Struct, frozen=True, kw_only=True):
-    """A file of the archive; `sha256` is of its content."""
+    """A file of the archive.
+
+    path: from the project's root.
+    size: of its content, in bytes.
+    sha256: of its content, in hex.
+    """
 
     path: str
     size: int
@@ -31,14 +36,25 @@ class BundleFile(Struct, frozen=True, kw_only=True):
 
 
 class Stays(Struct, frozen=True, kw_only=True):
-    """A file that does not travel, and why."""
+    """A file that does not travel.
+
+    path: from the project's root.
+    why: what keeps it here, in words.
+    """
 
     path: str
     why: str
 
 
 class BundleView(Struct, frozen=True, kw_only=True):
-    """What `bundle --json` prints. `digest` is the sha256 of the archive, `size` its bytes."""
+    """The archive of a project's code.
+
+    digest: `sha256:` and the hash of the archive; equal for equal files.
+    size: of the archive, in bytes.
+    files: what is in it, sorted by path.
+    left_out: what was found and stays, sorted by path.
+    out: the file that `--out` wrote it to; null without.
+    """
 
     digest: str
     size: int

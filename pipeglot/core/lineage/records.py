@@ -29,9 +29,9 @@ class Outline(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Each part is in item order, and is there only if a pipeline asks for it (see `Look`).
 
-    lengths: how many items each item has; None for one that is no list.
-    values: the tagged JSON of each plain and small item, wrapped in a list of one; None for others.
-    items: the outline of each item; None for one that is no list.
+    lengths: how many items each item has; null for one that is no list.
+    values: the tagged JSON of each plain and small item, wrapped in a list of one; null for others.
+    items: the outline of each item; null for one that is no list.
     """
 
     lengths: list[int | None] | None = None
@@ -51,6 +51,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     inline: small bytes: of codec `json/1` the JSON itself, of others base64 text.
     length: how many items a list or tuple has, so that a map can expand without reading it.
     outline: of a stored list, what the shape of this run depends on in its items.
+    opaque: whether it has no canonical form.
     needs: of an opaque value, the distributions (and `python`) it was made with, by version.
     meta: what the codec must know beside the bytes, such as a file's suffix.
     """
@@ -115,7 +116,12 @@ class Start(Record, frozen=True, kw_only=True, tag="start"):
 
 
 class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The execution that computed a result which others reuse."""
+    """The execution that computed a result which others reuse.
+
+    run: the id of its run.
+    step: the step's name.
+    index: the position in each enclosing map; empty outside maps.
+    """
 
     run: str
     step: str
@@ -125,9 +131,14 @@ class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why an attempt failed.
 
-    `cause` tells whose fault it is: the user's function raised; it ran out of time; its process died; or something of
-    ours (an input that cannot be read, an output that cannot be stored) went wrong; a branch's condition has no answer,
-    or a map no list to step through. `traceback` begins at the user's code.
+    cause: what went wrong. `raised`: the user's function raised. `timeout`: it ran too long. `died`: its process ended.
+        `import`: its code cannot be imported. `input`: one cannot be read. `output`: one cannot be stored.
+        `condition`: a branch's has no answer. `map`: it has no list to step through.
+    type: the exception's class, without its module; `StepTimeout` and `WorkerDied` are ours.
+    message: what it says; cut in the middle if it is very long.
+    traceback: as Python prints it, from the user's code on; empty if pipeglot itself tells what is wrong.
+    hint: the way out; empty if there is none to name.
+    permanent: whether to try again is of no use, so that there is no retry.
     """
 
     cause: Literal["raised", "timeout", "died", "input", "output", "import", "condition", "map"]

@@ -33,12 +33,12 @@ class StepView(Struct, frozen=True, kw_only=True):
     seconds: those of the step's function, in the last attempt.
     outputs: artifact ids by name; the only output of a step is named `output`.
     metrics: what `log_metrics` recorded.
-    error: why it failed.
-    origin: the execution whose results were taken.
+    error: why it failed; null if it did not.
+    origin: the execution whose results were taken; null if none were.
     opaque: the outputs that are pickles.
-    log: a reference to what it printed, for `runs logs`.
-    why: why the cache had nothing to offer.
-    hook: for which outcome of the run it runs, if it is a hook; what becomes of one changes nothing of the run.
+    log: a reference to what it printed, for `runs logs`; null if that is nothing.
+    why: why the cache had nothing to offer, or the resumed run that the results were taken from; empty if neither.
+    hook: for which outcome of the run it runs, null if it is no hook; what becomes of one changes nothing of the run.
     """
 
     id: str
@@ -65,9 +65,11 @@ class RunView(Struct, frozen=True, kw_only=True):
     stack: where it ran, as `pipeglot.yaml` names it.
     backend: what the stack's backend is.
     status: `running`, `succeeded`, `failed`, `cancelled` or `lost`.
-    lineage_digest: hash of the portable part of its record; null while it goes on.
+    lineage_digest: hash of the portable part of its record; null while it goes on, and if it was cancelled or lost.
     created: when it began: UTC, in ISO 8601.
     params: the resolved parameters.
+    tags: those that the run was given, by `--tag KEY=VALUE`.
+    resumes: the id of the run that it goes on from; null if it began anew.
     steps: one for each execution, and one for each skipped step.
     """
 
