@@ -121,6 +121,7 @@ class _Verify:
         self.blobs = Blobs(store)
         self.counts = Counts()
         self.troubles: dict[str, Trouble] = {}
+        self._touched: dict[str, set[Touched]] = {}
         self.seen: set[bytes] = set()
         """The blobs that were looked at, as the digest of their keys."""
         self.irs: dict[str, PipeglotError | None] = {}
@@ -309,11 +310,12 @@ class _Verify:
 
     def _trouble(self, key: str, kind: Kind, message: str, *by: Touched) -> None:
         found = self.troubles.setdefault(key, Trouble(key=key, kind=kind, message=message, touches=[]))
+        known = self._touched.setdefault(key, set())
         for one in by:
-            if one not in found.touches:
-                found.touched += 1
-                if len(found.touches) < MOST_TOUCHED:
-                    found.touches.append(one)
+            if one not in known and len(found.touches) < MOST_TOUCHED:
+                found.touches.append(one)
+            known.add(one)
+        found.touched = len(known)
 
 
 def _uses(record: object) -> Iterator[_Use]:

@@ -102,6 +102,18 @@ def test_a_part_of_a_list_that_is_gone(bench: Bench) -> None:
     assert (gone.key, gone.touches) == (parts[-1], [Touched(run.run, "a", (), "output")])
 
 
+def test_what_is_touched_is_counted_once_each_and_named_up_to_a_limit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeglot.client.verify.MOST_TOUCHED", 1)
+    run, ref = bench.first.run, bench.first.ref(("m", (1,)))
+    origin, refs = Origin(run=run, step="m", index=(1,)), {"one": ref, "other": ref}
+    bench.ledger.remember(CacheEntry(run=run, key="a" * 64, origin=origin, computed="2026-01-01", refs=refs))
+    bench.change(bench.blob("m", (1,)), flip)
+    (bad,) = bench.verify().troubles
+    assert (len(bad.touches), bad.touched) == (1, 3)  # two runs, and the cache
+
+
 def test_a_list_of_parts_that_is_damaged(bench: Bench) -> None:
     """Its parts cannot be told any more; the list itself is told once."""
     ref = Artifacts(bench.store).save([numpy.full(1000, i) for i in range(50)], name="list", opaque_id=str)
