@@ -36,8 +36,9 @@ def resume(args: argparse.Namespace) -> int:
         resumes=found.start,
     )
     print(_told(found), file=sys.stderr)
-    again = ["runs", "resume", "latest", *([args.target] if args.target else [])]
-    return run_target(target, request, Commands(args, target.workspace, again), json=args.json)
+    more = [args.target] if args.target else []
+    onward = Commands(args, target.workspace, lambda run: ["runs", "resume", run, *more])
+    return run_target(target, request, onward, json=args.json)
 
 
 def _stack(records: Records, found: Found) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -133,15 +133,18 @@ def parse_tags(given: list[str]) -> dict[str, str]:
 class Commands:
     """The command lines to go on with, as they are to be typed here."""
 
-    def __init__(self, args: argparse.Namespace, workspace: Workspace, again: list[str] | None = None) -> None:
-        self._again = ["pipeglot", *(_run_again(args) if again is None else again)]
+    def __init__(
+        self, args: argparse.Namespace, workspace: Workspace, again: Callable[[str], list[str]] | None = None
+    ) -> None:
+        """`again` makes the words of a command of a run's id; without one it is `run`, as it was typed."""
+        self._again = again or (lambda _: _run_again(args))
         self._project = ["-C", args.folder] if args.folder is not None else []
         self._stack = ["--stack", args.stack] if args.stack is not None else []
         here = args.folder is None and workspace_at(Path.cwd()).root.samefile(workspace.root)
         self._elsewhere = self._project if here or args.folder is not None else ["-C", os.path.relpath(workspace.root)]
 
-    def again(self) -> str:
-        return _quoted([*self._again, *self._project, *self._stack])
+    def again(self, run: str) -> str:
+        return _quoted(["pipeglot", *self._again(run), *self._project, *self._stack])
 
     def logs(self, run: str, step: str, index: Index) -> str:
         return _quoted(["pipeglot", "runs", "logs", run, step, *_at(index), *self._elsewhere, *self._stack])

@@ -299,11 +299,19 @@ def _copy_raw(path: Path) -> None:
 
 def _print_nothing(found: Found, cells: list[Cell], step: str | None) -> None:
     verdicts = [entry.verdict for cell in cells if (entry := found.state.entries.get(cell)) and entry.verdict]
-    origin = next((verdict.observed.cached for verdict in verdicts if verdict.observed.cached), None)
+    origins = [verdict.observed.cached for verdict in verdicts if verdict.observed.cached]
     what = f"step `{step}`" if step else "this run"
-    if origin is None:
+    unfinished = {one.status for one in found.view.steps if step in (None, one.id)} & {"running", "lost", "pending"}
+    if origins and len(origins) == len(verdicts):
+        origin = origins[0]
+        words = ["pipeglot", "runs", "logs", origin.run[:SHORT_ID], origin.step]
+        words += ["--index", ".".join(map(str, origin.index))] if origin.index else []
+        print(f"{what} came from the cache; what it printed when it ran: `{' '.join(words)}`", file=sys.stderr)
+    elif "lost" in unfinished:
+        print(f"{what} was lost, and with it what it had printed: logs are kept when a step ends", file=sys.stderr)
+    elif unfinished:
+        print(f"{what} has not ended: what a step prints is kept when it ends", file=sys.stderr)
+    elif found.start.asked is not None and found.start.asked.inline:
+        print(f"{what} ran with `--inline`: what steps print is shown then, and not kept", file=sys.stderr)
+    else:
         print(f"{what} printed nothing ({plural(len(cells), 'execution')})", file=sys.stderr)
-        return
-    words = ["pipeglot", "runs", "logs", origin.run[:SHORT_ID], origin.step]
-    words += ["--index", ".".join(map(str, origin.index))] if origin.index else []
-    print(f"{what} came from the cache; what it printed when it ran: `{' '.join(words)}`", file=sys.stderr)

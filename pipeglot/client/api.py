@@ -196,14 +196,8 @@ def _load(pipeline: Pipeline[..., Any]) -> _Code:
         )
     target = locate(f"{file}:{pipeline._function.qualname}")
     roots = target.workspace.roots
-    if module == _MAIN:  # imported by its name, as workers do, so that it is the same code to all of them
-        _importing.add(file)
-        try:
-            loaded = load(target)
-        finally:
-            _importing.discard(file)
-    else:
-        loaded = _traced(pipeline, roots)
+    # a script is imported by its name, as workers do, so that it is the same code to all of them
+    loaded = load(target) if module == _MAIN else _traced(pipeline, roots)
     return _Code(target.workspace, roots, loaded, target_text(target, loaded.pipeline))
 
 
@@ -237,8 +231,6 @@ def _reach(roots: Iterable[str]) -> None:
 
 
 _GUARD = 'put what a script does below `if __name__ == "__main__":`'
-_importing: set[Path] = set()
-"""The scripts that are being imported by their names, to be run."""
 
 
 def _refuse_nested(pipeline: Pipeline[..., Any]) -> None:
@@ -248,8 +240,9 @@ def _refuse_nested(pipeline: Pipeline[..., Any]) -> None:
             f"`{pipeline.name}.run(…)` was called in a worker: a run does not start runs",
             hint=f"{_GUARD}; in a pipeline, `{pipeline.name}(…)` adds the steps of another one",
         )
-    if _importing:
-        raise UsageError(f"`{pipeline.name}.run(…)` was called while its module was imported to run it", hint=_GUARD)
+    if session.is_importing():
+        message = f"`{pipeline.name}.run(…)` was called while its module was imported to find a pipeline in it"
+        raise UsageError(message, hint=_GUARD)
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

@@ -214,7 +214,9 @@ def _origins(request: Request, prepared: Prepared) -> Origins:
     before = request.resumes
     return Origins(
         tags=before.tags if before else request.tags,
-        asked=Asked(target=request.target, cache=request.cache, anew=request.anew, until=request.until),
+        asked=Asked(
+            target=request.target, cache=request.cache, anew=request.anew, until=request.until, inline=request.inline
+        ),
         resumes=before.run if before else None,
         logical_date=prepared.logical_date,
         artifacts=dict(prepared.artifacts),

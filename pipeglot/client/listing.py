@@ -31,7 +31,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     backend: what the stack's backend is.
     status: `running`, `succeeded`, `failed`, `cancelled` or `lost`.
     created: when it began: UTC, in ISO 8601.
-    finished: when it ended: UTC, in ISO 8601; null if its end is not on record.
+    finished: when it ended: UTC, in ISO 8601; null if its end is not on record, and if it was lost: nobody saw when.
     seconds: from its beginning to its end; null if its end is not on record.
     lineage_digest: hash of the portable part of its record; null as `finished`, and if it was cancelled or lost.
     resumes: the id of the run that it goes on from; null if it began anew.
@@ -97,7 +97,7 @@ def _listing(connection: sqlite3.Connection, wanted: RunFilter) -> Listing:
             status=row.status,
             created=row.created,
             finished=row.finished,
-            seconds=_seconds(row.created, row.finished) if row.finished else None,
+            seconds=_seconds(row.created, row.finished) if row.finished and row.status != "lost" else None,
             lineage_digest=row.digest,
             resumes=row.resumes,
             params={name: json.loads(text) for name, text in params[row.id].items()},

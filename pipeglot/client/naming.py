@@ -43,9 +43,26 @@ def find_artifact(records: Records, text: str) -> Artifact:
     if name is None:
         run, step, index, output = parse_artifact_id(text)
         return _output(records, records.run(run), step, index, output, said=run)
-    found = run_of_name(records, name)
-    step, index, output = split_path(found, name)
-    return _output(records, found, step, index, output)
+    first: NotFound | None = None
+    for found in _runs_of_name(records, name):
+        try:
+            step, index, output = split_path(found, name)
+        except NotFound as error:
+            if not _is_cut(found.start):
+                raise  # it tells of the whole pipeline
+            first = first or error
+            continue
+        try:
+            return _output(records, found, step, index, output)
+        except NotFound as error:
+            first = first or error
+    assert first is not None, "there was a run"
+    raise first
+
+
+def _is_cut(start: Start) -> bool:
+    """Whether only a part of the pipeline was run, by `--until`."""
+    return start.asked is not None and bool(start.asked.until)
 
 
 def _output(records: Records, found: Found, step: str, index: Index, output: str, *, said: str = "") -> Artifact:
@@ -54,8 +71,11 @@ def _output(records: Records, found: Found, step: str, index: Index, output: str
     items = [cell[1] for cell in found.state.entries if cell[0] == step and cell[1]]
     if items and index not in items:
         where = f"{said or run}/{step}"
-        first, last = (f"`{where}/{'.'.join(map(str, one))}/{output}`" for one in (min(items), max(items)))
-        raise NotFound(f"step `{step}` is a map: say which item", hint=f"{first} is the first, {last} the last")
+        outputs = [one.name for one in found.state.plan.step(step).returns.outputs]
+        name = output if output in outputs or not outputs else outputs[0]
+        first, last = (f"`{where}/{'.'.join(map(str, one))}/{name}`" for one in (min(items), max(items)))
+        known = f"{first} is the first, {last} the last" if first != last else f"{first} is the only one"
+        raise NotFound(f"step `{step}` is a map: say which item", hint=known)
     cell = records.cell(found, step, index)
     entry = found.state.entries.get(cell)
     verdict = entry.verdict if entry else None
@@ -84,10 +104,16 @@ def parse_name(text: str) -> ArtifactName | None:
     return None
 
 
-def run_of_name(records: Records, name: ArtifactName) -> Found:
-    """The run that a name means: the latest to arrive that succeeded, or that has the tag. Raises `NotFound`."""
+def _runs_of_name(records: Records, name: ArtifactName) -> Iterator[Found]:
+    """The runs that a name may mean: those that succeeded, of them those that have the tag, the latest to arrive first.
+
+    The first that has the output is meant: a later one may have taken another branch, or been cut by `--until`.
+    Raises `NotFound` if there is none.
+    """
     if name.run is not None and name.run != LATEST:
-        return _given_run(records, name, name.run)
+        yield _given_run(records, name, name.run)
+        return
+    any_run = False
     others: dict[str, None] = {}
     ran = tagged = 0
     tags: set[str] = set()
@@ -102,8 +128,10 @@ def run_of_name(records: Records, name: ArtifactName) -> Found:
         tagged += 1
         end = records.end(start.run)
         if end is not None and end.status == "succeeded":
-            return records.run(start.run)
-    raise _no_run(records, name, ran, tagged, list(others), tags)
+            any_run = True
+            yield records.run(start.run)
+    if not any_run:
+        raise _no_run(records, name, ran, tagged, list(others), tags)
 
 
 def _given_run(records: Records, name: ArtifactName, run: str) -> Found:

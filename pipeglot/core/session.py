@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,24 @@ def become_worker() -> None:
 
 def is_worker() -> bool:
     return _worker
+
+
+_importing = 0
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """While a module of the user's is imported to find a pipeline in it. What it runs then would run with each look."""
+    global _importing
+    _importing += 1
+    try:
+        yield
+    finally:
+        _importing -= 1
+
+
+def is_importing() -> bool:
+    return _importing > 0
 
 
 # --- the objects ------------------------------------------------------------------------------------------------------

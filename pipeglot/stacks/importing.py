@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+from pipeglot.core import session
 from pipeglot.core.authoring.pipelines import Pipeline
 from pipeglot.core.errors import PipeglotError, TargetError
 from pipeglot.core.suggest import meant
@@ -20,7 +21,8 @@ _OURS = str(Path(__file__).parents[1]) + os.sep
 def import_user_module(name: str, file: Path, root: Path) -> ModuleType:
     """Import a module of the project. Raises `TargetError` with the user's own traceback for whatever it raises."""
     try:
-        module = importlib.import_module(name)
+        with session.importing():
+            module = importlib.import_module(name)
     except PipeglotError:
         raise
     except SystemExit as error:

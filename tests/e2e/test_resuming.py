@@ -110,7 +110,9 @@ def test_it_fails_as_run_does(made: Project) -> None:
     made("run", "made.py", code=1)
     done = made("runs", "resume", "latest", code=1)
     assert "ValueError: not ok" in done.err
-    assert done.err.rstrip().splitlines()[-2] == "  pipeglot runs resume latest"
+    run = made("runs", "list", "--json").json[0]["run_id"][:10]
+    assert done.err.rstrip().splitlines()[-2] == f"  pipeglot runs resume {run}"
+    assert done.err.count("pipeglot runs resume") == 1
 
 
 def test_from_another_folder_and_with_the_parts_that_were_asked_for(made: Project) -> None:

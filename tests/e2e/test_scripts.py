@@ -44,8 +44,10 @@ def test_a_script_without_a_guard(flow: Project) -> None:
     flow.write("flow.py", f"{FLOW}\nrun = flow.run()\n")
     done = python(flow, "flow.py")
     assert done.code == 1
-    assert "UsageError: `flow.run(…)` was called while its module was imported to run it" in done.err
+    assert "UsageError: `flow.run(…)` was called while its module was imported to find a pipeline in it" in done.err
     assert 'hint: put what a script does below `if __name__ == "__main__":`' in done.err
+    for command in ("check", "plan", "run"):
+        assert "while its module was imported" in flow(command, "flow.py", code=2).err
     assert flow("runs", "list", "--json").json == []
 
 

@@ -69,6 +69,27 @@ def test_logs(flow: Project) -> None:
     assert "has no item `7`" in flow("runs", "logs", "latest", "double", "--index", "7", code=2).err
 
 
+TELLS = """\
+from pipeglot import pipeline, step
+
+@step
+def tells() -> None:
+    print("hi")
+
+@pipeline
+def inlined() -> None:
+    tells()
+"""
+
+
+def test_an_inline_run_has_no_logs(project: Project) -> None:
+        project.write("s.py", TELLS)
+    project("run", "s.py", "--inline")
+    told = "ran with `--inline`: what steps print is shown then, and not kept\n"
+    assert project("runs", "logs", "latest", "tells").err == f"step `tells` {told}"
+    assert project("runs", "logs", "latest").err == f"this run {told}"
+
+
 def test_a_damaged_run_is_left_out_and_told(flow: Project) -> None:
     ids = [flow("run", "flow.py", "--json").json["run_id"] for _ in range(2)]
     start = flow.root / f".pipeglot/store/runs/{ids[0]}/start"

@@ -24,7 +24,7 @@ TRACEBACK_LINES = 40
 class Onward(Protocol):
     """The commands to go on with."""
 
-    def again(self) -> str: ...
+    def again(self, run: str) -> str: ...
 
     def logs(self, run: str, step: str, index: Index) -> str: ...
 
@@ -183,8 +183,10 @@ class _Report:
             yield paint(
                 f"      go on with this very run: {listed(uncached)} would run again otherwise", "dim", self.stream
             )
-        yield f"  {safe(self.onward.again())}"
-        yield paint(f"      {again}", "dim", self.stream)
+        command = safe(self.onward.again(run))
+        if not uncached or command != self.onward.resume(run):
+            yield f"  {command}"
+            yield paint(f"      {again}", "dim", self.stream)
 
     def _replayable(self, step: StepView) -> bool:
         """Whether it was a function of the user's that raised: that can be looked at in a debugger."""

@@ -91,6 +91,7 @@ class Asked(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache: bool = True
     anew: tuple[str, ...] = ()
     until: tuple[str, ...] = ()
+    inline: bool = False
 
 
 class Start(Record, frozen=True, kw_only=True, tag="start"):

@@ -12,6 +12,7 @@ from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Records
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import Output, Returns
+from pipeglot.core.lineage.records import Asked
 from pipeglot.core.store import open_store
 from pipeglot.stacks.workspace import bare_workspace
 from tests.unit.lineage.build import Failed, mapped, out, pipeline, step
@@ -58,6 +59,21 @@ def test_the_latest_that_succeeded(records: Records) -> None:
     assert found(records, "p/m[1]@latest") == found(records, "p/m[1].output@latest") == (first, "m", (1,), "output")
     assert found(records, f"p/best.model@{failed[:12]}")[0] == failed
     assert found(records, f"{first[:10]}/m/1/output") == (first, "m", (1,), "output")
+
+
+def test_a_run_that_was_cut_or_took_another_branch_is_passed_over(records: Records) -> None:
+    first = done(records.ledger, FLOW, answer).run
+    until = Asked(until=("a",))
+    cut = done(records.ledger, structs.replace(FLOW, nodes=FLOW.nodes[:1]), answer, asked=until).run
+    assert found(records, "p/best.auc@latest")[0] == first
+    assert found(records, "p/a@latest")[0] == cut
+    assert refused(records, "p/bset@latest") == ("pipeline `p` has no step `bset`", "did you mean `best`?")
+    assert "has no step `best.auc`" in refused(records, f"p/best.auc@{cut}")[0]
+
+
+def test_only_cut_runs(records: Records) -> None:
+    done(records.ledger, structs.replace(FLOW, nodes=FLOW.nodes[:1]), answer, asked=Asked(until=("a",)))
+    assert refused(records, "p/best.auc@latest")[0] == "pipeline `p` has no step `best.auc`"
 
 
 def test_by_tag(records: Records) -> None:
