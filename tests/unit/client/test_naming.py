@@ -10,8 +10,10 @@ from msgspec import structs
 
 from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Records
+from pipeglot.client.text import SHORT_ID
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import Output, Returns
+from pipeglot.core.lineage.records import Asked
 from pipeglot.core.store import open_store
 from pipeglot.stacks.workspace import bare_workspace
 from tests.unit.lineage.build import Failed, mapped, out, pipeline, step
@@ -58,6 +60,21 @@ def test_the_latest_that_succeeded(records: Records) -> None:
     assert found(records, "p/m[1]@latest") == found(records, "p/m[1].output@latest") == (first, "m", (1,), "output")
     assert found(records, f"p/best.model@{failed[:12]}")[0] == failed
     assert found(records, f"{first[:10]}/m/1/output") == (first, "m", (1,), "output")
+
+
+def test_a_run_that_was_cut_hides_nothing_of_what_it_left_out(records: Records) -> None:
+    cut, until = pipeline(step("a")), Asked(until=("a",))
+    alone = done(records.ledger, cut, answer, asked=until).run
+    message, hint = refused(records, "p/best.auc@latest")
+    assert message == f"run `{alone[:SHORT_ID]}` of pipeline `p` has no step `best.auc`: it was cut by `--until a`"
+    assert hint == "run the pipeline without `--until`"
+    whole = done(records.ledger, FLOW, answer).run
+    later = done(records.ledger, cut, answer, asked=until).run
+    assert found(records, "p/a@latest")[0] == later
+    assert found(records, "p/best.auc@latest") == (whole, "best", (), "auc")
+    assert found(records, "p/m[1]@latest") == (whole, "m", (1,), "output")
+    assert refused(records, "p/besst.auc@latest")[1] == "did you mean `best.auc`?"
+    assert refused(records, f"p/best.auc@{later}")[0].endswith("it was cut by `--until a`")
 
 
 def test_by_tag(records: Records) -> None:
