@@ -87,7 +87,7 @@ def _writer(artifacts: Artifacts, ref: Ref, target: Path) -> Callable[[Path], An
             _need(target, (".npy",), "an array")
             return lambda path: _save_array(artifacts.load(ref), path)
         case "frame/1":
-            _need(target, (".csv", ".parquet"), "a frame")
+            _need(target, _FRAMES, "a frame")
             return lambda path: _save_frame(artifacts.load(ref), path)
         case "polars/1" | "arrow/1":
             _need(target, _TABLES, "a table")
@@ -142,10 +142,24 @@ def _save_frame(frame: Any, path: Path) -> None:
     """An index that only counts the rows is left out."""
     table = frame.to_frame() if frame.ndim == 1 else frame
     if path.suffix.lower() == ".parquet":
-        table.columns = [str(name) for name in table.columns]
+        _save_parquet(table, path)
+    else:
+        table.to_csv(path, index=type(table.index).__name__ != "RangeIndex")
+
+
+def _save_parquet(table: Any, path: Path) -> None:
+    """Its columns are of one type each, and have names that are texts, each another."""
+    table.columns = [str(name) for name in table.columns]
+    try:
         table.to_parquet(path)
-        return
-    table.to_csv(path, index=type(table.index).__name__ != "RangeIndex")
+    except (NotImplementedError, TypeError, ValueError) as error:  # Arrow's own are among them
+        raise _no_form(path, error, _FRAMES) from error
+
+
+def _no_form(path: Path, error: Exception, suffixes: tuple[str, ...]) -> UsageError:
+    others = " or ".join(f"`{suffix}`" for suffix in suffixes if suffix != path.suffix.lower())
+    why = "; ".join(map(str, error.args))
+    return UsageError(f"it cannot be written as `{path.suffix}`: {why}", hint=f"try {others}")
 
 
 def _save_table(value: Any, path: Path) -> None:
@@ -165,10 +179,10 @@ def _save_table(value: Any, path: Path) -> None:
             case _:
                 pyarrow.csv.write_csv(table, path)
     except (pyarrow.ArrowException, NotImplementedError) as error:
-        others = " or ".join(f"`{suffix}`" for suffix in _TABLES if suffix != path.suffix.lower())
-        raise UsageError(f"it cannot be written as `{path.suffix}`: {error}", hint=f"try {others}") from error
+        raise _no_form(path, error, _TABLES) from error
 
 
+_FRAMES = (".csv", ".parquet")
 _TABLES = (".csv", ".parquet", ".feather")
 
 

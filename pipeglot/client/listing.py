@@ -159,9 +159,9 @@ def parse_time(text: str, option: str, now: dt.datetime) -> int:
     if re.fullmatch(r"\d{4}-\d\d-\d\d([T ].+)?", text):
         try:
             time = dt.datetime.fromisoformat(text)
-        except ValueError as error:
+            aware = time if time.tzinfo else time.astimezone()  # which no calendar has for its first and last day
+        except (ValueError, OverflowError) as error:
             raise UsageError(f"`{option} {text}`: {error}", hint=_TIME_HINT) from None
-        aware = time if time.tzinfo else time.astimezone()
     else:
         try:
             aware = now - units.timedelta_of(text)

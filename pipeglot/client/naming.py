@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeglot.client.records import LATEST, Found, Records
+from pipeglot.client.text import SHORT_ID
 from pipeglot.core.artifact_refs import ArtifactName, parse_artifact
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import Step
@@ -174,19 +175,11 @@ class _Reading(NamedTuple):
 
 def split_path(found: Found, name: ArtifactName) -> tuple[str, Index, str]:
     """Step, index and output that a path means in a run. Raises `NotFound`, also if it means several."""
-    parts = _PATH.fullmatch(name.path)
-    if parts is None:
-        raise NotFound(f"`{name.path}` names no output of a step", hint=_HINT)
-    before, index, after = parts.groups()
-    at = tuple(map(int, index.split("."))) if index is not None else ()
-    path = name.path if index is None else f"{before}.{after}" if after else before
-    readings = list(_readings(found, path))
-    if index is not None:  # what stands before the bracket is the step, if there is one of that name
-        readings = [one for one in readings if one.step == before] or readings
+    readings, at = _meant(found, name.path), _parsed(name.path).at
     if len(readings) == 1:
         return readings[0].step, at, readings[0].output
     if not readings:
-        raise _no_output(found, path)
+        raise _no_output(found, _parsed(name.path).path)
     ids = " or ".join(f"`{_id(found.start, one, at)}`" for one in readings)
     if len({one.step for one in readings}) == 1:
         outputs = ", ".join(f"`{one.output}`" for one in readings)
@@ -194,6 +187,31 @@ def split_path(found: Found, name: ArtifactName) -> tuple[str, Index, str]:
             f"step `{readings[0].step}` has several outputs: {outputs}", hint=f"say which: `…{readings[0].step}.OUTPUT`"
         )
     raise NotFound(f"`{name.path}` may mean several outputs", hint=f"give the id: {ids}")
+
+
+def _meant(found: Found, text: str) -> list[_Reading]:
+    """What stands before a bracket is the step, if there is one of that name. Raises `NotFound`."""
+    parsed = _parsed(text)
+    readings = list(_readings(found, parsed.path))
+    return [one for one in readings if parsed.indexed and one.step == parsed.indexed] or readings
+
+
+class _Path(NamedTuple):
+    """`each[3].model`: the path without its index, the index, and what stood before it."""
+
+    path: str
+    at: Index = ()
+    indexed: str = ""
+
+
+def _parsed(text: str) -> _Path:
+    parts = _PATH.fullmatch(text)
+    if parts is None:
+        raise NotFound(f"`{text}` names no output of a step", hint=_HINT)
+    before, index, after = parts.groups()
+    if index is None:
+        return _Path(text)
+    return _Path(f"{before}.{after}" if after else before, tuple(map(int, index.split("."))), before)
 
 
 def _readings(found: Found, path: str) -> Iterator[_Reading]:
@@ -211,6 +229,10 @@ def _no_output(found: Found, path: str) -> NotFound:
     steps = {step.id: step for step in found.state.plan.steps()}
     pipeline = found.start.pipeline
     known = next((steps[one] for one in _beginnings(path) if one in steps), None)
+    if known is None and _is_cut(found.start):
+        told = f"run `{found.start.run[:SHORT_ID]}` of pipeline `{pipeline}` has no step `{path}`"
+        until = ", ".join(f"`--until {step}`" for step in found.start.asked.until) if found.start.asked else ""
+        return NotFound(f"{told}: it was cut by {until}", hint="run the pipeline without `--until`")
     if known is None:
         hint = did_you_mean(path, [*steps, *_all_paths(steps)], f"its steps are: {listed(steps)}")
         return NotFound(f"pipeline `{pipeline}` has no step `{path}`", hint=hint)

@@ -325,11 +325,14 @@ def _recorded(records: Records, found: Found, cell: Cell, verdict: Verdict | Non
 
 
 def _computed(records: Records, verdict: Verdict) -> Observed:
-    """Of a cached result, what is known of the execution that computed it, if its run is still there."""
+    """Of a cached result, what is known of the execution that computed it, if its record is still there, and whole."""
     origin = verdict.observed.cached
     if origin is None:
         return verdict.observed
-    found = records.ledger.verdict(origin.run, origin.step, origin.index)
+    try:
+        found = records.ledger.verdict(origin.run, origin.step, origin.index)
+    except (Corrupt, NewerFormat):
+        found = None
     return found.observed if found is not None else structs.replace(verdict.observed, python="")
 
 

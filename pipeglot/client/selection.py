@@ -90,11 +90,21 @@ class Selection(NamedTuple):
 
 
 def _time(since: dt.datetime | dt.date | dt.timedelta | str) -> dt.datetime:
-    now = dt.datetime.now(dt.UTC)
-    if isinstance(since, str):
-        since = _parsed(since)
+    """In UTC. Raises `UsageError` for what is no time, or one that no calendar has."""
+    if not isinstance(since, str | dt.date | dt.timedelta):
+        raise UsageError(f"`since={since!r}` is no time", hint=_TIME_HINT)
+    try:
+        return _moment(_parsed(since) if isinstance(since, str) else since)
+    except (ValueError, OverflowError):
+        raise UsageError(f"`since={since!r}` is no time", hint=_TIME_HINT) from None
+
+
+_TIME_HINT = 'write how long ago, as `"2d"` or `"12h"`, or a date, as `"2026-01-31"`'
+
+
+def _moment(since: dt.datetime | dt.date | dt.timedelta) -> dt.datetime:
     if isinstance(since, dt.timedelta):
-        return now - since
+        return dt.datetime.now(dt.UTC) - since
     if isinstance(since, dt.datetime):
         return since.astimezone(dt.UTC)
     return dt.datetime(since.year, since.month, since.day).astimezone(dt.UTC)  # local midnight is meant
@@ -102,10 +112,4 @@ def _time(since: dt.datetime | dt.date | dt.timedelta | str) -> dt.datetime:
 
 def _parsed(text: str) -> dt.datetime | dt.timedelta:
     age = _AGE.fullmatch(text.strip())
-    if age:
-        return dt.timedelta(**{_UNITS[age[2]]: int(age[1])})
-    try:
-        return dt.datetime.fromisoformat(text)
-    except ValueError:
-        hint = 'write how long ago, as `"2d"` or `"12h"`, or a date, as `"2026-01-31"`'
-        raise UsageError(f"`since={text!r}` is no time", hint=hint) from None
+    return dt.timedelta(**{_UNITS[age[2]]: int(age[1])}) if age else dt.datetime.fromisoformat(text)

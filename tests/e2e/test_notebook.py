@@ -185,6 +185,17 @@ def test_a_class_that_was_defined_anew(execute: Any) -> None:
     assert "hint: run the cell that defines the pipeline again" in printed(cells[4])
 
 
+def test_a_step_that_was_defined_anew(execute: Any) -> None:
+    """The pipeline has the step of before in a list, and a worker would run the later one."""
+    code = "@step\ndef load(n: int) -> int:\n    return n + {}\n"
+    flow = "steps = [load]\n@pipeline\ndef p(n: int = 1) -> None:\n    steps[0](n)\n"
+    look = "print(p.on(quiet=True).run().steps['load'].outputs['output'].load())"
+    cells = execute(IMPORTS, code.format(1), flow, look, code.format(1), look, code.format(2), look, flow, look)
+    assert [printed(cells[number]) for number in (3, 5, 9)] == ["2", "2", "3"]
+    assert "step `load` cannot be found by its name: in the notebook, `load` is the step of " in printed(cells[7])
+    assert "; if you have defined it anew, run the cell again that takes `load` into the pipeline" in printed(cells[7])
+
+
 def test_progress_goes_when_the_run_is_over(execute: Any) -> None:
     code = (
         "import time\n@step\ndef slow() -> None:\n    time.sleep(1.5)\n@pipeline\ndef p() -> None:\n    slow()\np.run()"

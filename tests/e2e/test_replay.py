@@ -193,6 +193,17 @@ def test_a_cached_execution_is_replayed_as_the_one_that_computed_it(made: Projec
     assert done.out.splitlines()[-1] == "1 output equal to what it gave then"
 
 
+def test_a_cached_execution_whose_origin_is_damaged(made: Project) -> None:
+    """All that is lost is what the record told of Python and packages."""
+    (verdict,) = (made.root / ".pipeglot" / "store" / "runs").glob("*/v/array/-/1")
+    made("run", "flow.py", code=1, TOKEN="12345678")
+    verdict.chmod(0o600)
+    verdict.write_bytes(b"cut")
+    done = made("replay", "latest", "array")
+    assert done.out.splitlines()[1] == "python and packages of then are not known"
+    assert done.out.splitlines()[-1] == "1 output equal to what it gave then"
+
+
 def test_json(made: Project) -> None:
     done = made("replay", "latest", "ratio", "--index", "1", "--json", code=1)
     found = msgspec.json.decode(done.out, type=Replayed, strict=True)

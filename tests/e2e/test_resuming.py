@@ -200,6 +200,8 @@ def test_cancel_ends_a_run_of_another_terminal(made: Project) -> None:
 
 def test_cancel_without_waiting(made: Project) -> None:
     process = running(made)
+    told = "step `check` has not ended: what a step prints is kept when it ends\n"
+    assert made("runs", "logs", "latest", "check").err == told
     found = made("runs", "cancel", "latest", "--no-wait", "--json").json
     assert (found["outcome"], found["status"]) == ("asked", "running")
     process.communicate(timeout=30)
@@ -215,10 +217,14 @@ def test_cancel_closes_a_run_whose_process_is_gone(made: Project) -> None:
     kill(running(made))
     run = run_of(made)
     assert made("runs", "list", "--json").json[0]["finished"] is None
+    gone = "was lost, and with it what it had printed: logs are kept when a step ends\n"
+    assert made("runs", "logs", "latest", "check").err == f"step `check` {gone}"
     done = made("runs", "cancel", "latest", "--json")
     jsonschema.validate(done.json, msgspec.json.schema(Cancellation))
     assert (done.json["outcome"], done.json["status"]) == ("closed", "lost")
-    assert made("runs", "list", "--json").json[0]["finished"] is not None
+    (listed,) = made("runs", "list", "--json").json
+    assert listed["finished"] is not None
+    assert listed["seconds"] is None  # that is when it was closed
     assert made("runs", "cancel", run).out == f"run {run[:10]} of made is over already: lost\n"
     assert {step["status"] for step in made("runs", "show", run, "--json").json["steps"]} == {"succeeded", "lost"}
 

@@ -83,7 +83,7 @@ def inlined() -> None:
 
 
 def test_an_inline_run_has_no_logs(project: Project) -> None:
-        project.write("s.py", TELLS)
+    project.write("s.py", TELLS)
     project("run", "s.py", "--inline")
     told = "ran with `--inline`: what steps print is shown then, and not kept\n"
     assert project("runs", "logs", "latest", "tells").err == f"step `tells` {told}"
@@ -288,7 +288,9 @@ def test_frames_and_arrays(project: Project) -> None:
         "@step\ndef frame() -> pd.DataFrame:\n    return pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']})\n"
         "@step\ndef series() -> pd.Series:\n    return pd.Series([1.5, 2.5], index=['p', 'q'], name='s')\n"
         "@step\ndef array() -> np.ndarray:\n    return np.arange(4.0)\n"
-        "@pipeline\ndef tables() -> None:\n    frame()\n    series()\n    array()\n",
+        "@step\ndef mixed() -> pd.DataFrame:\n    return pd.DataFrame({'a': [1, 'x']})\n"
+        "@step\ndef twice() -> pd.DataFrame:\n    return pd.DataFrame([[1, 2]], columns=['a', 'a'])\n"
+        "@pipeline\ndef tables() -> None:\n    frame()\n    series()\n    array()\n    mixed()\n    twice()\n",
     )
     project("run", "tables.py")
     project("artifact", "get", "latest/frame/output", "-o", "f.csv")
@@ -301,6 +303,11 @@ def test_frames_and_arrays(project: Project) -> None:
     assert np.load(project.root / "a.npy").tolist() == [0, 1, 2, 3]
     done = project("artifact", "get", "latest/frame/output", "-o", "f.xlsx", code=2)
     assert "a frame is written as `.csv` or `.parquet`" in done.err
+    for name in ("mixed", "twice"):  # neither has a form in Parquet
+        done = project("artifact", "get", f"latest/{name}/output", "-o", "f2.parquet", code=2)
+        assert "error: it cannot be written as `.parquet`: " in done.err
+        assert "hint: try `.csv`" in done.err
+        assert not (project.root / "f2.parquet").exists()
     assert (
         "this is a frame, which has no form to print" in project("artifact", "get", "latest/frame/output", code=2).err
     )

@@ -6,7 +6,7 @@ All kinds are read as columns of NumPy arrays with a mask of what is missing, so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -78,7 +78,7 @@ def compare_tables(old: Table, new: Table, tolerance: Tolerance) -> TableDiff | 
         reordered=[name for name in others if name in places] != both,
         columns=tuple(columns),
         examples=tuple(_examples(old, rows, anywhere, masks)),
-        notes=_notes(old, new),
+        notes=(*_notes(old, new), *_label_notes(old, new, rows, tolerance)),
     )
     same_rows = not diff.only_before and not diff.only_after
     plain = not (diff.columns or diff.added or diff.removed or diff.notes or diff.reordered)
@@ -125,6 +125,24 @@ def _aligned(table: Table, place: int, positions: Any, rows: Rows) -> Column:
     if positions is None:
         return Column(column.values[: rows.compared], column.missing[: rows.compared])
     return Column(column.values[positions], column.missing[positions])
+
+
+def _label_notes(old: Table, new: Table, rows: Rows, tolerance: Tolerance) -> Iterator[str]:
+    """What matching the rows has hidden: their order, or that each has another label."""
+    if rows.by == "index":
+        if rows.after is not None and (numpy.diff(rows.after) < 0).any():
+            yield "rows are in another order"
+        return
+    if old.labels is None and new.labels is None:
+        return
+    one, other = _labels(old)[: rows.compared], _labels(new)[: rows.compared]
+    count = int(differing(one, other, tolerance).mask.sum())
+    if count:
+        yield f"{count:,} row {'label differs' if count == 1 else 'labels differ'}"
+
+
+def _labels(table: Table) -> Any:
+    return table.labels.to_numpy() if table.labels is not None else numpy.arange(table.rows)
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
@@ -206,7 +224,8 @@ def _pandas_column(series: Any) -> Column:
     if isinstance(kind, numpy.dtype) and kind.kind in "biuf":
         return Column(series.to_numpy(dtype=kind, na_value=kind.type(0)), missing)
     if getattr(series.dtype, "kind", "O") == "M":
-        return Column(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(), missing)
+        in_utc = series if series.dt.tz is None else series.dt.tz_convert("UTC").dt.tz_localize(None)
+        return Column(in_utc.to_numpy(), missing)
     return Column(series.to_numpy(dtype=object), missing)
 
 

@@ -110,8 +110,11 @@ def _edges(plan: Plan, boxes: Mapping[str, Box]) -> list[tuple[str, str, bool]]:
         if isinstance(place.node, Branch):
             for inner in (*place.node.then, *place.node.otherwise):
                 _from_branch(name, inner, found)
+    before: dict[str, list[str]] = {name: [] for name in plan.places}
+    for start, end in found:
+        before[end].append(start)
     for name, place in plan.places.items():
-        _from_lists(plan, name, place, found)
+        _from_lists(plan, name, place, before[name], found)
     return [(start, end, carries) for (start, end), carries in found.items() if start in boxes and start != end]
 
 
@@ -135,9 +138,8 @@ def _origins(plan: Plan, source: Source) -> Iterator[str]:
         yield from (step for need in source_needs(source) for step in need.steps)
 
 
-def _from_lists(plan: Plan, name: str, place: Place, found: Edges) -> None:
+def _from_lists(plan: Plan, name: str, place: Place, before: list[str], found: Edges) -> None:
     """What is first in a map begins when there is its list, also if it takes no item."""
-    before = [start for start, end in found if end == name]
     for scope in place.scope:
         node = plan.maps[scope].node
         if isinstance(node, Map) and not any(scope in plan.scope(step) for step in before):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipeglot.core import ir
 from pipeglot.core.authoring.annotations import MISSING, list_of
 from pipeglot.core.authoring.arguments import Slot, in_arm, list_source, source_of
+from pipeglot.core.authoring.bindings import bound_anew
 from pipeglot.core.authoring.functions import function_of
 from pipeglot.core.authoring.positions import here
 from pipeglot.core.authoring.symbols import Poison, SymbolicValue, is_symbolic
@@ -89,6 +90,8 @@ def _template(trace: Trace, step: Step[Any, Any]) -> dict[str, Any]:
     found = trace.templates.get(function)
     if found is None:
         mistakes = function.mistakes() + list(declared.mistakes)
+        if not mistakes and trace.project is not None:
+            mistakes = bound_anew(trace, function)
         for code, message, hint in mistakes:
             trace.note(code, message, hint, function.at)
         module = trace.module_name(function.module)

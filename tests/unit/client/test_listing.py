@@ -43,7 +43,7 @@ def test_a_day_begins_here() -> None:
     assert parse_time("2026-11-01", "--since", NOW) == int(local.timestamp()) * 10**6
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-11-01T99", "9999999999w"])
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-11-01T99", "9999999999w", "0001-01-01"])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(UsageError, match=r"`--since .*`") as error:
         parse_time(text, "--since", NOW)

@@ -10,12 +10,13 @@ from msgspec import structs
 
 from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Records
+from pipeglot.client.text import SHORT_ID
 from pipeglot.core.errors import NotFound
-from pipeglot.core.ir import Output, Returns
+from pipeglot.core.ir import Branch, Output, Returns
 from pipeglot.core.lineage.records import Asked
 from pipeglot.core.store import open_store
 from pipeglot.stacks.workspace import bare_workspace
-from tests.unit.lineage.build import Failed, mapped, out, pipeline, step
+from tests.unit.lineage.build import Failed, above, mapped, out, pipeline, step
 from tests.unit.lineage.index.ledgers import done
 
 PAIR = Returns(form="namedtuple", outputs=(Output(name="model"), Output(name="auc")), ref="m:T")
@@ -61,19 +62,30 @@ def test_the_latest_that_succeeded(records: Records) -> None:
     assert found(records, f"{first[:10]}/m/1/output") == (first, "m", (1,), "output")
 
 
-def test_a_run_that_was_cut_or_took_another_branch_is_passed_over(records: Records) -> None:
-    first = done(records.ledger, FLOW, answer).run
-    until = Asked(until=("a",))
-    cut = done(records.ledger, structs.replace(FLOW, nodes=FLOW.nodes[:1]), answer, asked=until).run
-    assert found(records, "p/best.auc@latest")[0] == first
-    assert found(records, "p/a@latest")[0] == cut
-    assert refused(records, "p/bset@latest") == ("pipeline `p` has no step `bset`", "did you mean `best`?")
-    assert "has no step `best.auc`" in refused(records, f"p/best.auc@{cut}")[0]
+def test_a_run_that_was_cut_hides_nothing_of_what_it_left_out(records: Records) -> None:
+    cut, until = pipeline(step("a")), Asked(until=("a",))
+    alone = done(records.ledger, cut, answer, asked=until).run
+    message, hint = refused(records, "p/best.auc@latest")
+    assert message == f"run `{alone[:SHORT_ID]}` of pipeline `p` has no step `best.auc`: it was cut by `--until a`"
+    assert hint == "run the pipeline without `--until`"
+    whole = done(records.ledger, FLOW, answer).run
+    later = done(records.ledger, cut, answer, asked=until).run
+    assert found(records, "p/a@latest")[0] == later
+    assert found(records, "p/best.auc@latest") == (whole, "best", (), "auc")
+    assert found(records, "p/m[1]@latest") == (whole, "m", (1,), "output")
+    assert refused(records, "p/besst.auc@latest")[1] == "did you mean `best.auc`?"
+    assert refused(records, f"p/best.auc@{later}")[0].endswith("it was cut by `--until a`")
 
 
-def test_only_cut_runs(records: Records) -> None:
-    done(records.ledger, structs.replace(FLOW, nodes=FLOW.nodes[:1]), answer, asked=Asked(until=("a",)))
-    assert refused(records, "p/best.auc@latest")[0] == "pipeline `p` has no step `best.auc`"
+def test_the_latest_that_took_the_branch(records: Records) -> None:
+    gate = Branch(id="when", when=above("a", 0.5), then=(step("good"),), otherwise=(step("bad"),))
+    flow = pipeline(step("a"), gate)
+    first, later = (done(records.ledger, flow, lambda *_, auc=auc: auc).run for auc in (0.9, 0.1))
+    assert found(records, "p/bad@latest")[0] == later
+    assert found(records, "p/good@latest")[0] == first
+    message, hint = refused(records, f"p/good@{later}")
+    assert message == f"step `good` has no output `output` in run `{later}`"
+    assert hint == "the step is skipped, and left none"
 
 
 def test_by_tag(records: Records) -> None:

@@ -308,6 +308,10 @@ def test_logical_date(flow: ModuleType) -> None:
     [
         (lambda: pipeglot.runs(status="suceeded"), "did you mean `succeeded`?"),
         (lambda: pipeglot.runs(since="yesterday"), "is no time"),
+        (lambda: pipeglot.runs(since="999999999d"), "`since='999999999d'` is no time"),
+        (lambda: pipeglot.runs(since=dt.date.min), "is no time"),
+        (lambda: pipeglot.runs(since=dt.timedelta.max), "is no time"),
+        (lambda: pipeglot.runs(since=5), "`since=5` is no time"),  # type: ignore[arg-type]
         (lambda: pipeglot.runs(limit=-1), "no fewer than no runs"),
         (lambda: pipeglot.runs(stack="locl"), "did you mean `local`?"),
         (lambda: pipeglot.runs(project="/nowhere"), "there is no such folder"),

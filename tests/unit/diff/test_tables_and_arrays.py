@@ -76,6 +76,18 @@ def test_rows_without_labels_are_matched_by_position() -> None:
             pd.Series(pd.to_datetime(["2024-01-01", "2024-01-01"], utc=True)),
             pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"], utc=True)),
         ),
+        (
+            pd.Series(pd.to_datetime(["2024-01-01", "2024-01-01"])).astype(pd.ArrowDtype(pa.timestamp("ns"))),
+            pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"])).astype(pd.ArrowDtype(pa.timestamp("ns"))),
+        ),
+        (
+            pd.Series(pd.to_datetime(["2024-01-01", "2024-01-01"], utc=True)).astype(
+                pd.ArrowDtype(pa.timestamp("ns", "UTC"))
+            ),
+            pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"], utc=True)).astype(
+                pd.ArrowDtype(pa.timestamp("ns", "UTC"))
+            ),
+        ),
         (pd.Series(["a", "b"], dtype="category"), pd.Series(["a", "c"], dtype="category")),
         (pd.Series([[1], [2]]), pd.Series([[1], [3]])),
         (pd.Series([True, False]), pd.Series([True, True])),
@@ -104,6 +116,37 @@ def test_two_columns_of_one_name() -> None:
 def test_an_index_of_another_name_is_a_difference() -> None:
     before = pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="k"))
     assert table(before, before.rename_axis("key")).notes == ("index named ['k'] → index named ['key']",)
+
+
+@pytest.mark.parametrize("tolerance", [EXACT, Tolerance(1e-9)])
+@pytest.mark.parametrize(
+    ("before", "after", "note"),
+    [
+        (["x", "y", "z"], ["x", "y", "y"], "1 row label differs"),
+        (["x", "x", "z"], ["x", "y", "y"], "2 row labels differ"),
+        ([0, 1, 2], [1, 2, 2], "2 row labels differ"),
+        (pd.RangeIndex(3), [5, 6, 7], "3 row labels differ"),
+        ([[1, 1, 1], [1, 2, 3]], [[1, 1, 1], [1, 3, 3]], "1 row label differs"),
+    ],
+)
+def test_other_labels_of_equal_rows_are_a_difference(before: Any, after: Any, note: str, tolerance: Tolerance) -> None:
+    old, new = (pd.DataFrame({"a": [7, 7, 7]}, index=index) for index in (before, after))
+    found = table(old, new, tolerance)
+    assert (found.rows, found.columns, found.notes) == (0, (), (note,))
+
+
+@pytest.mark.parametrize("tolerance", [EXACT, Tolerance(1e-9)])
+def test_rows_in_another_order_are_a_difference(tolerance: Tolerance) -> None:
+    before = pd.DataFrame({"a": [1, 2, 3]}, index=["x", "y", "z"])
+    found = table(before, before.iloc[[0, 2, 1]], tolerance)
+    assert (found.by, found.rows, found.notes) == ("index", 0, ("rows are in another order",))
+    assert table(before, before.iloc[[0, 2]]).notes == ()
+
+
+def test_labels_that_are_numbers_have_the_tolerance_too() -> None:
+    before, near, far = (pd.DataFrame({"a": [1, 2]}, index=[0.5 + by, 1.0 + by]) for by in (0, 1e-7, 0.1))
+    assert compare_values(before, near, Tolerance(1e-3)) is None
+    assert table(before, far, Tolerance(1e-3)).notes == ("2 row labels differ",)
 
 
 def test_empty_tables() -> None:

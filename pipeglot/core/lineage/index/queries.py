@@ -272,7 +272,7 @@ def walk(
             f"SELECT e.{far}, walk.depth + CASE WHEN e.kind = '{step}' THEN 1 ELSE 0 END "
             f"FROM walk JOIN edges e ON e.{near} = walk.id "
             f"WHERE walk.depth + CASE WHEN e.kind = '{step}' THEN 1 ELSE 0 END <= {depth:d} {only}) "
-            f"SELECT id FROM walk LIMIT {most:d}"
+            f"SELECT DISTINCT id FROM walk LIMIT {most:d}"  # a node is there once for each depth that it has
         )
     found = dict.fromkeys(row[0] for row in _in_chunks(connection, statement, seeds))
     return list(found)[:most]

@@ -121,6 +121,25 @@ def walked(bench: Bench, run: str, name: str, direction: queries.Direction, dept
     return bench.ask(ask)
 
 
+def test_as_many_nodes_as_are_asked_for_though_each_can_be_reached_in_many_ways(bench: Bench) -> None:
+    names = [f"s{i}" for i in range(8)]
+    flow = pipeline(
+        *(step(name, xs=ListOf(items=tuple(map(out, names[max(0, i - 2) : i])))) for i, name in enumerate(names))
+    )
+    run = done(bench.ledger, flow).run
+    bench.sync()
+
+    def ask(connection: Any) -> list[int]:
+        seed = queries.node_id(connection, run, "artifact", "s0", "", "output")
+        assert seed is not None
+        every = queries.walk(connection, [seed], "down", None, 1000)
+        for most in range(1, len(every) + 2):
+            assert len(queries.walk(connection, [seed], "down", 100, most)) == min(most, len(every))
+        return every
+
+    assert len(bench.ask(ask)) == 2 * len(names) - 1
+
+
 def test_a_walk_up_and_down_counts_executions(bench: Bench) -> None:
     run = done(bench.ledger, CHAIN).run
     bench.sync()
