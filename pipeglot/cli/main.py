@@ -103,6 +103,8 @@ def _unknown(word: str, known: list[str], group: str) -> Exception:
     prefix = f"pipeglot {group}".strip()
     found = close(word, known)
     hint = f"did you mean `{prefix} {found}`?" if found else f"`{prefix} --help` lists the commands"
+    if word in ("-C", "--stack", "--json"):
+        return UsageError(f"`{word}` stands before the command", hint=f"write it behind: `{prefix} COMMAND … {word} …`")
     if word.startswith("-"):
         return UsageError(f"there is no option `{word}`", hint=hint)
     return UsageError(f"there is no command `{prefix} {word}`", hint=hint)

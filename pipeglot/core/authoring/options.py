@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from pipeglot.core import ir
 from pipeglot.core.authoring.settings import Cache, Checks, Resources, Retry, Setting, to_seconds
+from pipeglot.core.suggest import meant
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -146,7 +147,7 @@ def read_options(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         before = len(checks.mistakes)
         if name not in OPTIONS:
-            checks.refuse(f"there is no option `{name}`", f"the options are {', '.join(f'`{one}`' for one in OPTIONS)}")
+            checks.refuse(f"there is no option `{name}`", meant(name, OPTIONS, "the options are", most=99))
             continue
         if checks.unknown(name, value):
             continue

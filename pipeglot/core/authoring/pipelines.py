@@ -23,6 +23,7 @@ from pipeglot.core.authoring.settings import Checks
 from pipeglot.core.authoring.trace import Endless, Trace, current, nodes
 from pipeglot.core.authoring.values import Value
 from pipeglot.core.errors import DefinitionError, Location, ParamError, UsageError
+from pipeglot.core.suggest import meant
 
 if TYPE_CHECKING:
     from pipeglot.client.run import Run  # what it gives back; at run time core knows nothing of it
@@ -276,7 +277,7 @@ def _read(what: str, options: dict[str, Any]) -> dict[str, Any]:
     checks = Checks(f"pipeline `{what}`")
     known = ("name", "schedule", "tags", "max_parallel", *WHEN)
     for name in sorted(options.keys() - set(known)):
-        checks.refuse(f"there is no option `{name}`", f"the options are {', '.join(f'`{one}`' for one in known)}")
+        checks.refuse(f"there is no option `{name}`", meant(name, known, "the options are", most=99))
     schedule = options.get("schedule")
     if schedule is not None and not isinstance(schedule, Schedule):
         hint = (
