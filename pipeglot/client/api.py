@@ -285,7 +285,7 @@ def get_artifact(artifact: str, *, stack: str | None = None, project: str | os.P
     The name is looked up now: what runs later does not change what it stands for. Raises `NotFound`.
     """
     records = _records(stack, project)
-    return Output(records, find_artifact(records, artifact).id)
+    return Output(records, find_artifact(records, artifact))
 
 
 def _records(stack: str | None, project: str | os.PathLike[str] | None) -> Records:

@@ -180,7 +180,8 @@ def check_tags(tags: dict[str, str]) -> None:
         why = _unfit(name, MOST_NAME) or ("has `=` in it" if "=" in name else "")
         if why or not name:
             raise UsageError(
-                f"`{name[:MOST_NAME]}` is no name for a tag: it {why or 'is empty'}", hint="as in `--tag team=risk`"
+                f"`{str(name)[:MOST_NAME]}` is no name for a tag: it {why or 'is empty'}",
+                hint="as in `--tag team=risk`",
             )
         if why := _unfit(value, MOST_VALUE):
             raise UsageError(f"tag `{name}`: its value {why}", hint="tags are short: what is long can be a parameter")

@@ -8,15 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeglot.client.naming import Artifact, find_artifact
 from pipeglot.client.text import plural, size
 from pipeglot.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipeglot.client.naming import Artifact
     from pipeglot.client.records import Records
 
 _folders: dict[int, str] = {}
@@ -24,16 +23,16 @@ _folders: dict[int, str] = {}
 
 
 class Output:
-    """One value in the store. Nothing is read before `load`."""
+    """One value in the store. It is not read before `load`."""
 
-    def __init__(self, records: Records, id: str) -> None:  # noqa: A002  # as it is called everywhere
+    def __init__(self, records: Records, artifact: Artifact) -> None:
         self._records = records
-        self.id = id
-        """As `pipeglot artifact get` takes it."""
+        self._artifact = artifact
 
-    @cached_property
-    def _artifact(self) -> Artifact:
-        return find_artifact(self._records, self.id)
+    @property
+    def id(self) -> str:
+        """As `pipeglot artifact get` takes it."""
+        return self._artifact.id
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeglot.client.naming import Artifact
 from pipeglot.client.outputs import Output, Outputs, load_files
 from pipeglot.client.text import SHORT_ID, cell_name, duration, plural
 from pipeglot.core import params as parameters
@@ -316,13 +317,20 @@ class StepRuns:
         return self._item(items[number])
 
     def _items(self) -> list[int]:
-        at = len(self.index)
-        return sorted({view.index[at] for view in self._views if len(view.index) > at}) if self.is_map else []
+        return sorted(self._by_number)
 
     def _item(self, number: int) -> StepRuns:
-        index = (*self.index, number)
-        views = [view for view in self._views if view.index[: len(index)] == index]
-        return StepRuns(self._run, self.name, index, views)
+        return StepRuns(self._run, self.name, (*self.index, number), self._by_number[number])
+
+    @cached_property
+    def _by_number(self) -> dict[int, list[StepView]]:
+        """The executions of each item; none outside of maps."""
+        found: dict[int, list[StepView]] = {}
+        at = len(self.index)
+        for view in self._views if self.is_map else ():
+            if len(view.index) > at:
+                found.setdefault(view.index[at], []).append(view)
+        return found
 
     def __bool__(self) -> bool:
         return True
@@ -352,7 +360,10 @@ class StepOutputs(Mapping[str, Any]):
         view = step._views[0] if step._views else None
         if view is None or name not in view.outputs:
             raise NoSuchKey(f"step `{shown}` has no `{name}` in run {step._run.id[:SHORT_ID]}: it is {step.status}")
-        return Output(step._run._records, view.outputs[name])
+        found, cell = step._run._found, (view.id, view.index)
+        verdict = found.state.entries[cell].verdict
+        assert verdict is not None, "what has outputs has a verdict"
+        return Output(step._run._records, Artifact(found, cell, name, verdict.observed.refs[name], verdict))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -44,7 +44,7 @@ class Selection(NamedTuple):
         """Raises `UsageError` for what no run can be."""
         statuses = frozenset((status,) if isinstance(status, str) else status or ())
         known = f"it is one of {listed(STATUSES)}"
-        for unknown in sorted(statuses - {*STATUSES}):
+        for unknown in sorted(map(str, statuses - {*STATUSES})):
             raise UsageError(f"no run has the status `{unknown}`", hint=did_you_mean(unknown, STATUSES, known))
         return cls(pipeline, statuses, _time(since) if since is not None else None, params or {}, tags or {})
 

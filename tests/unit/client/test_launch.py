@@ -132,6 +132,7 @@ def test_a_target_as_seen_from_the_root(script: Script) -> None:
     ("tags", "message"),
     [
         ({"a=b": "c"}, "`a=b` is no name for a tag: it has `=` in it"),
+        ({1: "c"}, "`1` is no name for a tag: it is a `int`, not a text"),
         ({"": "c"}, "`` is no name for a tag: it is empty"),
         ({"x" * 101: "c"}, "it has 101 characters; at most 100 are taken"),
         ({"a": 3}, "tag `a`: its value is a `int`, not a text"),

@@ -367,3 +367,19 @@ def test_a_pipeline_of_no_file(flow: ModuleType) -> None:
     exec("from pipeglot import *\n@pipeline\ndef p() -> None: ...", vars(made))  # as a plugin might
     with pytest.raises(UsageError, match="is of the module `made`, which has no file"):
         made.p.run()
+
+
+def test_outputs_of_many_items_read_the_run_once(flow: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeglot.client.records import Found, Records
+
+    made = flow.flow.on(quiet=True).run(count=4)
+    asked: list[str] = []
+    once = Records.run
+
+    def counted(self: Records, run: str) -> Found:
+        asked.append(run)
+        return once(self, run)
+
+    monkeypatch.setattr(Records, "run", counted)
+    assert len(pipeglot.get_run(made.id).steps["train"].outputs["auc"].load()) == 4
+    assert asked == [made.id]
