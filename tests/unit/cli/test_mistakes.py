@@ -10,11 +10,7 @@ MISTAKES = [
     (["rnu"], "there is no command `pipeglot rnu`", "did you mean `pipeglot run`?"),
     (["qqq"], "there is no command `pipeglot qqq`", "`pipeglot --help` lists the commands"),
     (["-C", "x", "run"], "`-C` stands before the command", "write it behind: `pipeglot COMMAND … -C …`"),
-    (
-        ["runs", "--json", "list"],
-        "`--json` stands before the command",
-        "write it behind: `pipeglot runs COMMAND … --json …`",
-    ),
+    (["runs", "--stack", "x", "list"], "`--stack` stands before the command", "`pipeglot runs COMMAND … --stack …`"),
     (["--jsno"], "there is no option `--jsno`", "`pipeglot --help` lists the commands"),
     (["runs", "lst"], "there is no command `pipeglot runs lst`", "did you mean `pipeglot runs list`?"),
     (["run"], "TARGET is missing", "`pipeglot run --help` shows how it is used"),
