@@ -18,7 +18,7 @@ def cancel_run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found)
     else:
-        print(_told(found))
+        print(_told(found, forced=args.force))
     if found.outcome != "asked" or args.no_wait:
         return 0
     run = found.run_id[:SHORT_ID]
@@ -31,13 +31,14 @@ def _waiting(host: str) -> None:
     print(f"asked to stop; waiting for its steps on {host} to end (Ctrl-C stops waiting only)", file=sys.stderr)
 
 
-def _told(found: Cancellation) -> str:
+def _told(found: Cancellation, *, forced: bool) -> str:
     run = f"run {found.run_id[:SHORT_ID]} of {found.pipeline}"
     match found.outcome:
         case "over":
             return f"{run} is over already: {found.status}"
         case "closed":
-            return f"{run} had no process any more: it is now recorded as {found.status}"
+            why = "is closed" if forced else "had no process any more"
+            return f"{run} {why}: it is now recorded as {found.status}"
         case "asked":
             return f"{run} is asked to stop"
         case "stopped" if found.status == "cancelled":

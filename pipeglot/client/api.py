@@ -266,8 +266,8 @@ def runs(
     stack: whose store; that of the active one if left out.
     project: a folder in the project; the working directory if left out.
     """
-    if limit is not None and limit < 0:
-        raise UsageError(f"`limit={limit}`: there are no fewer than no runs")
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise UsageError(f"`limit={limit!r}` is no number of runs", hint="a whole number, or `None` for all of them")
     records = _records(stack, project)
     chosen = Selection.of(pipeline=pipeline, status=status, since=since, params=params, tags=tags)
     return [Run(records, run) for run in chosen.runs(records, limit, _tell)]

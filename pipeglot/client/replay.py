@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,12 +134,17 @@ class Replay:
         code = structs.replace(self.recorded_step.code, digest=closure.digest)
         self.step = structs.replace(self.recorded_step, code=code)
         self.folder = Path(tempfile.mkdtemp(prefix="pipeglot-replay-"))
-        self._overlay = Overlay(records.ledger.store, open_store(self.folder / "store", trusted=True))
-        secrets = records.workspace.secrets(stack)
-        self._forget_later_checkpoints()
-        self._runtime = Runtime(
-            found.start, Ledger(self._overlay), Artifacts(self._overlay), secrets, plan=found.state.plan, cache=False
-        )
+        try:
+            self._overlay = Overlay(records.ledger.store, open_store(self.folder / "store", trusted=True))
+            self._forget_later_checkpoints()
+            self._runtime = self._make_runtime(records.workspace.secrets(stack))
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _make_runtime(self, secrets: Mapping[str, str]) -> Runtime:
+        plan, store = self.found.state.plan, self._overlay
+        return Runtime(self.found.start, Ledger(store), Artifacts(store), secrets, plan=plan, cache=False)
 
     @property
     def files(self) -> Path | None:

@@ -55,7 +55,7 @@ def differing(before: Any, after: Any, tolerance: Tolerance) -> Differing:
     """Two arrays of one shape and one dimension, item by item. All NaN are one, and so are all NaT."""
     if before.dtype.kind == after.dtype.kind == "b":
         return Differing(before != after, None, None)
-    if before.dtype.kind in "biuf" and after.dtype.kind in "biuf":
+    if before.dtype.kind in "biufc" and after.dtype.kind in "biufc":
         return _numbers(before, after, tolerance)
     if "O" in (before.dtype.kind, after.dtype.kind):
         pairs = zip(before.tolist(), after.tolist(), strict=True)
@@ -64,9 +64,8 @@ def differing(before: Any, after: Any, tolerance: Tolerance) -> Differing:
         mask = before != after
     except TypeError:  # types that cannot be compared
         mask = numpy.ones(len(before), bool)
-    if before.dtype.kind in "cmM" and after.dtype.kind == before.dtype.kind:
-        missing = numpy.isnan if before.dtype.kind == "c" else numpy.isnat
-        mask &= ~(missing(before) & missing(after))
+    if before.dtype.kind in "mM" and after.dtype.kind == before.dtype.kind:
+        mask &= ~(numpy.isnat(before) & numpy.isnat(after))
     return Differing(numpy.broadcast_to(mask, before.shape), None, None)
 
 
@@ -95,13 +94,16 @@ def largest(one: float | None, other: float | None) -> float | None:
 
 
 def _numbers(before: Any, after: Any, tolerance: Tolerance) -> Differing:
-    old, new = before.astype("f8"), after.astype("f8")
+    is_complex = "c" in (before.dtype.kind, after.dtype.kind)
+    old, new = (array.astype("c16" if is_complex else "f8") for array in (before, after))
     both_nan = numpy.isnan(old) & numpy.isnan(new)
     with numpy.errstate(invalid="ignore", over="ignore", divide="ignore"):
         distance = numpy.abs(new - old)
         if tolerance:
             limit = tolerance.absolute + tolerance.relative * numpy.maximum(numpy.abs(old), numpy.abs(new))
             mask = ~((distance <= limit) & numpy.isfinite(limit)) & (old != new)
+        elif is_complex:
+            mask = before != after
         else:
             mask = (before != after) | (numpy.signbit(old) != numpy.signbit(new))
         mask &= ~both_nan

@@ -312,7 +312,8 @@ def test_logical_date(flow: ModuleType) -> None:
         (lambda: pipeglot.runs(since=dt.date.min), "is no time"),
         (lambda: pipeglot.runs(since=dt.timedelta.max), "is no time"),
         (lambda: pipeglot.runs(since=5), "`since=5` is no time"),  # type: ignore[arg-type]
-        (lambda: pipeglot.runs(limit=-1), "no fewer than no runs"),
+        (lambda: pipeglot.runs(limit=-1), "`limit=-1` is no number of runs"),
+        (lambda: pipeglot.runs(limit=2.5), "`limit=2.5` is no number of runs"),  # type: ignore[arg-type]
         (lambda: pipeglot.runs(stack="locl"), "did you mean `local`?"),
         (lambda: pipeglot.runs(project="/nowhere"), "there is no such folder"),
         (lambda: pipeglot.get_run("zzz"), "has no run `zzz`"),

@@ -184,6 +184,16 @@ def test_arrays_of_every_type(before: Any, after: Any, differing: int | None) ->
     assert (found.differing if isinstance(found, ArrayDiff) else None) == differing
 
 
+def test_complex_arrays_with_a_tolerance() -> None:
+    before, after = np.array([1 + 1j, np.nan, 3]), np.array([1 + 1.0000001j, np.nan, 4])
+    found = compare_values(before, after, Tolerance(1e-3))
+    assert isinstance(found, ArrayDiff)
+    assert (found.differing, found.absolute) == (1, 1.0)
+    assert compare_values(before[:2], after[:2], Tolerance(1e-3)) is None
+    assert compare_values(before[:2], after[:2], EXACT) is not None
+    assert compare_values(np.array([1.0, 2.0]), np.array([1 + 0j, 2 + 1e-9j]), Tolerance(1e-6)) is None
+
+
 def test_arrays_of_unlike_shapes_are_not_compared() -> None:
     assert compare_values(np.zeros(2), np.zeros((2, 1)), EXACT) == ArrayDiff(before="float64 2", after="float64 2×1")
 
