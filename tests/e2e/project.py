@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,23 @@ class Project:
         found: dict[str, Any] = json.loads(done.stdout)
         assert done.returncode == (0 if found["status"] == "succeeded" else 1), done.stderr
         return found
+
+    def value(self, view: dict[str, Any], *place: str) -> Any:
+        """Plain data that a run left: `"best", "auc"`."""
+        done = self.call("artifact", "get", "/".join([view["run_id"], *place]))
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def example(name: str, folder: Path) -> Project:
+    """A copy of an example, without what was run there."""
+    ignored = shutil.ignore_patterns("__pycache__", ".pipeglot")
+    shutil.copytree(EXAMPLES / name, folder, dirs_exist_ok=True, ignore=ignored)
+    return Project(folder)
+
+
+def statuses(view: dict[str, Any]) -> dict[str, str]:
+    return {step["id"]: step["status"] for step in view["steps"]}
 
 
 def ran(view: dict[str, Any]) -> list[str]:

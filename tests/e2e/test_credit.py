@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.project import EXAMPLES, Project, ran
+from tests.e2e.project import Project, example, ran, statuses
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("credit")
-    for path in (EXAMPLES / "credit").iterdir():
-        if path.is_file():
-            shutil.copy(path, folder)
-    return Project(folder)
+    return example("credit", tmp_path_factory.mktemp("credit"))
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +28,6 @@ def view(project: Project) -> dict[str, Any]:
 def metrics(view: dict[str, Any]) -> dict[str, float]:
     found: dict[str, float] = next(step["metrics"] for step in view["steps"] if step["id"] == "judge")
     return found
-
-
-def statuses(view: dict[str, Any]) -> dict[str, str]:
-    return {step["id"]: step["status"] for step in view["steps"]}
 
 
 def test_the_numbers_are_those_of_the_plain_script(project: Project, view: dict[str, Any]) -> None:

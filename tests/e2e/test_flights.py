@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.project import EXAMPLES, Project, ran
+from tests.e2e.project import Project, example, ran
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("flights")
-    for path in (EXAMPLES / "flights").iterdir():
-        if path.is_file():
-            shutil.copy(path, folder)
-    return Project(folder)
+    return example("flights", tmp_path_factory.mktemp("flights"))
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +25,17 @@ def view(project: Project) -> dict[str, Any]:
     return found
 
 
-def value(project: Project, view: dict[str, Any], *place: str) -> Any:
-    done = project.call("artifact", "get", "/".join([view["run_id"], *place]))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_the_numbers_are_those_of_the_plain_script(project: Project, view: dict[str, Any]) -> None:
     done = subprocess.run([sys.executable, "plain.py"], cwd=project.folder, capture_output=True, text=True, check=True)
     plain = json.loads(done.stdout)
     assert plain["rows"] == 336_776
-    carriers = value(project, view, "carriers", "output")
+    carriers = project.value(view, "carriers", "output")
     assert carriers == plain["carriers"]
-    aucs = {name: value(project, view, "train", str(i), "auc") for i, name in enumerate(carriers)}
+    aucs = {name: project.value(view, "train", str(i), "auc") for i, name in enumerate(carriers)}
     assert aucs == plain["aucs"]
-    assert value(project, view, "best", "carrier") == plain["winner"]
-    assert value(project, view, "best", "auc") == plain["auc"]
-    assert value(project, view, "evaluate", "output")["auc"] == plain["auc_unseen"]
+    assert project.value(view, "best", "carrier") == plain["winner"]
+    assert project.value(view, "best", "auc") == plain["auc"]
+    assert project.value(view, "evaluate", "output")["auc"] == plain["auc_unseen"]
 
 
 def test_the_plot_is_a_picture(project: Project, view: dict[str, Any], tmp_path: Path) -> None:

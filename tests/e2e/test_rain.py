@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.e2e.project import EXAMPLES, Project, ran
+from tests.e2e.project import Project, example, ran, statuses
 
 DAY = ("-p", "day=2026-07-02")
 ALWAYS = ["batch", "forecast", "publish", "tell"]
@@ -33,7 +33,7 @@ class Story(NamedTuple):
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    project = copied(EXAMPLES / "rain", tmp_path_factory.mktemp("rain"))
+    project = example("rain", tmp_path_factory.mktemp("rain"))
     return Story(
         project,
         project.run("train.py", "--tag", "stage=champion"),
@@ -44,18 +44,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     )
 
 
-def copied(source: Path, target: Path) -> Project:
-    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    return Project(target)
-
-
 def model_of(view: dict[str, Any]) -> str:
     """The id of what a run of `train` made."""
     return f"{view['run_id']}/fit/output"
-
-
-def statuses(view: dict[str, Any]) -> dict[str, str]:
-    return {step["id"]: step["status"] for step in view["steps"]}
 
 
 def chances(project: Project, view: dict[str, Any], folder: Path) -> dict[tuple[str, str], float]:
@@ -132,7 +123,7 @@ def test_a_bad_model_fails_its_run_and_is_not_the_latest(story: Story) -> None:
 
 
 def test_without_a_model_nothing_is_run(tmp_path: Path) -> None:
-    done = copied(EXAMPLES / "rain", tmp_path).call("run", "score.py")
+    done = example("rain", tmp_path).call("run", "score.py")
     assert done.returncode == 2
     assert "has no run of a pipeline `train`" in done.stderr
     assert "Traceback" not in done.stderr
@@ -190,7 +181,7 @@ def test_lineage_goes_back_to_the_training_run(story: Story) -> None:
 
 
 def test_a_forecast_that_failed_goes_on_with_the_model_that_it_had(story: Story, tmp_path: Path) -> None:
-    project = copied(story.project.folder, tmp_path)
+    project = Project(Path(shutil.copytree(story.project.folder, tmp_path / "with its store")))
     right, wrong = 'groupby("origin")["chance"]', 'groupby("airport")["chance"]'
     project.edit("weather.py", right, wrong)
     failed = project.run("score.py", *DAY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.project import EXAMPLES, Project, ran
+from tests.e2e.project import Project, example, ran
 
 COUNT = 6
 """Fewer than the example has: they take a second each on a busy machine."""
@@ -19,11 +18,7 @@ COUNT = 6
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("search")
-    for path in (EXAMPLES / "search").iterdir():
-        if path.is_file():
-            shutil.copy(path, folder)
-    return Project(folder)
+    return example("search", tmp_path_factory.mktemp("search"))
 
 
 @pytest.fixture(scope="module")
@@ -33,23 +28,17 @@ def view(project: Project) -> dict[str, Any]:
     return found
 
 
-def value(project: Project, view: dict[str, Any], *place: str) -> Any:
-    done = project.call("artifact", "get", "/".join([view["run_id"], *place]))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_the_numbers_are_those_of_the_plain_script(project: Project, view: dict[str, Any]) -> None:
     code = f"import json, plain; print(json.dumps(plain.main({COUNT})))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True)
     plain = json.loads(done.stdout)
-    accuracies = [value(project, view, "evaluate", str(i), "accuracy") for i in range(COUNT)]
+    accuracies = [project.value(view, "evaluate", str(i), "accuracy") for i in range(COUNT)]
     assert accuracies == pytest.approx(plain["accuracies"], rel=1e-12)
     assert len(set(accuracies)) == COUNT
-    assert value(project, view, "best", "candidate") == plain["best"]
-    assert value(project, view, "best", "accuracy") == pytest.approx(plain["accuracy"], rel=1e-12)
-    assert value(project, view, "judge", "output") == plain["unseen"]
+    assert project.value(view, "best", "candidate") == plain["best"]
+    assert project.value(view, "best", "accuracy") == pytest.approx(plain["accuracy"], rel=1e-12)
+    assert project.value(view, "judge", "output") == plain["unseen"]
 
 
 def test_every_third_request_was_tried_twice(view: dict[str, Any]) -> None:
