@@ -115,7 +115,10 @@ def _sentence(text: str) -> str:
 
 
 def _open_streams() -> None:
-    """None is closed, or the next file opened would take its place; and none raises for a character it cannot show."""
+    """None is closed, or the next file opened would take its place; and none raises for a character it cannot show.
+
+    Both write line by line, so that who sees them in one, as in a log of CI, sees them in order.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -125,7 +128,7 @@ def _open_streams() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115  # for good
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 
 def _flush_errors() -> None:

@@ -14,7 +14,7 @@ import pytest
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
-    if name not in ("CI", "NO_COLOR", "TERM", "PIPEGLOT_DEBUG", "PYTHONPATH", "PYTHONSAFEPATH")
+    if name not in ("CI", "NO_COLOR", "TERM", "PIPEGLOT_DEBUG", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUNBUFFERED")
 }
 
 

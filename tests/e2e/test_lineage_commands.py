@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeglot.cli.schemas import SCHEMAS, VARIANTS
-from tests.e2e.conftest import CONFIG, Project
+from tests.e2e.conftest import CONFIG, ENVIRONMENT, Project
 from tests.e2e.schemas import valid
 from tests.e2e.test_startup import modules
 
@@ -81,6 +82,11 @@ def test_what_stops_and_what_finds_nothing_is_told(scored: Project) -> None:
     one, two = run(scored), run(scored)
     done = scored("runs", "list", "-n", "1")
     assert done.err == f"note: 1 of 2 runs are shown; `--before {two[:10]}` goes on; `-n 0` shows all\n"
+    words = scored.command("runs", "list", "-n", "1")
+    both = subprocess.run(
+        words, cwd=scored.root, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True
+    )
+    assert both.stdout.splitlines()[-1].startswith(b"note: ")  # in order, where both go to one place
     assert len(done.out.splitlines()) == 2
     assert scored("runs", "list", "-n", "2").err == ""
     assert scored("runs", "list", "--param", "bais=1").err == (
