@@ -137,12 +137,18 @@ def _decode_missing(name: str) -> Any:
     return getattr(import_module("pandas"), name if name == "NA" else "NaT")
 
 
+def _path(value: Any) -> Any | None:
+    """As text; but half a name of a network share, `\\\\host\\`, is another path once it is read from text."""
+    text = str(value)
+    return plain.encode(text) if type(value)(text) == value else None
+
+
 _TYPES: dict[tuple[str, str], tuple[str, Callable[[Any], Any]]] = {
     ("builtins", "bytearray"): ("~ba", lambda value: base64.b64encode(value).decode()),
     ("builtins", "range"): ("~r", _range),
     ("fractions", "Fraction"): ("~F", _fraction),
-    ("pathlib", "PurePosixPath"): ("~pp", lambda value: plain.encode(str(value))),
-    ("pathlib", "PureWindowsPath"): ("~pw", lambda value: plain.encode(str(value))),
+    ("pathlib", "PurePosixPath"): ("~pp", _path),
+    ("pathlib", "PureWindowsPath"): ("~pw", _path),
     ("uuid", "UUID"): ("~id", str),
     ("pandas", "Timestamp"): ("~pT", _timestamp),
     ("pandas", "Timedelta"): ("~pD", _timedelta),
