@@ -28,11 +28,13 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test oldest lint types format lock bench matrix docs build clean
+.PHONY: help demo test oldest conformance lint types format lock bench matrix docs build clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
 	@echo 'make oldest  the unit tests with the oldest versions of what pyproject.toml allows'
+	@echo 'make conformance'
+	@echo '             2,000 generated pipelines against the interpreter (COUNT=, SEED=)'
 	@echo 'make lint    ruff, mypy, import floors'
 	@echo 'make types   what mypy and pyright say of the code that users write'
 	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
@@ -105,6 +107,10 @@ oldest:
 	@$(MAKE) --no-print-directory VENV=.venv-oldest env
 	@$(UV_ENV) VIRTUAL_ENV=.venv-oldest $(UV) pip install --quiet --no-deps -r requirements/oldest.txt
 	.venv-oldest/bin/python -m pytest tests/unit $(ARGS)
+
+# Longer than tests may take: the runner with real workers against the interpreter. What it printed is noted in conformance.md.
+conformance: $(READY)
+	$(BIN)/python -m tests.oracle $(or $(COUNT),2000) $(or $(SEED),$(shell date +%Y%m%d))
 
 CODE := $(wildcard pipeglot tests benchmarks)
 lint: $(READY)
