@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from pipeglot.client.display.board import Board, Row
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.plan import Plan
@@ -10,7 +12,7 @@ from pipeglot.core.lineage.state import Entry
 from pipeglot.core.lineage.view import RunView
 
 
-class Redrawn:
+class Redrawn(ABC):
     """Keeps the board up to what a run tells. `draw` and `close` are the medium's own.
 
     after: seconds after which a run is worth watching. between: seconds between two drawings.
@@ -22,11 +24,13 @@ class Redrawn:
         self.between = between
         self._drawn = 0.0
 
+    @abstractmethod
     def draw(self) -> None:
-        raise NotImplementedError
+        """Show the board as it is now."""
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """Leave the medium as it is to stay."""
 
     def rows(self) -> list[Row]:
         """What is worth a line."""
