@@ -223,6 +223,8 @@ def _pandas_column(series: Any) -> Column:
     kind = getattr(series.dtype, "numpy_dtype", None) or getattr(series.dtype, "type", None)
     if isinstance(kind, numpy.dtype) and kind.kind in "biuf":
         return Column(series.to_numpy(dtype=kind, na_value=kind.type(0)), missing)
+    if str(getattr(series.dtype, "pyarrow_dtype", "")).startswith("timestamp"):  # pandas 1.5 has no `.dt` for them
+        return Column(_arrow_array(series.array.__arrow_array__()), missing)
     if getattr(series.dtype, "kind", "O") == "M":
         in_utc = series if series.dt.tz is None else series.dt.tz_convert("UTC").dt.tz_localize(None)
         return Column(in_utc.to_numpy(), missing)
