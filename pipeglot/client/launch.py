@@ -169,6 +169,7 @@ def local_settings(
         secrets=workspace.secrets(stack),
         cache=cache,
         anew=anew,
+        durable=stack.durable,
     )
 
 

@@ -129,24 +129,27 @@ class _Verify:
                 found[run] = None
             else:
                 self._trouble(key, "stray", f"`{key}` is no marker of the journal")
-        last = ""
+        unlisted: dict[str, str] = {}
         for key in self.store.list("runs/"):
             run = key.split("/")[1]
-            if run == last:
-                continue
-            last = run
             if run not in found:
-                self._unlisted(key, run, found)
+                unlisted.setdefault(run, key)
+        if unlisted:
+            begun = set(self.ledger.runs())  # some may have begun since the journal was read
+            for run, key in unlisted.items():
+                self._unlisted(key, run, found, begun)
         return list(found)
 
-    def _unlisted(self, key: str, run: str, found: dict[str, None]) -> None:
+    def _unlisted(self, key: str, run: str, found: dict[str, None], begun: set[str]) -> None:
         try:
             keys.run_prefix(run)
         except Corrupt:
             self._trouble(key, "stray", f"`{key}` belongs to no run")
             return
         found[run] = None
-        self._trouble(f"{keys.JOURNAL}…-{run}-…", "missing", f"run `{run}` has no marker in the journal", Touched(run))
+        if run not in begun:
+            marker = f"{keys.JOURNAL}…-{run}-…"
+            self._trouble(marker, "missing", f"run `{run}` has no marker in the journal", Touched(run))
 
     def _run(self, run: str) -> None:
         whole = True

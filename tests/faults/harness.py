@@ -208,13 +208,12 @@ def _faulty(workload: Workload, place: Place, board: Board, fault: Fault, told: 
 def _session(workload: Workload, place: Place, board: Board, **how: Any) -> None:
     injector = Injector(str(place.kept), board, **how)
 
-    def opened(uri: str = place.store, **_: Any) -> Store:
-        store = open_store(uri, durable=workload.durable)
-        return FaultyStore(store, injector)
+    def opened(uri: str, **how: Any) -> Store:
+        return FaultyStore(open_store(uri, **how), injector)
 
     worker.open_store = opened  # type: ignore[attr-defined]  # workers open the store by themselves
     injector.install()
-    session(workload, opened, place)
+    session(workload, lambda: opened(place.store, durable=workload.durable), place)
 
 
 def _read_beside(workload: Workload, place: Place, board: Board, report: Path) -> None:

@@ -146,7 +146,7 @@ class Injector:
 
     def _by_path(self, layer: str, name: str, path: Any, *args: Any, **named: Any) -> Any:
         real = _real.get(name, _rename_new)
-        text = os.path.join(os.fsdecode(path), "") if isinstance(path, str | bytes | os.PathLike) else ""
+        text = _folder(path) if isinstance(path, str | bytes | os.PathLike) else ""
         if not text.startswith(self.root) or named.get("dir_fd") is not None:
             return real(path, *args, **named)
         result = self.at(layer, name, text[:-1], real, path, *args, **named)
@@ -164,7 +164,7 @@ class Injector:
 
     def _open(self, path: Any, flags: int, *args: Any, **named: Any) -> int:
         text = os.fsdecode(path)
-        if not text.startswith(self.root) or named:
+        if not _folder(path).startswith(self.root) or named:
             return int(_real["open"](path, flags, *args, **named))
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
         layer, call = ("change", "create") if writes else ("read", "open")
@@ -236,6 +236,11 @@ class Unsynced:
         taken = self.names if what == "names" else self.bytes
         _real["write"](fd, "".join(f"{what}\t{path}\n" for path in taken).encode())
         _die()
+
+
+def _folder(path: str | bytes | os.PathLike[str]) -> str:
+    """With a `/` behind it, so that the root lies below the root too."""
+    return os.path.join(os.fsdecode(path), "")
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------------

@@ -78,12 +78,10 @@ class Place(NamedTuple):
 
 def run(workload: Workload, store: Store, place: Place, *, resumes: str | None = None) -> RunView:
     """Run it to its end, one step after another."""
-    work = str(place.work)
-    settings = Settings(stack="local", root=str(ROOT), roots=(str(ROOT),), work=work, max_parallel=1)
     pool = Pool() if workload.workers else InlinePool()
     try:
         origins = Origins(resumes=resumes)
-        return LocalRun(workload.pipeline, PARAMS, store, settings, pool, Silent(), origins).execute()
+        return LocalRun(workload.pipeline, PARAMS, store, _settings(workload, place), pool, Silent(), origins).execute()
     finally:
         pool.close()
 
@@ -107,8 +105,12 @@ def session(workload: Workload, opened: Callable[[], Store], place: Place) -> No
 
 def abandoned(workload: Workload, store: Store, place: Place) -> str:
     """A run that has begun, and nobody goes on with."""
-    settings = Settings(stack="local", root=str(ROOT), roots=(str(ROOT),), work=str(place.work), max_parallel=1)
-    return LocalRun(workload.pipeline, PARAMS, store, settings, InlinePool(), Silent()).start.run
+    return LocalRun(workload.pipeline, PARAMS, store, _settings(workload, place), InlinePool(), Silent()).start.run
+
+
+def _settings(workload: Workload, place: Place) -> Settings:
+    roots, work = (str(ROOT),), str(place.work)
+    return Settings(stack="local", root=roots[0], roots=roots, work=work, max_parallel=1, durable=workload.durable)
 
 
 # --- pipelines ------------------------------------------------------------------------------------------------------------

@@ -268,3 +268,19 @@ def test_no_store_and_a_foreign_one(tmp_path: Path) -> None:
     (tmp_path / "foreign/file").write_text("mine")
     with pytest.raises(StoreError, match="is not empty and is no store"):
         open_store(tmp_path / "foreign")
+
+
+def test_a_run_that_begins_while_it_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its marker was not there yet when the journal was read, its records are when the runs are."""
+    listed = bench.store.list
+
+    def then_begin(prefix: str) -> Any:
+        yield from listed(prefix)
+        if prefix == keys.JOURNAL:
+            monkeypatch.setattr(bench.store, "list", listed)
+            done(bench.ledger, FLOW, answer)
+
+    monkeypatch.setattr(bench.store, "list", then_begin)
+    found = bench.verify()
+    assert found.troubles == []
+    assert found.counts.runs == 3
