@@ -27,9 +27,16 @@ def main() -> int:
         return _again(*words.only, chosen=words.seed, ground=ground)
     began = time.monotonic()
     wrong = _witness(words.seed, ground)
-    tally = tried(words.count, words.seed, ground, words.hands)
+    tally = tried(words.count, words.seed, ground, words.hands, _progress)
     _tell(tally, words.seed, time.monotonic() - began)
     return 1 if wrong or tally.wrong else 0
+
+
+def _progress(tally: Tally) -> None:
+    done = tally.kinds.total() + tally.missed
+    if done % 500 == 0:
+        last = f"; the last that went wrong: {tally.wrong[-1].case}" if tally.wrong else ""
+        print(f"{done} faults, {len(tally.wrong)} went wrong{last}", file=sys.stderr, flush=True)
 
 
 def _witness(chosen: int, ground: Ground) -> bool:

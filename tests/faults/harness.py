@@ -6,6 +6,8 @@ comes; that process ends, or is killed; another one then holds what is left agai
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import random
@@ -18,6 +20,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -33,7 +36,7 @@ from tests.faults.workloads import Place, Workload, quiet, session, workloads
 PATIENCE = 60.0
 """Seconds that any process here may take; one that takes longer hangs."""
 
-PAUSE = 0.004
+PAUSE = 0.012
 """Seconds between two looks of the reader beside."""
 
 ENOUGH = 8
@@ -119,25 +122,32 @@ def witnessed(workload: Workload, ground: Ground, every: int = 1) -> tuple[int, 
 
 
 def cases(count: int, chosen: int, ground: Ground) -> list[Case]:
-    """So many faults: every kind at every point of workload after workload, or an even sample of the first ones."""
+    """So many faults. Where they are enough for it: every kind at every point of the first workloads, and of others an
+    even sample; else an even sample of all."""
     chance = random.Random(chosen)
+    every: list[Case] = []
     groups: dict[tuple[str, str], list[Case]] = {}
-    total = 0
     for number, workload in enumerate(workloads(chosen)):
-        if number >= _FEWEST and total >= count:
+        if number >= _FEWEST and len(every) + sum(map(len, groups.values())) >= count:
             break
-        for point in points_of(workload, ground):
-            for kind in kinds_at(point, durable=workload.durable):
-                groups.setdefault((workload.name, kind), []).append(Case(workload, point, kind))
-                total += 1
-    if total <= count + total // 5:
-        found = [case for group in groups.values() for case in group]
+        found = [
+            Case(workload, point, kind)
+            for point in points_of(workload, ground)
+            for kind in kinds_at(point, durable=workload.durable)
+        ]
         chance.shuffle(found)
-        return found[:count]
-    for group in groups.values():
-        chance.shuffle(group)
-    return _in_turn(list(groups.values()), count)
+        if number < _WHOLE and len(every) + len(found) <= count:
+            every += found
+            continue
+        for case in found:
+            groups.setdefault((workload.name, case.kind), []).append(case)
+    every += _in_turn(list(groups.values()), count - len(every))
+    chance.shuffle(every)
+    return every
 
+
+_WHOLE = 2
+"""So many workloads are covered as a whole, at every point with every kind."""
 
 _FEWEST = 6
 """Workloads of the smallest run."""
@@ -270,6 +280,7 @@ def ended(pid: int) -> int | None:
 
 def spread(todo: list[Case], ground: Ground, hands: int) -> Iterator[Outcome]:
     """Let so many processes work at them; gives the outcomes as they come."""
+    warm_up(todo[0].workload)
     waiting = selectors.DefaultSelector()
     pids = []
     for hand in range(hands):
@@ -294,6 +305,26 @@ def spread(todo: list[Case], ground: Ground, hands: int) -> Iterator[Outcome]:
         for pid in pids:
             os.kill(pid, signal.SIGTERM)
             os.waitpid(pid, 0)
+
+
+def warm_up(workload: Workload) -> None:
+    """Import all that a session and a check need, once, so that each fork has it; and let forks share the memory."""
+
+    def all_of_it() -> None:
+        with tempfile.TemporaryDirectory() as name:
+            place = Ground().place(Path(name))
+            session(workload._replace(workers=False), lambda: open_store(place.store), place)
+            after(workload, place, [], "")
+
+    before = set(sys.modules)
+    names = Path(tempfile.mkdtemp(), "modules")
+    assert ended(forked(lambda: (all_of_it(), names.write_text("\n".join(set(sys.modules) - before)))[0])) == 0
+    for name in names.read_text().split():
+        with suppress(ImportError):
+            importlib.import_module(name)
+    shutil.rmtree(names.parent)
+    gc.collect()
+    gc.freeze()
 
 
 def _hand(todo: list[Case], ground: Ground, fd: int) -> NoReturn:
@@ -326,11 +357,12 @@ class Tally:
             self.wrong.append(outcome)
 
 
-def tried(count: int, chosen: int, ground: Ground, hands: int = 2) -> Tally:
-    """Inject so many faults, or fewer if too many went wrong."""
+def tried(count: int, chosen: int, ground: Ground, hands: int = 2, tell: Callable[[Tally], object] = id) -> Tally:
+    """Inject so many faults, or fewer if too many went wrong. `tell` is called after each."""
     tally = Tally()
     for outcome in spread(cases(count, chosen, ground), ground, hands):
         tally.count(outcome)
+        tell(tally)
         if len(tally.wrong) >= ENOUGH:
             break
     return tally
