@@ -21,12 +21,13 @@ def main() -> int:
     parser.add_argument("--store", default="", help="the URI of a bucket, in place of folders")
     parser.add_argument("--hands", type=int, default=2, help="so many processes work at it")
     parser.add_argument("--only", nargs=3, metavar=("WORKLOAD", "POINT", "KIND"))
+    parser.add_argument("--every", type=int, default=1, help="look at every so many points of a run that goes well")
     words = parser.parse_args()
     ground = Ground(words.store)
     if words.only:
         return _again(*words.only, chosen=words.seed, ground=ground)
     began = time.monotonic()
-    wrong = _witness(words.seed, ground)
+    wrong = _witness(words.seed, ground, words.every)
     tally = tried(words.count, words.seed, ground, words.hands, _progress)
     _tell(tally, words.seed, time.monotonic() - began)
     return 1 if wrong or tally.wrong else 0
@@ -39,9 +40,9 @@ def _progress(tally: Tally) -> None:
         print(f"{done} faults, {len(tally.wrong)} went wrong{last}", file=sys.stderr, flush=True)
 
 
-def _witness(chosen: int, ground: Ground) -> bool:
+def _witness(chosen: int, ground: Ground, every: int) -> bool:
     """A reader between any two points of the first workload, when all goes well."""
-    looks, wrong = witnessed(next(workloads(chosen)), ground)
+    looks, wrong = witnessed(next(workloads(chosen)), ground, every)
     print(f"{looks} looks between the points of a run that goes well: {len(wrong)} wrong")
     for one in wrong[:5]:
         print(f"  {one}")

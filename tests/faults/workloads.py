@@ -145,17 +145,17 @@ def generated(chosen: int) -> Pipeline:
     return max(found, key=lambda made: len(list(Plan(made).steps())))
 
 
-def by_hand() -> Pipeline:
+def by_hand(seed: int = 0) -> Pipeline:
     """Checkpoints, retries, blobs, logs, a map, a branch, outputs that are never cached, and a clean-up step."""
     nodes = (
-        _step("numbers", 5),
+        _step("numbers", 6),
         Map(
             id="each",
             over={"x": OutputRef(step="numbers")},
             body=(_step("large", 1, x=ItemRef(map="each", name="x")),),
         ),
-        _step("texts", 2, a=OutputRef(step="large")),
-        _step("kept", 3, retry=Retry(attempts=2, delay=0.0), n=ParamRef(name="n")),
+        _step("texts", 3, a=OutputRef(step="large")),
+        _step("kept", 3 + seed, retry=Retry(attempts=2, delay=0.0), n=ParamRef(name="n")),
         Branch(
             id="which",
             when=Compare(op=">", left=OutputRef(step="kept"), right=_constant(5)),
@@ -168,7 +168,7 @@ def by_hand() -> Pipeline:
         Step(
             id="nothing",
             code=_code("nothing"),
-            inputs={"seed": _constant(1)},
+            inputs={"seed": _constant(3)},
             returns=Returns(form="none", outputs=()),
             after=("text",),
             trigger="all_done",
