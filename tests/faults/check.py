@@ -175,9 +175,7 @@ def held(workload: Workload, store: Store, name: str, *, again: bool = False) ->
     return digest
 
 
-def _taken_over(
-    workload: Workload, store: Store, before: str, name: str, told: list[dict[str, Any]]
-) -> list[str]:
+def _taken_over(workload: Workload, store: Store, before: str, name: str, told: list[dict[str, Any]]) -> list[str]:
     """What the process had been told is finished is not computed again."""
     ledger = Ledger(store)
     steps = {cell[0]: step for cell, step in _steps(workload, store, name).items()}

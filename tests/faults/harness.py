@@ -36,8 +36,8 @@ from tests.faults.workloads import Place, Workload, quiet, session, workloads
 PATIENCE = 60.0
 """Seconds that any process here may take; one that takes longer hangs."""
 
-PAUSE = 0.012
-"""Seconds between two looks of the reader beside."""
+SHARE = 0.25
+"""Of the time, the reader beside spends so much on looking: the rest is for whom it looks at."""
 
 ENOUGH = 8
 """So many faults that went wrong are told of before the harness stops."""
@@ -51,7 +51,9 @@ class Case(NamedTuple):
     kind: str
 
     def __str__(self) -> str:
-        return f"{self.kind!r} at point {self.point.number} ({self.point.call} {self.point.where}) of {self.workload.name}"
+        return (
+            f"{self.kind!r} at point {self.point.number} ({self.point.call} {self.point.where}) of {self.workload.name}"
+        )
 
 
 class Outcome(NamedTuple):
@@ -77,7 +79,7 @@ class Ground:
         return Place(store, kept, folder / "work")
 
 
-# --- points ---------------------------------------------------------------------------------------------------------------
+# --- points -----------------------------------------------------------------------------------------------------------
 
 
 def points_of(workload: Workload, ground: Ground) -> list[Point]:
@@ -163,7 +165,7 @@ def _in_turn(groups: list[list[Case]], count: int) -> list[Case]:
     return found[:count]
 
 
-# --- faults ---------------------------------------------------------------------------------------------------------------
+# --- faults -----------------------------------------------------------------------------------------------------------
 
 
 def injected(case: Case, ground: Ground) -> Outcome:
@@ -229,12 +231,13 @@ def _session(workload: Workload, place: Place, board: Board, **how: Any) -> None
 def _read_beside(workload: Workload, place: Place, board: Board, report: Path) -> None:
     reader, found = Reader(workload, place.store, place.kept / "beside.sqlite"), list[str]()
     while not board.stop and not found:
+        began = time.monotonic()
         found += reader.look(thorough=reader.looks % 4 == 3)
-        time.sleep(PAUSE)
+        time.sleep((time.monotonic() - began) * (1 / SHARE - 1))
     report.write_text(json.dumps([reader.looks, found]))
 
 
-# --- processes ------------------------------------------------------------------------------------------------------------
+# --- processes --------------------------------------------------------------------------------------------------------
 
 
 def forked(work: Callable[[], None], errors: Path | None = None) -> int:
@@ -287,7 +290,8 @@ def spread(todo: list[Case], ground: Ground, hands: int) -> Iterator[Outcome]:
         ours, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(ours)
+            for fd in (ours, *(key.fd for key in waiting.get_map().values())):  # who is gone must not seem to listen
+                os.close(fd)
             _hand(todo[hand::hands], ground, theirs)
         os.close(theirs)
         pids.append(pid)

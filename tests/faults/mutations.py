@@ -30,7 +30,9 @@ class Mutation(NamedTuple):
     def broken(self, root: Path) -> str:
         """The file as the copy has it. Raises `AssertionError` if there is nothing to be broken."""
         text = (root / self.file).read_text()
-        assert text.count(self.old) == 1, f"{self.name}: what it breaks is in `{self.file}` {text.count(self.old)} times"
+        assert text.count(self.old) == 1, (
+            f"{self.name}: what it breaks is in `{self.file}` {text.count(self.old)} times"
+        )
         return text.replace(self.old, self.new)
 
 

@@ -37,7 +37,7 @@ def test_a_sample_of_all_kinds() -> None:
     assert re.search(rf"{SAMPLE} faults in .*; 0 did not come;\n.*; 0 went wrong\n", done.stdout)
 
 
-# --- what the harness notices ---------------------------------------------------------------------------------------------
+# --- what the harness notices -----------------------------------------------------------------------------------------
 
 
 class Bench:

@@ -113,7 +113,7 @@ def _settings(workload: Workload, place: Place) -> Settings:
     return Settings(stack="local", root=roots[0], roots=roots, work=work, max_parallel=1, durable=workload.durable)
 
 
-# --- pipelines ------------------------------------------------------------------------------------------------------------
+# --- pipelines --------------------------------------------------------------------------------------------------------
 
 
 def workloads(chosen: int) -> Iterator[Workload]:
