@@ -161,7 +161,7 @@ def local_settings(
     anew: tuple[str, ...] = (),
     inline: bool = False,
 ) -> Settings:
-    """What the local runner needs to know of the stack and the project. Raises `UsageError` for a folder of odd name."""
+    """What the local runner needs to know of the stack and the project. Raises `UsageError` for odd folders."""
     for folder in (str(workspace.root), *workspace.roots, os.environ.get("TMPDIR", "")):
         _check_name(folder)
     return Settings(

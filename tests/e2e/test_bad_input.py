@@ -343,7 +343,7 @@ def test_a_forged_record_without_bounds(bad: Bad) -> None:
     ledger = Ledger(FolderStore(bad.store))
     (run,) = ledger.runs()
     path = bad.store / f"runs/{run}/v/echo/-/1"
-    head, _, body = path.read_bytes().partition(b"\n")
+    _, _, body = path.read_bytes().partition(b"\n")
     deep = body.replace(b'"inline":', b'"deep":' + b"[" * 100_000 + b"]" * 100_000 + b',"inline":')
     assert deep != body
     path.chmod(0o600)

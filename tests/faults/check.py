@@ -83,7 +83,7 @@ def after(workload: Workload, place: Place, told: list[dict[str, Any]], kind: st
     """All that is wrong after a fault. The process that it came to is gone."""
     found = _messages(told, kind)
     store = open_store(place.store)
-    reader = Reader(workload, place.store, place.index)
+    reader = Reader(workload, place.store, place.database)
     found += reader.look()
     found += _kept(store, told)
     found += _runs_are_closed(store)
@@ -200,10 +200,10 @@ def _steps(workload: Workload, store: Store, name: str) -> dict[tuple[str, tuple
 
 def _index_is_right(store: Store, place: Place) -> list[str]:
     """The index that lived through the fault says what a new one says."""
-    left_out = index(store, place.index)
-    new = place.index.with_name("new.sqlite")
+    left_out = index(store, place.database)
+    new = place.database.with_name("new.sqlite")
     index(store, new)
-    one, other = _totals(place.index), _totals(new)
+    one, other = _totals(place.database), _totals(new)
     found = [f"the index leaves out {left_out}"] if left_out else []
     if one != other:
         found.append(f"the index holds {one}, and a new one {other}")

@@ -20,7 +20,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -83,7 +82,7 @@ class Ground:
 
 
 def points_of(workload: Workload, ground: Ground) -> list[Point]:
-    """What the workload comes by when all goes well. Its session must be good, or nothing that follows means anything."""
+    """What the workload comes by when all goes well, as it must: or nothing that follows means anything."""
     with tempfile.TemporaryDirectory() as name:
         place = ground.place(Path(name))
         seen = Path(name, "seen")
@@ -223,7 +222,7 @@ def _session(workload: Workload, place: Place, board: Board, **how: Any) -> None
     def opened(uri: str, **how: Any) -> Store:
         return FaultyStore(open_store(uri, **how), injector)
 
-    worker.open_store = opened  # type: ignore[attr-defined]  # workers open the store by themselves
+    setattr(worker, "open_store", opened)  # noqa: B010  # workers open the store by themselves
     injector.install()
     session(workload, lambda: opened(place.store, durable=workload.durable), place)
 
@@ -251,17 +250,12 @@ def forked(work: Callable[[], None], errors: Path | None = None) -> int:
 def _child(work: Callable[[], None], errors: Path | None) -> NoReturn:
     code = 1
     try:
-        if not errors and os.environ.get("FAULTS_LOUD"):
-            pass
-        else:
-            quiet()
+        quiet()
         work()
         code = 0
     except BaseException:  # noqa: BLE001  # nobody is above us
         if errors is not None:
             errors.write_text(json.dumps([traceback.format_exc()]))
-        else:
-            sys.stderr.write(traceback.format_exc())
     finally:
         os._exit(code)
 
@@ -315,18 +309,17 @@ def warm_up(workload: Workload) -> None:
     """Import all that a session and a check need, once, so that each fork has it; and let forks share the memory."""
 
     def all_of_it() -> None:
-        with tempfile.TemporaryDirectory() as name:
-            place = Ground().place(Path(name))
-            session(workload._replace(workers=False), lambda: open_store(place.store), place)
-            after(workload, place, [], "")
+        place = Ground().place(folder)
+        session(workload._replace(workers=False), lambda: open_store(place.store), place)
+        after(workload, place, [], "")
+        (folder / "modules").write_text("\n".join(set(sys.modules) - before))
 
     before = set(sys.modules)
-    names = Path(tempfile.mkdtemp(), "modules")
-    assert ended(forked(lambda: (all_of_it(), names.write_text("\n".join(set(sys.modules) - before)))[0])) == 0
-    for name in names.read_text().split():
-        with suppress(ImportError):
-            importlib.import_module(name)
-    shutil.rmtree(names.parent)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        assert ended(forked(all_of_it)) == 0, f"the session of {workload.name} fails without any fault"
+        for module in (folder / "modules").read_text().split():
+            importlib.import_module(module)
     gc.collect()
     gc.freeze()
 

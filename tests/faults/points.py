@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
-from pipeglot.core.store import folder
+from pipeglot.core.store import folder, rename
 
 CHANGES = ("open", "write", "fsync", "close", "link", "rename", "replace", "unlink", "mkdir", "rmdir", "utime", "chmod")
 """System calls that change something; `open` and `close` do so where the file is open for writing."""
@@ -27,7 +27,7 @@ READS = ("stat", "fstat", "scandir", "listdir", "readv", "read")
 TAKES_SPACE = frozenset({"create", "write", "link", "mkdir", "rename", "rename_new", "replace"})
 
 _real: dict[str, Any] = {name: getattr(os, name) for name in (*CHANGES, *READS, "kill")}
-_rename_new = folder.rename_new
+_rename_new = rename.rename_new
 _connect = sqlite3.connect
 
 
@@ -141,7 +141,7 @@ class Injector:
         setattr(os, "open", self._open)  # noqa: B010  # mypy wants no other function in its place
         setattr(os, "close", self._close)  # noqa: B010
         setattr(folder, "open", self._open_to_read)  # noqa: B010  # the module's own, before the builtin
-        folder.rename_new = partial(self._by_path, "change", "rename_new")
+        setattr(folder, "rename_new", partial(self._by_path, "change", "rename_new"))  # noqa: B010
         setattr(sqlite3, "connect", partial(_connect, factory=self._connection()))  # noqa: B010
 
     def _by_path(self, layer: str, name: str, path: Any, *args: Any, **named: Any) -> Any:
@@ -188,11 +188,11 @@ class Injector:
         at = self.at
 
         class Watched(sqlite3.Connection):
-            def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # type: ignore[override]
+            def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
                 found: sqlite3.Cursor = at("sql", "execute", sql, super().execute, sql, *args)
                 return found
 
-            def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:  # type: ignore[override]
+            def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:
                 found: sqlite3.Cursor = at("sql", "executemany", sql, super().executemany, sql, *args)
                 return found
 

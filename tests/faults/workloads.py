@@ -72,7 +72,7 @@ class Place(NamedTuple):
     work: Path
 
     @property
-    def index(self) -> Path:
+    def database(self) -> Path:
         return self.kept / "index.sqlite"
 
 
@@ -95,12 +95,12 @@ def index(store: Store, path: Path) -> list[str]:
 def session(workload: Workload, opened: Callable[[], Store], place: Place) -> None:
     """What is done while the fault waits: run it, run it again from the cache, index it, close a run that was left."""
     run(workload, opened(), place)
-    index(opened(), place.index)
+    index(opened(), place.database)
     run(workload, opened(), place)
     left = abandoned(workload, opened(), place)
     store = opened()
     close(Ledger(store), Artifacts(store), left)
-    index(opened(), place.index)
+    index(opened(), place.database)
 
 
 def abandoned(workload: Workload, store: Store, place: Place) -> str:
