@@ -166,7 +166,10 @@ class _Verify:
             for use in _uses(record):
                 self._use(use)
         if start is None:
-            if whole and self.store.size(keys.start(run)) is None and next(self.store.list(keys.run_prefix(run)), None):
+            records = next(
+                self.store.list(keys.run_prefix(run)), None
+            )  # before the look at the start: it may just begin
+            if whole and records and self.store.size(keys.start(run)) is None:
                 self._trouble(keys.start(run), "missing", f"run `{run}` has records and no start", Touched(run))
             return
         if self._ir(start.ir, keys.ir(start.ir), Touched(run)) and whole:

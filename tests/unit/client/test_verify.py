@@ -284,3 +284,19 @@ def test_a_run_that_begins_while_it_looks(bench: Bench, monkeypatch: pytest.Monk
     found = bench.verify()
     assert found.troubles == []
     assert found.counts.runs == 3
+
+
+def test_a_run_that_begins_between_two_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its marker is there, and its first record comes while it is looked for."""
+    start = structs.replace(bench.first.start, run="a" * 24)
+    bench.store.put(keys.journal("20260101T000000.000000", start.run, "00000000"), b"")
+    size = bench.store.size
+
+    def then_begin(key: str) -> int | None:
+        found = size(key)
+        if key == keys.start(start.run):
+            bench.store.put(key, pack(start))
+        return found
+
+    monkeypatch.setattr(bench.store, "size", then_begin)
+    assert bench.verify().troubles == []
