@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 
-from tests.faults.harness import Case, Ground, Tally, injected, points_of, tried, witnessed
+from tests.faults.harness import Case, Ground, Tally, cases, injected, points_of, tried, witnessed
 from tests.faults.workloads import Workload, workloads
 
 
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("seed", type=int, nargs="?", default=secrets.randbits(32))
     parser.add_argument("--store", default="", help="the URI of a bucket, in place of folders")
     parser.add_argument("--hands", type=int, default=2, help="so many processes work at it")
+    parser.add_argument("--kind", default="", help="only faults that have this in their name")
     parser.add_argument("--only", nargs=3, metavar=("WORKLOAD", "POINT", "KIND"))
     parser.add_argument("--every", type=int, default=1, help="look at every so many points of a run that goes well")
     words = parser.parse_args()
@@ -28,7 +29,7 @@ def main() -> int:
         return _again(*words.only, chosen=words.seed, ground=ground)
     began = time.monotonic()
     wrong = _witness(words.seed, ground, words.every)
-    tally = tried(words.count, words.seed, ground, words.hands, _progress)
+    tally = tried(cases(words.count, words.seed, ground, words.kind), ground, words.hands, _progress)
     _tell(tally, words.seed, time.monotonic() - began)
     return 1 if wrong or tally.wrong else 0
 

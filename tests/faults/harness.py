@@ -122,9 +122,9 @@ def witnessed(workload: Workload, ground: Ground, every: int = 1) -> tuple[int, 
     return looks, found
 
 
-def cases(count: int, chosen: int, ground: Ground) -> list[Case]:
+def cases(count: int, chosen: int, ground: Ground, word: str = "") -> list[Case]:
     """So many faults. Where they are enough for it: every kind at every point of the first workloads, and of others an
-    even sample; else an even sample of all."""
+    even sample; else an even sample of all. Only of kinds with `word` in their name."""
     chance = random.Random(chosen)
     every: list[Case] = []
     groups: dict[tuple[str, str], list[Case]] = {}
@@ -135,6 +135,7 @@ def cases(count: int, chosen: int, ground: Ground) -> list[Case]:
             Case(workload, point, kind)
             for point in points_of(workload, ground)
             for kind in kinds_at(point, durable=workload.durable)
+            if word in kind
         ]
         chance.shuffle(found)
         if number < _WHOLE and len(every) + len(found) <= count:
@@ -354,10 +355,10 @@ class Tally:
             self.wrong.append(outcome)
 
 
-def tried(count: int, chosen: int, ground: Ground, hands: int = 2, tell: Callable[[Tally], object] = id) -> Tally:
-    """Inject so many faults, or fewer if too many went wrong. `tell` is called after each."""
+def tried(todo: list[Case], ground: Ground, hands: int = 2, tell: Callable[[Tally], object] = id) -> Tally:
+    """Inject them all, or fewer if too many went wrong. `tell` is called after each."""
     tally = Tally()
-    for outcome in spread(cases(count, chosen, ground), ground, hands):
+    for outcome in spread(todo, ground, hands):
         tally.count(outcome)
         tell(tally)
         if len(tally.wrong) >= ENOUGH:

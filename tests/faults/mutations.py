@@ -38,7 +38,7 @@ class Mutation(NamedTuple):
 
 _FOLDER = "pipeglot/core/store/folder.py"
 _STORE = ("pytest -x -q tests/unit/store",)
-_HARNESS = "tests.faults 120 7"
+_HARNESS = "tests.faults 100 7 --every 3"
 
 MUTATIONS = (
     Mutation(
@@ -118,14 +118,17 @@ MUTATIONS = (
         _FOLDER,
         "            if self.durable:\n                sync_file(target)\n",
         "",
-        (*_STORE, "tests.faults 600 7"),
+        (*_STORE, "tests.faults 60 7 --every 50 --kind power"),
     ),
     Mutation(
         "a durable store: workers know nothing of it",
         "pipeglot/runtime_local/worker.py",
         ", durable=hello.durable)",
         ")",
-        ("pytest -x -q tests/unit/runtime_local/test_runner.py -k durable", "tests.faults 600 7"),
+        (
+            "pytest -x -q tests/unit/runtime_local/test_runner.py -k durable",
+            "tests.faults 60 7 --every 50 --kind power",
+        ),
     ),
 )
 

@@ -18,7 +18,7 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.store import open_store
 from tests.faults.check import Told, after, after_power_cut
-from tests.faults.harness import Ground
+from tests.faults.harness import Ground, witnessed
 from tests.faults.mutations import MUTATIONS, ROOT, Mutation
 from tests.faults.points import KINDS
 from tests.faults.reader import Reader
@@ -28,13 +28,19 @@ SAMPLE, SEED = 75, 7
 
 
 def test_a_sample_of_all_kinds() -> None:
-    """With a reader between any few points of a run that goes well, and beside each that a fault comes to."""
-    command = [sys.executable, "-m", "tests.faults", str(SAMPLE), str(SEED), "--every", "9"]
+    """With a reader beside each run that a fault comes to."""
+    command = [sys.executable, "-m", "tests.faults", str(SAMPLE), str(SEED), "--every", "50"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     table = done.stdout.partition("faults by kind:")[2].partition("\n\n")[0]
     assert {line.split(maxsplit=1)[1] for line in table.strip().splitlines()} == set(KINDS)
     assert re.search(rf"{SAMPLE} faults in .*; 0 did not come;\n.*; 0 went wrong\n", done.stdout)
+
+
+def test_a_reader_between_the_points_of_a_run_that_goes_well() -> None:
+    looks, wrong = witnessed(Workload("by hand", by_hand()), Ground(), every=3)
+    assert looks > 200
+    assert wrong == []
 
 
 # --- what the harness notices -----------------------------------------------------------------------------------------
