@@ -174,7 +174,7 @@ def injected(case: Case, ground: Ground) -> Outcome:
         folder = Path(name)
         place, board = ground.place(folder), Board()
         told, lost = folder / "told", folder / "lost"
-        fault = Fault(case.point.number, case.kind)
+        fault = Fault(case.point.number, case.kind, case.point.layer, case.point.call)
         beside = forked(lambda: _read_beside(case.workload, place, board, folder / "read"))
         pid = forked(lambda: _faulty(case.workload, place, board, fault, told, lost))
         wrong = _hangs(ended(pid), "the session")

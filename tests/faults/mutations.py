@@ -73,7 +73,7 @@ MUTATIONS = (
         "pipeglot/core/artifacts/blobs.py",
         "        if found != sha:\n",
         "        if not found:\n",
-        ("pytest -x -q tests/unit/artifacts/test_blobs.py", _HARNESS),
+        ("pytest -x -q tests/unit/artifacts/test_blobs.py",),
     ),
     Mutation(
         "the verification of records on read",

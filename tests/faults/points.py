@@ -41,10 +41,15 @@ class Point(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What goes wrong, and at which point."""
+    """What goes wrong, and at which point: or at the next of that layer and call, for a slow run has a few more."""
 
     point: int
     kind: str
+    layer: str = ""
+    call: str = ""
+
+    def is_at(self, number: int, layer: str, call: str) -> bool:
+        return number >= self.point and self.layer in ("", layer) and self.call in ("", call)
 
 
 class Board:
@@ -119,7 +124,7 @@ class Injector:
                 self.between()
             finally:
                 self._off = False
-        if self.fault is not None and number == self.fault.point:
+        if self.fault is not None and not self.board.fired and self.fault.is_at(number, layer, call):
             self.board.fired = True
             return KINDS[self.fault.kind](self, call, do)
         if self.dead and layer in ("change", "read"):
