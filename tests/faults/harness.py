@@ -32,7 +32,7 @@ from tests.faults.reader import Reader
 from tests.faults.store import FaultyStore
 from tests.faults.workloads import Place, Workload, quiet, session, workloads
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds that any process here may take; one that takes longer hangs."""
 
 SHARE = 0.25
