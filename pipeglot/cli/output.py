@@ -18,9 +18,16 @@ def print_json(value: Any) -> None:
 
 
 def as_json(value: Any) -> bytes:
+    """Indented JSON in UTF-8. What has no UTF-8, as a file's name may have none, is written as its escape."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    try:
+        return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    except UnicodeEncodeError:
+        import json
+
+        text = json.dumps(msgspec.to_builtins(value, str_keys=True), ensure_ascii=False, indent=2)
+        return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct, structs
 
 from pipeglot.client.checks import notes_or_refusal
@@ -31,6 +32,8 @@ from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.target import Loaded
 from pipeglot.stacks.workspace import Workspace
 
+MOST_PARAMS = 32 << 20
+"""Bytes of all parameters."""
 MOST_TAGS = 50
 MOST_NAME = 100
 MOST_VALUE = 1000
@@ -145,6 +148,7 @@ def prepare(loaded: Loaded, stack: LocalStack, request: Request, records: Record
         asked = resolve(pipeline.params, request.params, texts=request.texts, logical_date=moment)
         given, artifacts = resolve_artifacts(records, pipeline, asked)
         date = moment.isoformat()
+    _check_size(given)
     return Prepared(pipeline, given, anew, [*notes, *_inline_notes(plan, request)], date, artifacts)
 
 
@@ -157,7 +161,9 @@ def local_settings(
     anew: tuple[str, ...] = (),
     inline: bool = False,
 ) -> Settings:
-    """What the local runner needs to know of the stack and the project."""
+    """What the local runner needs to know of the stack and the project. Raises `UsageError` for odd folders."""
+    for folder in (str(workspace.root), *workspace.roots, os.environ.get("TMPDIR", "")):
+        _check_name(folder)
     return Settings(
         stack=stack.name,
         root=str(workspace.root),
@@ -169,7 +175,31 @@ def local_settings(
         secrets=workspace.secrets(stack),
         cache=cache,
         anew=anew,
+        durable=stack.durable,
     )
+
+
+def _check_size(given: Mapping[str, Any]) -> None:
+    """They stand in a run's first record, which every reader of the run reads."""
+    sizes = {name: len(msgspec.json.encode(value)) for name, value in given.items()}
+    if sum(sizes.values()) > MOST_PARAMS:
+        largest = max(sizes, key=sizes.__getitem__)
+        raise ParamError(
+            f"parameter `{largest}` has {sizes[largest] >> 20} MB; all parameters together may have"
+            f" {MOST_PARAMS >> 20} MB",
+            hint="put it into a file, and give its path; or let a step make it",
+        )
+
+
+def _check_name(folder: str) -> None:
+    """Workers are told of folders in JSON, which has only Unicode."""
+    try:
+        folder.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"the folder `{folder}` has a name that is not UTF-8, and workers cannot be told of it",
+            hint="give it a name in UTF-8, or move the project",
+        ) from None
 
 
 def check_tags(tags: dict[str, str]) -> None:

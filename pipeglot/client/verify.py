@@ -156,24 +156,27 @@ class _Verify:
                 found[run] = None
             else:
                 self._trouble(key, "stray", f"`{key}` is no marker of the journal")
-        last = ""
+        unlisted: dict[str, str] = {}
         for key in self.store.list("runs/"):
             run = key.split("/")[1]
-            if run == last:
-                continue
-            last = run
             if run not in found:
-                self._unlisted(key, run, found)
+                unlisted.setdefault(run, key)
+        if unlisted:
+            begun = set(self.ledger.runs())  # some may have begun since the journal was read
+            for run, key in unlisted.items():
+                self._unlisted(key, run, found, begun)
         return list(found)
 
-    def _unlisted(self, key: str, run: str, found: dict[str, None]) -> None:
+    def _unlisted(self, key: str, run: str, found: dict[str, None], begun: set[str]) -> None:
         try:
             keys.run_prefix(run)
         except Corrupt:
             self._trouble(key, "stray", f"`{key}` belongs to no run")
             return
         found[run] = None
-        self._trouble(f"{keys.JOURNAL}…-{run}-…", "missing", f"run `{run}` has no marker in the journal", Touched(run))
+        if run not in begun:
+            marker = f"{keys.JOURNAL}…-{run}-…"
+            self._trouble(marker, "missing", f"run `{run}` has no marker in the journal", Touched(run))
 
     def _run(self, run: str) -> None:
         whole = True
@@ -190,7 +193,10 @@ class _Verify:
             for use in _uses(record):
                 self._use(use)
         if start is None:
-            if whole and self.store.size(keys.start(run)) is None and next(self.store.list(keys.run_prefix(run)), None):
+            records = next(
+                self.store.list(keys.run_prefix(run)), None
+            )  # before the look at the start: it may just begin
+            if whole and records and self.store.size(keys.start(run)) is None:
                 self._trouble(keys.start(run), "missing", f"run `{run}` has records and no start", Touched(run))
             return
         if self._ir(start.ir, keys.ir(start.ir), Touched(run)) and whole:

@@ -28,6 +28,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     temp: str
     cache: bool
     anew: tuple[str, ...] = ()
+    durable: bool = False
     session: str = ""
     """The file with what the caller's `__main__` defined, where that is no module that could be imported."""
 

@@ -80,6 +80,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     sources: dict[str, str] = {}
     cache: bool = True
     anew: tuple[str, ...] = ()
+    durable: bool = False
+    """Whether what workers write is to survive a power cut, as what the runner writes does if its store is durable."""
     session: bytes = b""
     """What the caller's `__main__` defined, where that is a notebook."""
 
@@ -156,6 +158,7 @@ class LocalRun:
             start=self.start,
             store=store.uri,
             trusted=store.trusted,
+            durable=settings.durable,
             root=settings.root,
             roots=settings.roots,
             sources=settings.sources,

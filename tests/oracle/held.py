@@ -22,6 +22,7 @@ from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store import open_store
+from pipeglot.core.store.base import Store
 from pipeglot.runtime_local.listener import Silent
 from pipeglot.runtime_local.pool import Pool
 from pipeglot.runtime_local.runner import LocalRun, Settings
@@ -90,7 +91,11 @@ def _attempt(runtime: Runtime, state: RunState, step: Step, cell: Cell, attempt:
 
 def compare(pipeline: Pipeline, given: dict[str, Any], run: str, folder: Path, *, again: bool = False) -> str | None:
     """Hold a run against the interpreter; `again` tells that everything was computed before. Returns its digest."""
-    store = open_store(str(folder / "store"))
+    return compare_in(open_store(str(folder / "store")), pipeline, given, run, again=again)
+
+
+def compare_in(store: Store, pipeline: Pipeline, given: dict[str, Any], run: str, *, again: bool = False) -> str | None:
+    """The same in any store."""
     ledger, artifacts = Ledger(store), Artifacts(store)
     _, state = read_run(ledger, artifacts, run)
     expected = Interpreter(pipeline, given)

@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from pipeglot.core import wire
-from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, ValueRefused
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.records import (
@@ -36,6 +36,9 @@ FORMAT = 1
 MAX_RECORD = 64 << 20
 """Larger ones are refused: no record of ours comes near."""
 
+_HEAD = 100
+"""Bytes of the first line, at most."""
+
 R = TypeVar("R", bound=Record)
 
 _encode = msgspec.json.Encoder().encode
@@ -43,8 +46,14 @@ _decode: Callable[[bytes], AnyRecord] = msgspec.json.Decoder(AnyRecord).decode
 
 
 def pack(record: Record) -> bytes:
-    """A record as it is stored."""
+    """A record as it is stored. Raises `ValueRefused` for one that nobody would read."""
     body = _encode(record)
+    if len(body) > MAX_RECORD - _HEAD:
+        raise ValueRefused(
+            f"the record of a {type(record).__name__.lower()} of run `{record.run}` would have {len(body) >> 20} MB,"
+            f" and at most {MAX_RECORD >> 20} MB are taken",
+            hint="large values belong into outputs of steps, or into files: not into parameters or metrics",
+        )
     return b"pipeglot %d %s\n%s" % (FORMAT, hashlib.sha256(body).hexdigest().encode(), body)
 
 
@@ -63,7 +72,7 @@ def unpack(data: bytes, key: str) -> AnyRecord:
         raise Corrupt(f"`{key}` does not match its checksum: it was cut or changed")
     try:
         return _decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NewerFormat(f"`{key}` holds a record that this pipeglot does not know: {error}") from error
 
 

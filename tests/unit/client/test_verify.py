@@ -280,3 +280,35 @@ def test_no_store_and_a_foreign_one(tmp_path: Path) -> None:
     (tmp_path / "foreign/file").write_text("mine")
     with pytest.raises(StoreError, match="is not empty and is no store"):
         open_store(tmp_path / "foreign")
+
+
+def test_a_run_that_begins_while_it_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its marker was not there yet when the journal was read, its records are when the runs are."""
+    listed = bench.store.list
+
+    def then_begin(prefix: str) -> Any:
+        yield from listed(prefix)
+        if prefix == keys.JOURNAL:
+            monkeypatch.setattr(bench.store, "list", listed)
+            done(bench.ledger, FLOW, answer)
+
+    monkeypatch.setattr(bench.store, "list", then_begin)
+    found = bench.verify()
+    assert found.troubles == []
+    assert found.counts.runs == 3
+
+
+def test_a_run_that_begins_between_two_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its marker is there, and its first record comes while it is looked for."""
+    start = structs.replace(bench.first.start, run="a" * 24)
+    bench.store.put(keys.journal("20260101T000000.000000", start.run, "00000000"), b"")
+    size = bench.store.size
+
+    def then_begin(key: str) -> int | None:
+        found = size(key)
+        if key == keys.start(start.run):
+            bench.store.put(key, pack(start))
+        return found
+
+    monkeypatch.setattr(bench.store, "size", then_begin)
+    assert bench.verify().troubles == []

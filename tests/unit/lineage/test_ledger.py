@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, ValueRefused
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.ledger import Ledger, pack, unpack
 from pipeglot.core.lineage.records import CacheEntry, Origin, Start
@@ -55,6 +55,15 @@ def test_what_is_no_record_is_refused(data: bytes, error: type[Exception], messa
 def test_a_cut_record_is_refused(cut: int) -> None:
     with pytest.raises(Corrupt):
         unpack(pack(verdict(("a", ()), 1))[:-cut], KEY)
+
+
+def test_a_record_that_nobody_would_read_is_not_written(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeglot.core.lineage.ledger.MAX_RECORD", 2 << 20)
+    with pytest.raises(ValueRefused) as caught:
+        ledger.start(start(params={"x": "y" * (3 << 20)}))
+    assert caught.value.message == (f"the record of a start of run `{RUN}` would have 3 MB, and at most 2 MB are taken")
+    assert ledger.started(RUN) is None
+    assert ledger.start(start(params={"x": "y" * (1 << 20)})) == ledger.started(RUN)
 
 
 def test_a_record_of_a_later_kind_is_refused_and_a_later_field_is_not() -> None:

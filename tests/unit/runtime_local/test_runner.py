@@ -24,6 +24,8 @@ from pipeglot.core.ir import (
 )
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Failure
+from pipeglot.core.store import open_store
+from pipeglot.core.store.base import Store
 from pipeglot.runtime_local.listener import Silent
 from tests.unit.lineage.build import const, item, mapped, out
 from tests.unit.runtime_local.conftest import NONE, Bench, work
@@ -475,3 +477,17 @@ def test_a_condition_looks_into_what_a_map_gave_and_into_a_written_list(bench: B
     assert [states[f"then{number}"] for number in range(1, 6)] == [
         *("succeeded", "skipped", "succeeded", "succeeded", "skipped"),
     ]
+
+
+def test_workers_of_a_durable_store_are_durable(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they write is to survive a power cut as what the runner writes does."""
+    opened = list[bool]()
+
+    def noted(uri: str, *, trusted: bool, durable: bool) -> Store:
+        opened.append(durable)
+        return open_store(uri, trusted=trusted, durable=durable)
+
+    monkeypatch.setattr("pipeglot.runtime_local.worker.open_store", noted)
+    for durable in (True, False):
+        assert bench.run(work("numbers", given={"n": 1 + durable}), inline=True, durable=durable).status == "succeeded"
+    assert opened == [True, False]

@@ -112,7 +112,7 @@ def list_runs(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunRow]
         name, descending = wanted.sort
         best, how = ("MAX", "DESC") if descending else ("MIN", "ASC")
         order = f"(SELECT {best}(m.number) {_METRIC}) {how} NULLS LAST, {order}"
-        values += [name, name]
+        values += [_as_utf8(name)] * 2
     limit = f" LIMIT {wanted.limit:d}" if wanted.limit else ""
     rows = connection.execute(f"SELECT {_RUN} FROM runs r WHERE {where} ORDER BY {order}{limit}", values)
     return [RunRow(*row) for row in rows]
@@ -147,7 +147,12 @@ def _where(wanted: RunFilter) -> tuple[str, list[Any]]:
             raise ValueError(operator)
         terms.append(f"EXISTS (SELECT 1 {_METRIC} AND m.number {operator} ?)")
         values += [name, name, number]
-    return " AND ".join(terms), values
+    return " AND ".join(terms), [_as_utf8(value) if isinstance(value, str) else value for value in values]
+
+
+def _as_utf8(text: str) -> str:
+    """SQLite takes no other; what was typed and has none is nobody's name."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _tag(name: str, value: str | None) -> tuple[str, list[str]]:

@@ -88,8 +88,9 @@ def run_rows(start: Start, end: End | None, state: RunState, *, records: int, op
 
 
 def as_text(value: Any) -> str:
-    """How a value of a parameter or a metric is kept, and compared with."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """How a value of a parameter or a metric is kept, and compared with. What has no UTF-8 is escaped."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def cell_node(run: str, cell: Cell) -> Node:
