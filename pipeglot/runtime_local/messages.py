@@ -28,6 +28,8 @@ class Hello(Struct, frozen=True, tag="hello"):
     temp: str
     cache: bool
     anew: tuple[str, ...] = ()
+    copies: str = ""
+    """Where local copies of what is read from a bucket lie."""
     session: str = ""
     """The file with what the caller's `__main__` defined, where that is no module that could be imported."""
 

@@ -80,6 +80,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     sources: dict[str, str] = {}
     cache: bool = True
     anew: tuple[str, ...] = ()
+    copies: str = ""
+    """Where local copies of what is read from a bucket lie: shared by the workers, and by runs to come."""
     session: bytes = b""
     """What the caller's `__main__` defined, where that is a notebook."""
 
@@ -164,6 +166,7 @@ class LocalRun:
             cache=settings.cache,
             anew=settings.anew,
             temp="",
+            copies=settings.copies,
         )
 
     def execute(self) -> RunView:
