@@ -21,7 +21,7 @@ _HOST = re.compile(r"https?://([^/\s?\"]+)")
 _QUERY = re.compile(r"\?[^\s\"'`<>]*")
 _METADATA = re.compile(r"169\.254\.169\.254|169\.254\.170\.2|metadata\.google\.internal|fd00:ec2::254")
 _NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
-_NO_ACCESS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestExpired"})
+_NO_ACCESS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestExpired", "AuthenticationFailed", "AuthorizationFailure"})
 _REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
 
 _WORDS = {

@@ -131,8 +131,8 @@ class _Sync:
         seen = self._pending_places(known) if known is not None else set()
         fresh: dict[str, bytes] = {}
         end = self.ledger.ended(run)  # before the listing: whatever an end counts, the listing has
-        for key in (keys.start(run), *self.ledger.store.list(keys.verdicts(run))):
-            data = None if key in seen else self.ledger.store.get(key)
+        listed = (keys.start(run), *self.ledger.store.list(keys.verdicts(run)))
+        for key, data in self.ledger.store.get_all(key for key in listed if key not in seen):
             if data is not None:
                 fresh[key] = data
         if known is not None and not fresh and end is None and not markers:
