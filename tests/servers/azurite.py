@@ -37,7 +37,9 @@ class Azurite:
 
     def environment(self) -> dict[str, str]:
         """What Azure's clients read."""
-        return {"AZURE_STORAGE_CONNECTION_STRING": f"AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={self.endpoint}"}
+        return {
+            "AZURE_STORAGE_CONNECTION_STRING": f"AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={self.endpoint}"
+        }
 
     def stop(self) -> None:
         self._server.stop()

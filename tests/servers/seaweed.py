@@ -29,8 +29,8 @@ class Seaweed:
         self.filer = f"http://127.0.0.1:{ports[2]}"
         (folder / "data").mkdir()
         (folder / "s3.json").write_text(json.dumps({"identities": [_identity(name) for name in WHO]}))
-        names = ("s3.port", "s3.port.grpc", "filer.port", "filer.port.grpc")
-        names += ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
+        parts = ("s3", "filer", "master", "volume")
+        names = [f"{part}.{port}" for part in parts for port in ("port", "port.grpc")]
         self._server = Server(
             [
                 str(Path(sys.executable).parent / "weed"),

@@ -21,7 +21,17 @@ _HOST = re.compile(r"https?://([^/\s?\"]+)")
 _QUERY = re.compile(r"\?[^\s\"'`<>]*")
 _METADATA = re.compile(r"169\.254\.169\.254|169\.254\.170\.2|metadata\.google\.internal|fd00:ec2::254")
 _NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
-_NO_ACCESS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestExpired", "AuthenticationFailed", "AuthorizationFailure"})
+_NO_ACCESS = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "InvalidToken",
+        "RequestExpired",
+        "AuthenticationFailed",
+        "AuthorizationFailure",
+    }
+)
 _REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
 
 _WORDS = {
@@ -29,6 +39,10 @@ _WORDS = {
     "GCS": ("GOOGLE_APPLICATION_CREDENTIALS", "`gcloud auth application-default login`", "roles/storage.objectUser"),
     "Azure": ("AZURE_STORAGE_KEY", "`az account show`", "Storage Blob Data Contributor"),
 }
+
+
+class Forbidden(StoreError):
+    """The credentials are known, and may not do it."""
 
 
 class Answer(NamedTuple):
@@ -100,7 +114,8 @@ def bucket_error(answer: Answer, doing: str, what: str, bucket: str, cloud: str)
         hint = "is the network up, and is the endpoint right? A proxy is read from `HTTPS_PROXY`"
     elif answer.again:
         hint = "it was tried again for a while; finished steps are kept: run it again later"
-    return StoreError(f"cannot {doing} `{what}`: {reason}", hint=hint)
+    kind_of = Forbidden if answer.status == 403 else StoreError
+    return kind_of(f"cannot {doing} `{what}`: {reason}", hint=hint)
 
 
 def _reason(answer: Answer) -> str:
@@ -139,5 +154,7 @@ def _forbidden(doing: str, role: str, cloud: str) -> str:
         right = {"S3": "s3:ListBucket", "GCS": "storage.objects.list", "Azure": role}[cloud]
         return f"these credentials may not list the bucket: allow `{right}`. Running steps needs no list, commands do"
     if cloud == "S3":
-        return f"these credentials may not do that: allow `{role}`; without `s3:ListBucket` a missing key is refused too"
+        return (
+            f"these credentials may not do that: allow `{role}`; without `s3:ListBucket` a missing key is refused too"
+        )
     return f"these credentials may not do that: allow `{role}`"

@@ -88,13 +88,14 @@ def _boto3_provider(name: str) -> Any:
     except ImportError:
         raise StoreError(
             f"the AWS profile `{name}` uses single sign-on or a role, and that needs the package `boto3`",
-            hint="pip install boto3; or export the credentials: `eval $(aws configure export-credentials --format env)`",
+            hint="pip install boto3, or export them: `eval $(aws configure export-credentials --format env)`",
         ) from None
     try:
         return Boto3CredentialProvider(boto3.Session(profile_name=name))
     except Exception as error:  # whatever botocore raises for a login that has expired  # noqa: BLE001
         raise StoreError(
-            f"the AWS profile `{name}` gives no credentials: {type(error).__name__}", hint=f"aws sso login --profile {name}"
+            f"the AWS profile `{name}` gives no credentials: {type(error).__name__}",
+            hint=f"aws sso login --profile {name}",
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What a store must do: four verbs, a size, and files to map. Everything above (ledger, artifacts, cache) needs no more."""
+"""What a store must do: four verbs, a size, files to map. Everything above (ledger, artifacts, cache) needs no more."""
 
 from __future__ import annotations
 

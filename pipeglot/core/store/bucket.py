@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeglot.core.errors import StoreError
-from pipeglot.core.store.answers import Answer, bucket_error, read_answer
+from pipeglot.core.store.answers import Answer, Forbidden, bucket_error, read_answer
 from pipeglot.core.store.clouds import Place, connect, endpoint_of
 from pipeglot.core.store.copies import Copies, default_folder
 from pipeglot.core.store.failures import store_error
@@ -99,7 +99,7 @@ class BucketStore:
     def get_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Several at the same time, in the order of `keys`."""
         waiting = list(keys)
-        if len(waiting) < 2:  # noqa: PLR2004
+        if len(waiting) < 2:
             yield from ((key, self.get(key)) for key in waiting)
             return
         from concurrent.futures import ThreadPoolExecutor
@@ -284,20 +284,23 @@ class BucketStore:
 
     # --- listing -----------------------------------------------------------------------------------------------------
 
-    def _listed(self, prefix: str) -> Iterator[str]:
+    def _listed(self, prefix: str, pages: int | None = None) -> Iterator[str]:
+        """In the server's order; only of the first `pages`, if not of all."""
+        import itertools
+
         import obstore
 
         below = self._prefix + prefix
         for last in self._pauses():
             try:
-                pages = list(obstore.list(self._client, below.rstrip("/") or None, chunk_size=1000))
+                stream = obstore.list(self._client, below.rstrip("/") or None, chunk_size=_PAGE)
+                found = [meta["path"] for page in itertools.islice(stream, pages) for meta in page]
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
                 if last or not answer.again:
                     raise self._error(answer, "list", prefix) from None
             else:
-                names = (meta["path"] for page in pages for meta in page)
-                return (name[len(self._prefix) :] for name in names if name.startswith(below) and name != below)
+                return (name[len(self._prefix) :] for name in found if name.startswith(below) and name != below)
         raise AssertionError
 
     # --- the bucket itself -------------------------------------------------------------------------------------------
@@ -319,16 +322,11 @@ class BucketStore:
 
     def _check_empty(self) -> None:
         """Refuse a prefix that holds what a store does not. Who may not list cannot know, and is not held up."""
-        import obstore
-
         try:
-            page = next(iter(obstore.list(self._client, self.place.prefix or None, chunk_size=10)), ())
-        except Exception as error:  # see `_found`  # noqa: BLE001
-            answer = read_answer(error)
-            if answer.status != 403:
-                raise self._error(answer, "list", "") from None
+            others = any(self._listed("", pages=1))
+        except Forbidden:
             return
-        if any(meta["path"].startswith(self._prefix) for meta in page) and not self._open():
+        if others and not self._open():
             raise StoreError(
                 f"`{self.uri}` is not empty and is no store (it has no `{MARK}`)",
                 hint=f"give the store a prefix of its own, such as `{self.uri}/store`",
@@ -336,8 +334,9 @@ class BucketStore:
 
 
 _BATCH = 512
+_PAGE = 1000
 
 
 def _is_missing(error: Exception, answer: Answer) -> bool:
     """The key is not there; a bucket that is not there is another matter."""
-    return (isinstance(error, FileNotFoundError) or answer.status == 404) and not answer.no_bucket  # noqa: PLR2004
+    return (isinstance(error, FileNotFoundError) or answer.status == 404) and not answer.no_bucket

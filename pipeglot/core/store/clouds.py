@@ -19,7 +19,16 @@ CLOUDS = {"s3": "S3", "gs": "GCS", "az": "Azure"}
 """By the scheme of a URI."""
 
 _EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
-_MEANT = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "azure": "az", "abfs": "az", "abfss": "az", "wasb": "az", "wasbs": "az"}
+_MEANT = {
+    "s3a": "s3",
+    "s3n": "s3",
+    "gcs": "gs",
+    "azure": "az",
+    "abfs": "az",
+    "abfss": "az",
+    "wasb": "az",
+    "wasbs": "az",
+}
 _NAME = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,254}")
 _SEGMENT = re.compile(r"[^\x00-\x1f\x7f\\?#]+")
 _TIMEOUT = "120s"  # of one request, which carries no more than a part of a value

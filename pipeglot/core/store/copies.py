@@ -17,6 +17,7 @@ from pipeglot.core.errors import StoreError
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import remove
 from pipeglot.core.store.folder import sweep
+from pipeglot.core.store.naming import TEMP
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ class Copies:
     def __init__(self, folder: str, most: int = MOST) -> None:
         self.folder = folder
         self.most = most
-        self._temp = f"{folder}/tmp"
+        self._temp = f"{folder}/{TEMP}"
         self._ready = False
         self._added = most  # the first copy that a process adds makes it look
 

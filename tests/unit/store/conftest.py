@@ -33,7 +33,9 @@ def no_clouds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def s3(seaweed: Seaweed, tmp_path: Path, no_clouds: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., BucketStore]:
+def s3(
+    seaweed: Seaweed, tmp_path: Path, no_clouds: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., BucketStore]:
     """Opens a store on the S3 server, by default in a prefix of its own."""
     name = os.urandom(6).hex()
 

@@ -29,7 +29,9 @@ def refused(call: Callable[[], Any]) -> str:
     assert SECRET not in text
     assert text.count("\n") <= 3
     assert max(map(len, text.splitlines())) < 300
-    assert caught.value.__suppress_context__ or caught.value.__context__ is None, "the client's own text holds addresses, which may be signed"
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None, (
+        "the client's own text holds addresses, which may be signed"
+    )
     return text
 
 
@@ -90,7 +92,8 @@ def test_no_right_to_list(s3: S3, there: BucketStore) -> None:
     store.delete("b")
     assert refused(lambda: store.list("runs/")) == (
         f"cannot list `{store.uri}/runs/`: the server answered 403 (AccessDenied: Access Denied.)\n\n"
-        "hint: these credentials may not list the bucket: allow `s3:ListBucket`. Running steps needs no list, commands do"
+        "hint: these credentials may not list the bucket: allow `s3:ListBucket`. "
+        "Running steps needs no list, commands do"
     )
 
 
@@ -136,7 +139,9 @@ def test_another_region(s3: S3, seaweed: Seaweed, what: str) -> None:
         assert len(proxy.requests) == 1
     assert told.startswith("cannot open the store `s3://tests/x`: ")
     assert "region" in told.splitlines()[0]
-    assert told.endswith("hint: set its region: `export AWS_REGION=…`; `aws s3api get-bucket-location --bucket tests` tells it")
+    assert told.endswith(
+        "hint: set its region: `export AWS_REGION=…`; `aws s3api get-bucket-location --bucket tests` tells it"
+    )
 
 
 def test_nobody_is_there(s3: S3) -> None:
@@ -188,7 +193,9 @@ def test_no_credentials(cloud: str, address: str, login: str) -> None:
 def test_addresses_are_cut_at_the_question_mark() -> None:
     text = "Generic error: odd answer from https://a.blob.core.windows.net/c/k?sv=1&sig=SIGNED%3D and no more\n\nDebug"
     shown = told(text, "Azure")
-    assert shown.startswith("cannot read `az://b/k`: Generic error: odd answer from https://a.blob.core.windows.net/c/k and")
+    assert shown.startswith(
+        "cannot read `az://b/k`: Generic error: odd answer from https://a.blob.core.windows.net/c/k and"
+    )
     assert "SIGNED" not in shown
 
 
@@ -205,7 +212,9 @@ def test_the_right_to_list_by_cloud(cloud: str, hint: str) -> None:
 
 
 def test_an_answer_of_gcs() -> None:
-    body = "<?xml version='1.0'?><Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist.</Message>"
+    body = (
+        "<?xml version='1.0'?><Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist.</Message>"
+    )
     assert told(f"status code: 404 Not Found: {body}", "GCS") == (
         "cannot read `gs://b/k`: there is no bucket `gs://b`\n\n"
         "hint: is its name right, and its account? `gcloud storage buckets create gs://b` makes it"
@@ -213,7 +222,9 @@ def test_an_answer_of_gcs() -> None:
 
 
 def test_plain_http_is_only_taken_where_it_is_said() -> None:
-    assert "`h:1` is to be asked without encryption" in told("uri: http://h:1/x, HttpError { kind: Unknown, BadScheme }")
+    assert "`h:1` is to be asked without encryption" in told(
+        "uri: http://h:1/x, HttpError { kind: Unknown, BadScheme }"
+    )
 
 
 # --- the folder for copies --------------------------------------------------------------------------------------------

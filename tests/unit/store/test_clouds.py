@@ -46,12 +46,20 @@ def test_places(uri: str, place: Place, again: str) -> None:
         ("s3://a b/x", "`a b` cannot be the name of a bucket\n\nhint: as in `s3://bucket/prefix`"),
         ("gs://b/a//b", "`'a//b'` cannot be the prefix of a store\n\nhint: as in `gs://bucket/prefix`, of plain names"),
         ("gs://b/../c", "`'../c'` cannot be the prefix of a store\n\nhint: as in `gs://bucket/prefix`, of plain names"),
-        ("gs://b/a\nb", "`'a\\nb'` cannot be the prefix of a store\n\nhint: as in `gs://bucket/prefix`, of plain names"),
-        ("az://c/x?sig=SECRET", "the URI of a store, `az://…`, has a `?` or `#` in it\n\nhint: as in `az://container/prefix`"),
+        (
+            "gs://b/a\nb",
+            "`'a\\nb'` cannot be the prefix of a store\n\nhint: as in `gs://bucket/prefix`, of plain names",
+        ),
+        (
+            "az://c/x?sig=SECRET",
+            "the URI of a store, `az://…`, has a `?` or `#` in it\n\nhint: as in `az://container/prefix`",
+        ),
         (
             "s3://key:SECRET@b/x",
-            "the URI of a store, `s3://…`, holds credentials\n\nhint: as in `s3://bucket/prefix`: take them out; "
-            "`AWS_ACCESS_KEY_ID` and the like are read from the environment",
+            (
+                "the URI of a store, `s3://…`, holds credentials\n\nhint: as in `s3://bucket/prefix`: take them out; "
+                "`AWS_ACCESS_KEY_ID` and the like are read from the environment"
+            ),
         ),
         ("s3a://key:SECRET@b", "there are no stores at `s3a://…`\n\nhint: write `s3://…`"),
         ("gcs://b", "there are no stores at `gcs://…`\n\nhint: write `gs://…`"),
@@ -108,7 +116,9 @@ def test_gcs(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
 
 
 def test_azure(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StoreError, match="which storage account the container is in is not known\n\nhint: export AZURE_"):
+    with pytest.raises(
+        StoreError, match="which storage account the container is in is not known\n\nhint: export AZURE_"
+    ):
         settings("az://c")
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "one")
     assert settings("az://c") == {"account_name": "one"}
@@ -268,7 +278,7 @@ def test_single_sign_on_needs_boto3(files: Path, monkeypatch: pytest.MonkeyPatch
         settings("s3://b")
     assert str(caught.value) == (
         "the AWS profile `sso` uses single sign-on or a role, and that needs the package `boto3`\n\n"
-        "hint: pip install boto3; or export the credentials: `eval $(aws configure export-credentials --format env)`"
+        "hint: pip install boto3, or export them: `eval $(aws configure export-credentials --format env)`"
     )
 
 
