@@ -52,7 +52,7 @@ class Seaweed:
             folder,
             {},
         )
-        self._server.wait(self._make_bucket)
+        self._server.wait(self._is_ready)
 
     def environment(self, who: str = "all", endpoint: str = "") -> dict[str, str]:
         """What S3's clients read."""
@@ -63,14 +63,18 @@ class Seaweed:
             "AWS_REGION": "us-east-1",
         }
 
+    def make_bucket(self, name: str) -> None:
+        """With a first object in it."""
+        first = urllib.request.Request(f"{self.filer}/buckets/{name}/up", data=b"x", method="PUT")
+        with urllib.request.urlopen(first, timeout=5):
+            pass
+
     def stop(self) -> None:
         self._server.stop()
 
-    def _make_bucket(self) -> bool:
-        """With a first object in it: the filer may be up before there is room for any, and the S3 gateway after it."""
-        first = urllib.request.Request(f"{self.filer}/buckets/{BUCKET}/up", data=b"x", method="PUT")
-        with urllib.request.urlopen(first, timeout=5):
-            pass
+    def _is_ready(self) -> bool:
+        """The filer may be up before there is room for an object, and the S3 gateway after it."""
+        self.make_bucket(BUCKET)
         with urllib.request.urlopen(f"{self.endpoint}/status", timeout=5) as answer:
             return bool(answer.status == 200)
 
