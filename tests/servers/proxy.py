@@ -23,7 +23,8 @@ Fault = Callable[[Request], str]
 """What to do with a request:
 
 `""` pass it on; `503`, `429`, `409` … answer that, and ask nobody; `refuse` close; `lose` pass it on, and close without
-an answer; `error` pass it on, and answer 500; `cut` pass on the half of the answer; `hang` wait before closing.
+an answer; `error` pass it on, and answer 500; `cut` pass on the half of the answer; `hang` wait, then close; `slow`
+wait, then pass it on.
 """
 
 _BODIES = {
@@ -94,6 +95,9 @@ class Proxy:
         if what == "hang":
             self._released.wait(self.patience)
             return
+        if what == "slow":
+            self._released.wait(self.patience)
+            what = ""
         if what and what not in ("lose", "error", "cut"):
             _answer(handler, int(what), [], _BODIES.get(what, "").encode())
             return

@@ -35,9 +35,9 @@ _NO_ACCESS = frozenset(
 _REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
 
 _WORDS = {
-    "S3": ("AWS_ACCESS_KEY_ID", "`aws sts get-caller-identity`", "s3:GetObject, s3:PutObject, s3:DeleteObject"),
+    "S3": ("AWS_ACCESS_KEY_ID", "`aws configure` or `aws sso login`", "s3:GetObject, s3:PutObject, s3:DeleteObject"),
     "GCS": ("GOOGLE_APPLICATION_CREDENTIALS", "`gcloud auth application-default login`", "roles/storage.objectUser"),
-    "Azure": ("AZURE_STORAGE_KEY", "`az account show`", "Storage Blob Data Contributor"),
+    "Azure": ("AZURE_STORAGE_KEY", "`az login`", "Storage Blob Data Contributor"),
 }
 
 

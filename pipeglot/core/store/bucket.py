@@ -37,8 +37,16 @@ PARALLEL = 4
 AT_ONCE = 16
 """How many small objects are read at the same time."""
 
+SMALL = 1 << 20
+QUICK = "20s"
+LONG = "120s"
+"""The time that a request has: a small one, and one that carries a large value or a part of one."""
+
 MOST_PARTS = 9_000  # S3 takes 10,000
 TRIES = 10
+PATIENCE = 120.0
+"""Seconds after which a request that failed is not made again, however few its tries were: they may have been slow."""
+
 FIRST_TRIES = 4  # until the server has answered once: a wrong address should be told soon
 _WAIT = 0.1
 _LONGEST = 10.0
@@ -51,15 +59,16 @@ class BucketStore:
         self.place = place
         self.trusted = bool(trusted)
         """As the stack says: who else can write to a bucket is not to be seen from here."""
-        self._client = connect(place, tries=1)
+        self._client = connect(place, tries=1, timeout=QUICK)
+        self._patient: Any = None
         self._parts: Any = None
         self._prefix = f"{place.prefix}/" if place.prefix else ""
         name = hashlib.sha256(f"{place.uri}\n{endpoint_of(place)}".encode()).hexdigest()[:24]
         self.copies = Copies(f"{copies or default_folder()}/{name}")
         self._tries = FIRST_TRIES
-        self._ready = False  # to write
+        self._opened = self._ready = False  # to read, to write
         self._exists = self._open()
-        self._tries = TRIES
+        self._opened, self._tries = True, TRIES
 
     def __repr__(self) -> str:
         return f"BucketStore({self.uri!r})"
@@ -94,7 +103,7 @@ class BucketStore:
     def get(self, key: str) -> bytes | None:
         """The bytes of `key`, or None if there is none."""
         check_key(key)
-        return self._found(key, lambda client, path: bytes(client.get(self._client, path).bytes()))
+        return self._found(key, lambda verbs, client, path: bytes(verbs.get(client, path).bytes()))
 
     def get_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Several at the same time, in the order of `keys`."""
@@ -112,7 +121,7 @@ class BucketStore:
     def size(self, key: str) -> int | None:
         """How many bytes `key` holds, or None if there is none."""
         check_key(key)
-        return self._found(key, lambda client, path: int(client.head(self._client, path)["size"]))
+        return self._found(key, lambda verbs, client, path: int(verbs.head(client, path)["size"]))
 
     def list(self, prefix: str) -> Iterator[str]:
         """All keys below `prefix` (which ends with `/`; "" is all), by code point.
@@ -129,7 +138,7 @@ class BucketStore:
         """Remove `key`; fine if it is not there."""
         check_key(key)
         self.copies.forget(key)
-        self._found(key, lambda client, path: client.delete(self._client, path), doing="delete")
+        self._found(key, lambda verbs, client, path: verbs.delete(client, path), doing="delete")
 
     def local(self, key: str) -> Path | None:
         """A copy on this machine, made if there is none yet; None if there is no such key."""
@@ -151,26 +160,39 @@ class BucketStore:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    def _found(self, key: str, ask: Callable[[Any, str], T], doing: str = "read") -> T | None:
-        """The answer, or None if there is no such key. Busy servers and broken connections are tried again."""
+    def _found(self, key: str, ask: Callable[[Any, Any, str], T], doing: str = "read", large: bool = False) -> T | None:
+        """The answer, or None if there is no such key. Busy servers and broken connections are tried again.
+
+        `ask` gets the client's verbs, the client, and the path. What takes too long has more time at the next try.
+        """
         import obstore
 
-        path = self._prefix + key
+        path, client = self._prefix + key, self._client_for(large)
         for last in self._pauses():
             try:
-                return ask(obstore, path)
+                return ask(obstore, client, path)
             except Exception as error:  # the client raises kinds of its own, and built-in ones  # noqa: BLE001
                 answer = read_answer(error)
                 if _is_missing(error, answer):
                     return None
                 if last or not answer.again:
                     raise self._error(answer, doing, key) from None
+                client = self._client_for(large or (answer.kind == "Timeout" and self._opened))
         raise AssertionError
+
+    def _client_for(self, large: bool) -> Any:
+        """A small request is answered soon or not at all; and until then, nobody hears of Ctrl-C."""
+        if not large:
+            return self._client
+        if self._patient is None:
+            self._patient = connect(self.place, tries=1, timeout=LONG)
+        return self._patient
 
     def _pauses(self) -> Iterator[bool]:
         """One turn for each try, with growing pauses between them; says which is the last."""
+        enough = time.monotonic() + PATIENCE
         for number in range(1, self._tries + 1):
-            yield number == self._tries
+            yield number == self._tries or time.monotonic() > enough
             time.sleep(min(_LONGEST, _WAIT * 2 ** (number - 1)) * random.uniform(0.5, 1.5))
 
     def _error(self, answer: Answer, doing: str, key: str) -> StoreError:
@@ -183,9 +205,10 @@ class BucketStore:
         import obstore
 
         path, unclear = self._prefix + key, False
+        client = self._client_for(len(data) > SMALL)
         for last in self._pauses():
             try:
-                obstore.put(self._client, path, data, mode="create", use_multipart=False)
+                obstore.put(client, path, data, mode="create", use_multipart=False)
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
                 if isinstance(error, obstore.exceptions.AlreadyExistsError) and not answer.conflict:
@@ -219,7 +242,7 @@ class BucketStore:
         import obstore
 
         if self._parts is None:
-            self._parts = connect(self.place, tries=TRIES)
+            self._parts = connect(self.place, tries=TRIES, timeout=LONG)
         part = max(PART, -(-size // MOST_PARTS))
         try:
             obstore.put(
@@ -280,7 +303,10 @@ class BucketStore:
             return all(threads.map(copy, range(0, size, PART)))
 
     def _range(self, key: str, start: int, end: int) -> bytes | None:
-        return self._found(key, lambda client, path: bytes(client.get_range(self._client, path, start=start, end=end)))
+        def ask(verbs: Any, client: Any, path: str) -> bytes:
+            return bytes(verbs.get_range(client, path, start=start, end=end))
+
+        return self._found(key, ask, large=True)
 
     # --- listing -----------------------------------------------------------------------------------------------------
 
@@ -307,7 +333,7 @@ class BucketStore:
 
     def _open(self) -> bool:
         """Is there a store? Refuses one of a later format."""
-        data = self._found(MARK, lambda client, path: bytes(client.get(self._client, path).bytes()), "open the store")
+        data = self._found(MARK, lambda verbs, client, path: bytes(verbs.get(client, path).bytes()), "open the store")
         if data is not None:
             check_mark(data, self.uri)
         return data is not None

@@ -31,7 +31,6 @@ _MEANT = {
 }
 _NAME = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,254}")
 _SEGMENT = re.compile(r"[^\x00-\x1f\x7f\\?#]+")
-_TIMEOUT = "120s"  # of one request, which carries no more than a part of a value
 _CONNECT = "5s"
 
 
@@ -90,8 +89,11 @@ def unknown_scheme(scheme: str) -> StoreError:
     return StoreError(f"there are no stores at `{scheme}://…`", hint=hint)
 
 
-def connect(place: Place, *, tries: int) -> Any:
-    """A client of the bucket; nothing is asked of it yet. `tries`: how often the client itself repeats a request."""
+def connect(place: Place, *, tries: int, timeout: str) -> Any:
+    """A client of the bucket; nothing is asked of it yet.
+
+    tries: how often the client itself repeats a request. timeout: how long one may take, as `20s`.
+    """
     try:
         import obstore.store as clients
     except ImportError as error:
@@ -103,7 +105,7 @@ def connect(place: Place, *, tries: int) -> Any:
         ) from None
     make, settings = _MAKERS[place.scheme](clients)
     plain = str(settings.get("endpoint") or settings.get("base_url") or "").lower().startswith("http://")
-    options = {"timeout": _TIMEOUT, "connect_timeout": _CONNECT, **({"allow_http": True} if plain else {})}
+    options = {"timeout": timeout, "connect_timeout": _CONNECT, **({"allow_http": True} if plain else {})}
     try:
         return make(place.bucket, client_options=options, retry_config={"max_retries": tries - 1}, **settings)
     except Exception as error:  # the client's own kinds of errors, of which it keeps adding  # noqa: BLE001

@@ -118,7 +118,7 @@ def test_credentials_that_nobody_knows(s3: S3) -> None:
     assert refused(lambda: s3("somebody", prefix="x")) == (
         "cannot open the store `s3://tests/x`: the server answered 403 "
         "(InvalidAccessKeyId: The access key ID you provided does not exist in our records.)\n\n"
-        "hint: the credentials are wrong or have expired: log in again (`aws sts get-caller-identity`), "
+        "hint: the credentials are wrong or have expired: log in again (`aws configure` or `aws sso login`), "
         "or look at `AWS_ACCESS_KEY_ID`"
     )
 
@@ -128,7 +128,7 @@ def test_a_wrong_key_of_azure(azurite: Azurite, no_clouds: None, monkeypatch: py
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
     told = refused(lambda: open_store("az://tests/x"))
     assert told.startswith("cannot open the store `az://tests/x`: the server answered 403 (")
-    assert "hint: the credentials are wrong or have expired: log in again (`az account show`)" in told
+    assert "hint: the credentials are wrong or have expired: log in again (`az login`)" in told
     assert "AAAA" not in told
 
 

@@ -96,7 +96,7 @@ def test_the_client_takes_them(uri: str, monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id=a\naws_secret_access_key=SECRET\n")
-    assert "SECRET" not in repr(connect(parse_place(uri), tries=1))
+    assert "SECRET" not in repr(connect(parse_place(uri), tries=1, timeout="1s"))
 
 
 def test_s3_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
