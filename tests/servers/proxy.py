@@ -17,6 +17,8 @@ class Request(NamedTuple):
     path: str
     query: str
     number: int
+    headers: dict[str, str]
+    """By name in small letters."""
 
 
 Fault = Callable[[Request], str]
@@ -64,12 +66,12 @@ class Proxy:
         """Requests of that method whose path has that part."""
         return sum(one.method == method and part in one.path for one in self.requests)
 
-    def _note(self, method: str, target: str) -> Request:
+    def _note(self, method: str, target: str, headers: dict[str, str]) -> Request:
         path, _, query = target.partition("?")
         path = unquote(path)
         with self._lock:
             number = 1 + sum((one.method, one.path) == (method, path) for one in self.requests)
-            self.requests.append(Request(method, path, query, number))
+            self.requests.append(Request(method, path, query, number, headers))
             return self.requests[-1]
 
     def _forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -88,7 +90,8 @@ class Proxy:
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        what = self.fault(self._note(handler.command, handler.path))
+        asked = {name.lower(): value for name, value in handler.headers.items()}
+        what = self.fault(self._note(handler.command, handler.path, asked))
         handler.close_connection = bool(what)
         if what == "refuse":
             return

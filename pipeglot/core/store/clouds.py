@@ -153,8 +153,13 @@ def _gs(clients: Any) -> _Made:
     emulator = os.environ.get("STORAGE_EMULATOR_HOST", "")
     if emulator:
         base = emulator if "://" in emulator else f"http://{emulator}"
-        return clients.GCSStore, {"base_url": base.rstrip("/"), "skip_signature": True}
+        return clients.GCSStore, {"base_url": base.rstrip("/"), "credential_provider": _for_emulators}
     return clients.GCSStore, {}
+
+
+def _for_emulators() -> dict[str, Any]:
+    """They look at none, but for writes the client sends some, and would ask the machine's metadata service for it."""
+    return {"token": "none", "expires_at": None}
 
 
 def _az(clients: Any) -> _Made:

@@ -15,7 +15,7 @@ from pipeglot.core.store import open_store
 from pipeglot.core.store.answers import bucket_error, read_answer
 from pipeglot.core.store.bucket import BucketStore
 from tests.servers.azurite import Azurite
-from tests.servers.proxy import Proxy
+from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import SECRET, Seaweed
 
 pytestmark = pytest.mark.usefixtures("fast")
@@ -225,6 +225,25 @@ def test_plain_http_is_only_taken_where_it_is_said() -> None:
     assert "`h:1` is to be asked without encryption" in told(
         "uri: http://h:1/x, HttpError { kind: Unknown, BadScheme }"
     )
+
+
+# --- GCS, of which there is no server here ---------------------------------------------------------------------------
+
+
+def test_writes_to_gcs_are_create_only(no_clouds: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The condition is sent, and what its server answers then is understood."""
+
+    def answer(one: Request) -> str:
+        return "412" if one.method == "PUT" else "403" if "list-type" in one.query else "404"
+
+    with Proxy("http://127.0.0.1:1", answer) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.endpoint)
+        store = open_store("gs://b/p", copies=tmp_path)
+        assert store.get("a") is None
+        assert not store.put("a/b", b"x")
+        puts = [one for one in proxy.requests if one.method == "PUT"]
+    assert [one.path for one in puts] == ["/b/p/store.json", "/b/p/a/b"]
+    assert all(one.headers["x-goog-if-generation-match"] == "0" for one in puts)
 
 
 # --- the folder for copies --------------------------------------------------------------------------------------------

@@ -112,7 +112,9 @@ def test_s3_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gcs(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     assert settings("gs://b") == {}
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
-    assert settings("gs://b") == {"base_url": "http://127.0.0.1:4443", "skip_signature": True}
+    found = settings("gs://b")
+    assert found["base_url"] == "http://127.0.0.1:4443"
+    assert found["credential_provider"]()["token"] == "none"
 
 
 def test_azure(monkeypatch: pytest.MonkeyPatch) -> None:
