@@ -176,7 +176,7 @@ class BucketStore:
                 if _is_missing(error, answer):
                     return None
                 if last or not answer.again:
-                    raise self._error(answer, doing, key) from None
+                    raise self._cannot(answer, doing, key) from None
                 client = self._client_for(large or (answer.kind == "Timeout" and self._opened))
         raise AssertionError
 
@@ -195,7 +195,7 @@ class BucketStore:
             yield number == self._tries or time.monotonic() > enough
             time.sleep(min(_LONGEST, _WAIT * 2 ** (number - 1)) * random.uniform(0.5, 1.5))
 
-    def _error(self, answer: Answer, doing: str, key: str) -> StoreError:
+    def _cannot(self, answer: Answer, doing: str, key: str) -> StoreError:
         what = self.uri if key == MARK else f"{self.uri}/{key}"
         return bucket_error(answer, doing, what, self.place.bucket_uri, self.place.cloud)
 
@@ -217,7 +217,7 @@ class BucketStore:
                 if last or not (answer.again or answer.conflict):
                     if unclear and self._is(key, data):
                         return True
-                    raise self._error(answer, "write", key) from None
+                    raise self._cannot(answer, "write", key) from None
             else:
                 return True
         raise AssertionError
@@ -257,7 +257,7 @@ class BucketStore:
         except Exception as error:  # see `_found`  # noqa: BLE001
             answer = read_answer(error)
             if not self._holds(key, file, size):  # else only the last answer was lost
-                raise self._error(answer, "write", key) from None
+                raise self._cannot(answer, "write", key) from None
         return True
 
     def _holds(self, key: str, file: Path, size: int) -> bool:
@@ -324,7 +324,7 @@ class BucketStore:
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
                 if last or not answer.again:
-                    raise self._error(answer, "list", prefix) from None
+                    raise self._cannot(answer, "list", prefix) from None
             else:
                 return (name[len(self._prefix) :] for name in found if name.startswith(below) and name != below)
         raise AssertionError
