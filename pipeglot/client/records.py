@@ -26,8 +26,10 @@ _MOST = 5
 
 
 def open_stack_store(workspace: Workspace, stack: LocalStack) -> Store:
-    """The store of a stack."""
-    return open_store(workspace.store_uri(stack), trusted=stack.trusted, durable=stack.durable)
+    """The store of a stack. Of one in a bucket, local copies lie with the project's other state."""
+    uri = workspace.store_uri(stack)
+    copies = workspace.state("copies") if "://" in uri and not uri.startswith("file:") else None
+    return open_store(uri, trusted=stack.trusted, durable=stack.durable, copies=copies)
 
 
 def open_records(workspace: Workspace, stack: str | None = None) -> Records:

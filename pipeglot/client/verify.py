@@ -131,8 +131,8 @@ class _Verify:
             self._run(run)
             self.counts.runs += 1
             self.progress(self.counts)
-        for key in self.store.list("cache/"):
-            self._cache_entry(key)
+        for key, data in self.store.get_all(self.store.list("cache/")):
+            self._cache_entry(key, data)
         orphans, size = self._orphans()
         for key in self.store.list("ir/"):
             if key.removeprefix("ir/") not in self.irs:
@@ -182,9 +182,9 @@ class _Verify:
         whole = True
         start: Start | None = None
         end: End | None = None
-        for key in self.store.list(keys.run_prefix(run)):
+        for key, data in self.store.get_all(self.store.list(keys.run_prefix(run))):
             self.counts.records += 1
-            record = self._record(key, run)
+            record = self._record(key, data, run)
             whole = whole and record is not None
             if isinstance(record, Start):
                 start = record
@@ -202,11 +202,10 @@ class _Verify:
         if self._ir(start.ir, keys.ir(start.ir), Touched(run)) and whole:
             self._derive(run, end)
 
-    def _record(self, key: str, run: str) -> object | None:
+    def _record(self, key: str, data: bytes | None, run: str) -> object | None:
+        if data is None:  # deleted while we look
+            return None
         try:
-            data = self.store.get(key)
-            if data is None:  # deleted while we look
-                return None
             record = unpack(data, key)
             if record.run != run or _own_key(record) not in (None, key):
                 raise Corrupt(f"`{key}` holds a record of another place")
@@ -249,10 +248,9 @@ class _Verify:
             self._trouble(key, kind, found.message, *by)
         return found is None
 
-    def _cache_entry(self, key: str) -> None:
+    def _cache_entry(self, key: str, data: bytes | None) -> None:
         self.counts.records += 1
         try:
-            data = self.store.get(key)
             record = unpack(data, key) if data is not None else None
             if record is not None and (not isinstance(record, CacheEntry) or keys.cache(record.key) != key):
                 raise Corrupt(f"`{key}` holds a record of another place")

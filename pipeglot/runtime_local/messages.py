@@ -29,6 +29,8 @@ class Hello(Struct, frozen=True, tag="hello"):
     cache: bool
     anew: tuple[str, ...] = ()
     durable: bool = False
+    copies: str = ""
+    """Where local copies of what is read from a bucket lie."""
     session: str = ""
     """The file with what the caller's `__main__` defined, where that is no module that could be imported."""
 

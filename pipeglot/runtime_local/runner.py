@@ -82,6 +82,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     anew: tuple[str, ...] = ()
     durable: bool = False
     """Whether what workers write is to survive a power cut, as what the runner writes does if its store is durable."""
+    copies: str = ""
+    """Where local copies of what is read from a bucket lie: shared by the workers, and by runs to come."""
     session: bytes = b""
     """What the caller's `__main__` defined, where that is a notebook."""
 
@@ -167,6 +169,7 @@ class LocalRun:
             cache=settings.cache,
             anew=settings.anew,
             temp="",
+            copies=settings.copies,
         )
 
     def execute(self) -> RunView:

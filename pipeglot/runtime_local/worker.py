@@ -118,7 +118,8 @@ class StepRunner:
     """Runs what a runner orders, in this process. Without `keep_logs` what steps print is not caught."""
 
     def __init__(self, hello: Hello, watch: Armed, *, keep_logs: bool = True) -> None:
-        store = open_store(hello.store, trusted=hello.trusted, durable=hello.durable)
+        copies = Path(hello.copies) if hello.copies else None
+        store = open_store(hello.store, trusted=hello.trusted, durable=hello.durable, copies=copies)
         self.plan = Plan(hello.pipeline)
         self.runtime = Runtime(
             hello.start,

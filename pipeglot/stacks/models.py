@@ -10,8 +10,8 @@ from msgspec import Struct
 class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="backend"):
     """What every stack says.
 
-    store: the folder of artifacts and records; a relative one lies in the project. `${VARIABLE}` is read from the
-        environment when the store is opened.
+    store: the folder of artifacts and records, or a bucket (`s3://…`, `gs://…`, `az://…`); a relative folder lies in
+        the project. `${VARIABLE}` is read from the environment when the store is opened.
     trusted: whether pickles may be read from it. If not said, only a folder of this user's own, mode 0700, is trusted.
     durable: whether every record is on the disk, and not only handed to the system, before a step counts as done.
     strict: whether a request that the backend takes as advice only (such as `Resources`) is an error.

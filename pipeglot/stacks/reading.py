@@ -47,7 +47,7 @@ def _bad_pools(value: Mapping[str, int]) -> str:
 
 
 _RULES: dict[str, _Rule] = {
-    "store": _Rule("a folder", str, lambda value: "" if value.strip() else "it is empty"),
+    "store": _Rule("a folder or a bucket", str, lambda value: "" if value.strip() else "it is empty"),
     "trusted": _Rule("true or false", bool),
     "durable": _Rule("true or false", bool),
     "strict": _Rule("true or false", bool),

@@ -28,7 +28,8 @@ DOCS = {
     "name": "The name of the project.",
     "include": "Files that go with the code, as patterns from this file.",
     "backend": "What runs the steps.",
-    "store": "Where results, logs and the record of every run are kept: a folder, from this file, or a URI.",
+    "store": "Where results, logs and the record of every run are kept: a folder, from this file, or a bucket: "
+    "`s3://…`, `gs://…`, `az://…`.",
     "trusted": "Whether pickles are read from the store. Left out: only if it is a folder of this user's own.",
     "durable": "Whether a result is on the disk, safe from power loss, before a step counts as done.",
     "strict": "Whether a request that cannot be met exactly (memory, priority) is an error, not a note.",

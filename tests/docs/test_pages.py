@@ -12,16 +12,26 @@ import pytest
 
 from tests.docs.doing import Different, Reader
 from tests.docs.pages import DOCS, PROMPTS, blocks, same
+from tests.servers.seaweed import Seaweed
 
 UPDATE = os.environ.get("PIPEGLOT_UPDATE_GOLDEN") == "1"
 PAGES = ["../README.md", *sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))]
 
 
+IN_BUCKETS = {"concepts/buckets.md", "errors/store.md"}
+"""Pages whose reader has a bucket `ml-store`, and the credentials for it in the environment."""
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_page(name: str, tmp_path: Path) -> None:
+def test_page(name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     page = DOCS / name
     if not _has_something_to_do(name):
         return
+    if name in IN_BUCKETS:
+        server: Seaweed = request.getfixturevalue("seaweed")
+        server.make_bucket("ml-store")
+        for variable, value in server.environment().items():
+            monkeypatch.setenv(variable, value)
     reader = Reader(page, tmp_path)
     reader.do(update=UPDATE)
     if UPDATE:

@@ -18,6 +18,7 @@ print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 sys.exit(code)
 """
 HEAVY = {"yaml", "rich", "pydantic", "pandas", "numpy", "cloudpickle", "asyncio", "importlib.metadata", "hypothesis"}
+HEAVY |= {"obstore", "concurrent.futures", "pipeglot.core.store.bucket", "pipeglot.core.store.clouds"}
 
 
 def modules(project: Project, *words: str) -> set[str]:

@@ -123,8 +123,8 @@ MUTATIONS = (
     Mutation(
         "a durable store: workers know nothing of it",
         "pipeglot/runtime_local/worker.py",
-        ", durable=hello.durable)",
-        ")",
+        ", durable=hello.durable, copies=copies)",
+        ", copies=copies)",
         (
             "pytest -x -q tests/unit/runtime_local/test_runner.py -k durable",
             "tests.faults 60 7 --every 50 --kind power",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeglot.core.store.base import Store
@@ -16,6 +16,7 @@ class FaultyStore:
     def __init__(self, inner: Store, injector: Injector) -> None:
         self.inner = inner
         self.injector = injector
+        self.cut: set[str] = set()
 
     @property
     def uri(self) -> str:
@@ -32,6 +33,10 @@ class FaultyStore:
         found: bytes | None = self.injector.at("verb", "get", key, self._get, key)
         return found
 
+    def get_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Each of them is a request, and so a point."""
+        return ((key, self.get(key)) for key in keys)
+
     def size(self, key: str) -> int | None:
         found: int | None = self.injector.at("verb", "size", key, self.inner.size, key)
         return found
@@ -46,6 +51,12 @@ class FaultyStore:
     def local(self, key: str) -> Path | None:
         found: Path | None = self.injector.at("verb", "local", key, self._local, key)
         return found
+
+    def forget_copy(self, key: str) -> bool:
+        """Touches no network, and so is no point. What `local` gave cut short was a copy."""
+        cut = key in self.cut
+        self.cut.discard(key)
+        return self.inner.forget_copy(key) or cut
 
     def temp(self) -> Path:
         found: Path = self.injector.at("verb", "temp", "", self.inner.temp)
@@ -64,6 +75,7 @@ class FaultyStore:
         data = found.read_bytes()
         with tempfile.NamedTemporaryFile(dir=self.injector.root, delete=False) as file:
             file.write(data[: len(data) // 2])
+        self.cut.add(key)
         return Path(file.name)
 
     def _list(self, prefix: str, *, cut: bool = False) -> Iterator[str]:

@@ -68,26 +68,40 @@ class Blobs:
     def verify(self, week: str, sha: str, size: int, what: str) -> None:
         """Read a blob in chunks, whatever this process knows of it. Raises `Corrupt` if it is gone or damaged."""
         _verified.clear()
+        self.store.forget_copy(blob_key(week, sha))
         os.close(self.open(week, sha, size, what)[0])
 
     def open(self, week: str, sha: str, size: int, what: str) -> tuple[int, Path]:
         """A file open at its start, its bytes verified, and its path. Raises `Corrupt`; `what` names the value."""
         key = blob_key(week, sha)
-        path = self.store.local(key)
-        if path is None:
-            raise self._missing(key, what)
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise self._missing(key, what) from None
-        except OSError as error:
-            raise store_error(error, "read", str(path)) from error
+            return self._open_verified(key, sha, size, what)
+        except Corrupt:
+            if not self.store.forget_copy(key):
+                raise
+        return self._open_verified(key, sha, size, what)  # it was only the copy on this machine
+
+    def _open_verified(self, key: str, sha: str, size: int, what: str) -> tuple[int, Path]:
+        fd, path = self._open(key, what)
         try:
             self._verify(fd, key, sha, size, what)
         except BaseException:
             os.close(fd)
             raise
         return fd, path
+
+    def _open(self, key: str, what: str) -> tuple[int, Path]:
+        for _ in range(_TRIES):
+            path = self.store.local(key)
+            if path is None:
+                break
+            try:
+                return os.open(path, os.O_RDONLY | os.O_CLOEXEC), path
+            except FileNotFoundError:  # it was just deleted; or it was a copy, and there were too many
+                continue
+            except OSError as error:
+                raise store_error(error, "read", str(path)) from error
+        raise self._missing(key, what)
 
     def _verify(self, fd: int, key: str, sha: str, size: int, what: str) -> None:
         file = identity(fd)
@@ -105,6 +119,7 @@ class Blobs:
 
     def _is_good(self, key: str, sha: str, size: int) -> bool:
         _, week, _ = key.split("/")
+        self.store.forget_copy(key)  # it is about what is in the store
         try:
             fd, _ = self.open(week, sha, size, "")
         except Corrupt:

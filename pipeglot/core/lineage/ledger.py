@@ -167,8 +167,7 @@ class Ledger:
 
     def verdicts(self, run: str) -> Iterator[Verdict]:
         """All verdicts of a run, in no useful order."""
-        for key in self.store.list(keys.verdicts(run)):
-            data = self.store.get(key)
+        for key, data in self.store.get_all(self.store.list(keys.verdicts(run))):
             if data is not None:
                 yield unpack_verdict(data, key, run)
 

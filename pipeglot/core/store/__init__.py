@@ -1,4 +1,4 @@
-"""The store: where artifacts and the run ledger lie. A folder today; a bucket has the same four verbs."""
+"""The store: where artifacts and the run ledger lie. A folder or a bucket: both have the same verbs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ __all__ = ["open_store"]
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
-def open_store(uri: str | Path, *, trusted: bool | None = None, durable: bool = False) -> Store:
-    """The store at a path or a `file://` URI. Nothing is made or changed before the first write.
+def open_store(
+    uri: str | Path, *, trusted: bool | None = None, durable: bool = False, copies: Path | None = None
+) -> Store:
+    """The store at a path or a `file://` URI, or in a bucket. Nothing is made or changed before the first write.
 
     trusted: may code from it be run (may pickles be loaded)? None: only from a folder of this user's own, mode 0700.
     durable: a finished write survives a power cut too, not only a killed process; each costs an fsync.
+        In a bucket it always does.
+    copies: a folder for local copies of what is read from a bucket; without one, below that for temporary files.
     """
     from pipeglot.core.store.folder import FolderStore
 
@@ -32,10 +36,13 @@ def open_store(uri: str | Path, *, trusted: bool | None = None, durable: bool = 
         return FolderStore(_expand(text), trusted=trusted, durable=durable)
     if scheme[1].lower() == "file":
         return FolderStore(_path_of(text), trusted=trusted, durable=durable)
-    raise StoreError(  # the scheme only: the rest may hold credentials
-        f"a store at `{scheme[1]}://…` is not supported yet: this pipeglot keeps stores in folders",
-        hint="give a path, such as `.pipeglot/store`, or a folder that all machines mount",
-    )
+    from pipeglot.core.store.clouds import is_bucket, parse_place, unknown_scheme
+
+    if not is_bucket(scheme[1]):
+        raise unknown_scheme(scheme[1])
+    from pipeglot.core.store.bucket import BucketStore
+
+    return BucketStore(parse_place(text), trusted=trusted, copies=copies)
 
 
 def _expand(text: str) -> str:

@@ -1,11 +1,11 @@
-"""What a store must do: four verbs and a size. Everything above (ledger, artifacts, cache) needs no more."""
+"""What a store must do: four verbs, a size, files to map. Everything above (ledger, artifacts, cache) needs no more."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -29,6 +29,9 @@ class Store(Protocol):
     def get(self, key: str) -> bytes | None:
         """The bytes of `key`, or None if there is none."""
 
+    def get_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Each key with its bytes, in the order of `keys`; of a bucket, several are read at the same time."""
+
     def size(self, key: str) -> int | None:
         """How many bytes `key` holds, or None if there is none."""
 
@@ -40,6 +43,9 @@ class Store(Protocol):
 
     def local(self, key: str) -> Path | None:
         """A read-only file holding `key`, to be mapped or copied, not changed; None if there is none."""
+
+    def forget_copy(self, key: str) -> bool:
+        """If what `local` gave is only a copy of what is stored, drop it, so that `local` makes another. Was it one?"""
 
     def temp(self) -> Path:
         """A private name, nothing there yet, for a file that `put` then takes without a copy. The caller removes it."""

@@ -32,6 +32,16 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
         rest = rest[done:]
 
 
+def write_at(fd: int, data: bytes | memoryview, at: int) -> None:
+    """All of it, from a place in the file on; several threads may write at theirs."""
+    rest = memoryview(data)
+    while rest:
+        done = os.pwrite(fd, rest, at)
+        if not done:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rest, at = rest[done:], at + done
+
+
 def chunks(fd: int, size: int = CHUNK) -> Iterator[memoryview]:
     """The rest of an open file. Each chunk is valid until the next one is asked for."""
     buffer = memoryview(bytearray(size))

@@ -8,32 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import stat
 import time
 from typing import TYPE_CHECKING
 
-from pipeglot.core.errors import Corrupt, NewerFormat, StoreError
+from pipeglot.core.errors import StoreError
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import copy, count_names, create, remove, sync, sync_file, write_all
+from pipeglot.core.store.naming import FORMAT, MARK, TEMP, check_key, check_mark, new_mark
 from pipeglot.core.store.rename import rename_new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-FORMAT = 1
-"""Of keys and folders. A store of a later format is refused."""
+__all__ = ["FORMAT", "FolderStore", "sweep"]
 
-_MARK = "store.json"
-_TEMP = "tmp"
 _PREFIX = "put-"  # of temporary files; whatever else lies in `tmp/` is not ours to sweep
 _SWEPT = "swept"  # its time is that of the last sweep
 _DAY = 86_400
 _TRIES = 10
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-_HARMLESS = frozenset({_TEMP, "lost+found", ".DS_Store", ".gitignore", ".gitkeep", ".keep", ".snapshot"})
+_HARMLESS = frozenset({TEMP, "lost+found", ".DS_Store", ".gitignore", ".gitkeep", ".keep", ".snapshot"})
 """What an empty folder may hold: a store that another process is just making, and what systems leave in new folders."""
 _SYSTEM = (".nfs", ".DS_Store")  # files that an NFS client or a file manager puts anywhere: never keys
 
@@ -48,7 +45,7 @@ class FolderStore:
         self.root = os.path.abspath(os.fspath(path))
         self.durable = durable
         self._trusted = trusted
-        self._temp = f"{self.root}/{_TEMP}"
+        self._temp = f"{self.root}/{TEMP}"
         self._ready = False  # to write
         self._links = True  # until the file system says otherwise
         self._exists = self._open()
@@ -115,6 +112,14 @@ class FolderStore:
 
         return None if self.size(key) is None else Path(self._path(key))
 
+    def get_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Several, in the order of `keys`."""
+        return ((key, self.get(key)) for key in keys)
+
+    def forget_copy(self, _key: str) -> bool:
+        """False: what `local` gives is no copy."""
+        return False
+
     def delete(self, key: str) -> None:
         """Remove `key`, and the folders that it leaves empty; fine if it is not there."""
         path = self._path(key)
@@ -148,9 +153,7 @@ class FolderStore:
 
     def _path(self, key: str) -> str:
         """The file of a key. Whoever built it checked its parts; this is the second lock, for keys go to the disk."""
-        parts = key.split("/")
-        if "" in parts or "." in parts or ".." in parts or "\0" in key or "\\" in key or parts[0] == _TEMP:
-            raise StoreError(f"`{key!r}` is no key of a store")
+        check_key(key)
         if not key.isascii():
             try:
                 os.fsencode(key)
@@ -172,7 +175,7 @@ class FolderStore:
                 continue
             if not name.endswith("/"):
                 yield prefix + name
-            elif prefix or name != f"{_TEMP}/":
+            elif prefix or name != f"{TEMP}/":
                 yield from self._walk(f"{folder}/{name[:-1]}", prefix + name)
 
     # --- writing -----------------------------------------------------------------------------------------------------
@@ -278,36 +281,20 @@ class FolderStore:
         """Is there a store? Refuses one of a later format, and a folder with somebody else's files in it."""
         try:
             data = self._read_mark()
-            if data is None and _MARK in self._check_empty():  # another process was just making the store
+            if data is None and MARK in self._check_empty():  # another process was just making the store
                 data = self._read_mark()
         except OSError as error:
             raise store_error(error, "open the store", self.root) from error
         if data is not None:
-            self._check_format(data)
+            check_mark(data, self.root)
         return data is not None
 
     def _read_mark(self) -> bytes | None:
         try:
-            with open(f"{self.root}/{_MARK}", "rb", buffering=0) as file:
+            with open(f"{self.root}/{MARK}", "rb", buffering=0) as file:
                 return file.read()
         except FileNotFoundError:
             return None
-
-    def _check_format(self, data: bytes) -> None:
-        try:
-            mark = json.loads(data)
-            number = mark["format"]
-        except (ValueError, TypeError, KeyError):
-            raise Corrupt(
-                f"`{self.root}/{_MARK}` is damaged",
-                hint=f'if nothing else is, write `{{"format": {FORMAT}}}` into it',
-            ) from None
-        if type(number) is not int or number > FORMAT:
-            needs = mark.get("needs")
-            raise NewerFormat(
-                f"the store `{self.root}` has format {number}, and this pipeglot reads format {FORMAT}",
-                hint=f"install `{needs}`" if isinstance(needs, str) else "upgrade pipeglot",
-            )
 
     def _check_empty(self) -> set[str]:
         """Refuse a folder that holds what a store does not. Gives the names in it."""
@@ -315,10 +302,10 @@ class FolderStore:
             names = set(os.listdir(self.root))
         except FileNotFoundError:
             return set()
-        if _MARK in names or names <= _HARMLESS:
+        if MARK in names or names <= _HARMLESS:
             return names
         raise StoreError(
-            f"`{self.root}` is not empty and is no store (it has no `{_MARK}`)",
+            f"`{self.root}` is not empty and is no store (it has no `{MARK}`)",
             hint=f"give the store a folder of its own, such as `{self.root}/store`",
         )
 
@@ -327,7 +314,7 @@ class FolderStore:
         try:
             self._make_folders(self._temp)
             if not self._exists and not self._open():
-                self._put_new(b'{"format": %d}\n' % FORMAT, f"{self.root}/{_MARK}")
+                self._put_new(new_mark(), f"{self.root}/{MARK}")
                 self._open()
         except OSError as error:
             raise store_error(error, "write to the store", self.root) from error

@@ -6,7 +6,7 @@ import heapq
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pipeglot.core.store.base import Store
@@ -38,6 +38,9 @@ class Overlay:
         found = self.upper.get(key)
         return found if found is not None or key in self._deleted else self.lower.get(key)
 
+    def get_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        return ((key, self.get(key)) for key in keys)
+
     def size(self, key: str) -> int | None:
         found = self.upper.size(key)
         return found if found is not None or key in self._deleted else self.lower.size(key)
@@ -54,6 +57,11 @@ class Overlay:
     def local(self, key: str) -> Path | None:
         found = self.upper.local(key)
         return found if found is not None or key in self._deleted else self.lower.local(key)
+
+    def forget_copy(self, key: str) -> bool:
+        if self.upper.size(key) is not None:
+            return self.upper.forget_copy(key)
+        return key not in self._deleted and self.lower.forget_copy(key)
 
     def temp(self) -> Path:
         return self.upper.temp()

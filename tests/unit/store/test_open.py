@@ -37,17 +37,6 @@ def test_settings(tmp_path: Path) -> None:
     assert store.durable
 
 
-@pytest.mark.parametrize("uri", ["s3://key:secret@bucket/x", "gs://bucket", "az://c/x", "S3://b"])
-def test_buckets_are_for_later(uri: str) -> None:
-    scheme = uri.partition(":")[0]
-    with pytest.raises(StoreError) as caught:
-        open_store(uri)
-    assert str(caught.value) == (
-        f"a store at `{scheme}://…` is not supported yet: this pipeglot keeps stores in folders\n\n"
-        "hint: give a path, such as `.pipeglot/store`, or a folder that all machines mount"
-    )
-
-
 @pytest.mark.parametrize("uri", ["file://host/x", "file://relative"])
 def test_file_uris_that_name_no_folder_here(uri: str) -> None:
     with pytest.raises(StoreError, match=f"`{uri}` names no folder here\n\nhint: a file URI has three slashes"):

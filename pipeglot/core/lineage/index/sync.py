@@ -129,12 +129,10 @@ class _Sync:
     def _read(self, run: str, markers: list[str], known: int | None) -> Found | None:
         """A run, unless it has not begun, or an open one has nothing new."""
         seen = self._pending_places(known) if known is not None else set()
-        fresh: dict[str, bytes] = {}
         end = self.ledger.ended(run)  # before the listing: whatever an end counts, the listing has
-        for key in (keys.start(run), *self.ledger.store.list(keys.verdicts(run))):
-            data = None if key in seen else self.ledger.store.get(key)
-            if data is not None:
-                fresh[key] = data
+        listed = (keys.start(run), *self.ledger.store.list(keys.verdicts(run)))
+        got = self.ledger.store.get_all(key for key in listed if key not in seen)
+        fresh = {key: data for key, data in got if data is not None}
         if known is not None and not fresh and end is None and not markers:
             return None
         records = {**(dict(self._pending(known)) if known is not None else {}), **fresh}

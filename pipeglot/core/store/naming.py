@@ -1,0 +1,44 @@
+"""What every store agrees on: which texts are keys, and the mark that says of which format a store is."""
+
+from __future__ import annotations
+
+import json
+
+from pipeglot.core.errors import Corrupt, NewerFormat, StoreError
+
+FORMAT = 1
+"""Of keys and folders. A store of a later format is refused."""
+
+MARK = "store.json"
+TEMP = "tmp"
+"""A folder keeps its unfinished writes there, so no key begins with it anywhere."""
+
+
+def check_key(key: str) -> None:
+    """Whoever built the key checked its parts; this is the second lock, for keys become paths and addresses."""
+    parts = key.split("/")
+    if "" in parts or "." in parts or ".." in parts or "\0" in key or "\\" in key or parts[0] == TEMP:
+        raise StoreError(f"`{key!r}` is no key of a store")
+
+
+def new_mark() -> bytes:
+    """What the mark of a new store holds."""
+    return b'{"format": %d}\n' % FORMAT
+
+
+def check_mark(data: bytes, store: str) -> None:
+    """Raises `Corrupt` or `NewerFormat`. `store`: its path or URI, for messages."""
+    try:
+        mark = json.loads(data)
+        number = mark["format"]
+    except (ValueError, TypeError, KeyError):
+        raise Corrupt(
+            f"`{store}/{MARK}` is damaged",
+            hint=f'if nothing else is, write `{{"format": {FORMAT}}}` into it',
+        ) from None
+    if type(number) is not int or number > FORMAT:
+        needs = mark.get("needs")
+        raise NewerFormat(
+            f"the store `{store}` has format {number}, and this pipeglot reads format {FORMAT}",
+            hint=f"install `{needs}`" if isinstance(needs, str) else "upgrade pipeglot",
+        )

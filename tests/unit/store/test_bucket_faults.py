@@ -1,0 +1,262 @@
+"""What networks and busy servers do to requests, against the real S3 server behind a proxy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeglot.core.errors import StoreError
+from pipeglot.core.store import bucket
+from pipeglot.core.store.bucket import PART, SINGLE, BucketStore
+from tests.servers.proxy import Proxy, Request
+from tests.servers.seaweed import Seaweed
+
+pytestmark = pytest.mark.usefixtures("fast")
+S3 = Callable[..., BucketStore]
+KEY = "runs/r/start"
+MANY = 1000
+
+
+@pytest.fixture
+def proxy(seaweed: Seaweed) -> Iterator[Proxy]:
+    with Proxy(seaweed.endpoint) as found:
+        yield found
+
+
+@pytest.fixture
+def store(s3: S3, proxy: Proxy) -> BucketStore:
+    """With a first object in it, so that the tests see only their own requests."""
+    found = s3(endpoint=proxy.endpoint)
+    found.put("first", b"")
+    proxy.requests.clear()
+    return found
+
+
+def first(count: int, what: str, method: str, part: str = KEY) -> Callable[[Request], str]:
+    """The first so many requests of a method to a key go wrong."""
+    seen = [0]
+
+    def fault(request: Request) -> str:
+        if request.method != method or part not in request.path:
+            return ""
+        seen[0] += 1
+        return what if seen[0] <= count else ""
+
+    return fault
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["503", "429", "500", "502", "504", "408", "409", "refuse"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_put_that_was_not_done_is_done_again(store: BucketStore, proxy: Proxy, what: str, count: int) -> None:
+    proxy.fault = first(count, what, "PUT")
+    assert store.put(KEY, b"mine")
+    assert store.get(KEY) == b"mine"
+    assert proxy.count("PUT", KEY) == count + 1
+
+
+@pytest.mark.parametrize("what", ["lose", "error"])
+@pytest.mark.parametrize("data", [b"", b"mine"])
+def test_a_lost_answer_to_our_own_put(store: BucketStore, proxy: Proxy, what: str, data: bytes) -> None:
+    """The second try finds the key taken: by the first, and not by somebody else."""
+    proxy.fault = first(1, what, "PUT")
+    assert store.put(KEY, data)
+    assert proxy.count("PUT", KEY) == 2
+    assert proxy.count("GET", KEY) == 1
+
+
+@pytest.mark.parametrize("what", ["lose", "error", "503", "refuse"])
+def test_somebody_else_was_first_after_all(store: BucketStore, s3: S3, proxy: Proxy, what: str) -> None:
+    s3().put(KEY, b"theirs")
+    proxy.fault = first(1, what, "PUT")
+    assert not store.put(KEY, b"mine")
+    assert store.get(KEY) == b"theirs"
+
+
+def test_equal_bytes_of_somebody_else_cost_no_read(store: BucketStore, s3: S3, proxy: Proxy) -> None:
+    s3().put(KEY, b"same")
+    assert not store.put(KEY, b"same")
+    assert proxy.count("GET") == 0
+
+
+def test_all_answers_are_lost(store: BucketStore, proxy: Proxy) -> None:
+    """The answers that the key is taken, too: but it can be read. If it cannot, the put has failed."""
+    proxy.fault = first(MANY, "lose", "PUT")
+    assert store.put(KEY, b"mine")
+    proxy.fault = first(MANY, "refuse", "PUT", "runs/other")
+    with pytest.raises(StoreError, match=r"cannot write `s3://tests/[0-9a-f]+/runs/other`: the connection to"):
+        store.put("runs/other", b"mine")
+    assert store.get("runs/other") is None
+
+
+def test_a_server_that_stays_busy(store: BucketStore, proxy: Proxy) -> None:
+    proxy.fault = lambda _: "503"
+    with pytest.raises(StoreError) as caught:
+        store.put(KEY, b"")
+    assert proxy.count("PUT", KEY) == bucket.TRIES
+    told = str(caught.value).replace(" (SlowDown: Please reduce your request rate.)", "")  # old clients do not tell it
+    assert told == (
+        f"cannot write `{store.uri}/{KEY}`: the server answered 503\n\n"
+        "hint: it was tried again for a while; finished steps are kept: run it again later"
+    )
+
+
+def test_the_pauses_grow(monkeypatch: pytest.MonkeyPatch, store: BucketStore, proxy: Proxy) -> None:
+    monkeypatch.undo()
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    proxy.fault = lambda _: "503"
+    with pytest.raises(StoreError):
+        store.get(KEY)
+    expected = [min(10.0, 0.1 * 2**turn) for turn in range(bucket.TRIES - 1)]
+    assert all(0.5 * wait <= found <= 1.5 * wait for wait, found in zip(expected, slept, strict=True))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["503", "429", "500", "refuse", "lose", "cut"])
+def test_reads_are_tried_again(store: BucketStore, proxy: Proxy, what: str) -> None:
+    store.put(KEY, b"0123456789")
+    for method, read in (("GET", store.get), ("HEAD", store.size)):
+        proxy.fault = first(2, what, method)
+        assert read(KEY) in (b"0123456789", 10)
+    proxy.fault = first(2, what, "DELETE")
+    store.delete(KEY)
+    assert store.get(KEY) is None
+
+
+@pytest.mark.parametrize("what", ["503", "refuse", "lose", "cut"])
+def test_lists_are_tried_again(store: BucketStore, proxy: Proxy, what: str) -> None:
+    keys = [f"k/{number}" for number in range(5)]
+    for key in keys:
+        store.put(key, b"")
+    seen: list[Request] = []
+
+    def fault(request: Request) -> str:
+        if "list-type" not in request.query:
+            return ""
+        seen.append(request)
+        return what if len(seen) <= 2 else ""
+
+    proxy.fault = fault
+    assert list(store.list("k/")) == keys
+    assert len(seen) == 3
+
+
+def test_a_truncated_body_is_never_taken(store: BucketStore, proxy: Proxy) -> None:
+    store.put(KEY, b"0123456789")
+    proxy.fault = first(MANY, "cut", "GET")
+    with pytest.raises(StoreError, match="cannot read"):
+        store.get(KEY)
+
+
+def test_a_server_that_does_not_answer(
+    s3: S3, proxy: Proxy, store: BucketStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "QUICK", "300ms")
+    monkeypatch.setattr(bucket, "LONG", "600ms")
+    monkeypatch.setattr(bucket, "TRIES", 2)
+    slow = s3(endpoint=proxy.endpoint)
+    proxy.patience = 30.0
+    proxy.fault = first(MANY, "hang", "GET")
+    with pytest.raises(StoreError, match=r"cannot read `.*`: `127\.0\.0\.1:\d+` does not answer"):
+        slow.get(KEY)
+    assert proxy.count("GET", KEY) == 2
+
+
+def test_patience_has_an_end(store: BucketStore, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "PATIENCE", -1.0)
+    proxy.fault = lambda _: "503"
+    with pytest.raises(StoreError, match="answered 503"):
+        store.get(KEY)
+    assert len(proxy.requests) == 1
+
+
+def test_a_slow_answer_has_more_time_at_the_next_try(
+    s3: S3, proxy: Proxy, store: BucketStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(KEY, b"x")
+    monkeypatch.setattr(bucket, "QUICK", "300ms")
+    slow = s3(endpoint=proxy.endpoint)
+    proxy.patience = 1.0
+    proxy.fault = lambda one: "slow" if KEY in one.path else ""
+    assert slow.get(KEY) == b"x"
+    assert proxy.count("GET", KEY) == 2
+
+
+# --- large values -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    path = tmp_path / "large"
+    path.write_bytes(os.urandom(SINGLE + PART + 3))
+    return path
+
+
+@pytest.mark.parametrize("what", ["503", "refuse", "lose", "error"])
+def test_parts_are_sent_again(store: BucketStore, proxy: Proxy, large: Path, what: str) -> None:
+    seen: set[str] = set()
+
+    def fault(request: Request) -> str:
+        part = request.query if request.method == "PUT" else ""
+        if "partNumber" not in part or part in seen:
+            return ""
+        seen.add(part)
+        return what
+
+    proxy.fault = fault
+    assert store.put("blobs/x", large)
+    assert len(seen) == 4
+    proxy.fault = lambda _: ""
+    found = store.local("blobs/x")
+    assert found is not None
+    assert found.read_bytes() == large.read_bytes()
+
+
+@pytest.mark.parametrize("what", ["lose", "error"])
+def test_the_last_answer_of_an_upload_is_lost(store: BucketStore, proxy: Proxy, large: Path, what: str) -> None:
+    """The upload is over, and asking again is refused: the bytes are read back and compared."""
+
+    def fault(request: Request) -> str:
+        return what if request.method == "POST" and "uploadId" in request.query and request.number == 1 else ""
+
+    proxy.fault = fault
+    assert store.put("blobs/x", large)
+    proxy.fault = lambda _: ""
+    assert store.size("blobs/x") == large.stat().st_size
+
+
+def test_an_upload_that_fails_leaves_nothing(store: BucketStore, proxy: Proxy, large: Path) -> None:
+    proxy.fault = lambda request: "400" if "partNumber=2" in request.query else ""
+    with pytest.raises(StoreError, match="cannot write"):
+        store.put("blobs/x", large)
+    proxy.fault = lambda _: ""
+    assert list(store.list("blobs/")) == []
+    assert store.size("blobs/x") is None
+
+
+@pytest.mark.parametrize("what", ["503", "refuse", "cut"])
+def test_parts_are_read_again(store: BucketStore, proxy: Proxy, large: Path, what: str) -> None:
+    store.put("blobs/x", large)
+    proxy.fault = first(6, what, "GET", "blobs/x")
+    found = store.local("blobs/x")
+    assert found is not None
+    assert found.read_bytes() == large.read_bytes()
+
+
+def test_a_download_that_fails_leaves_nothing(store: BucketStore, proxy: Proxy, large: Path) -> None:
+    store.put("blobs/x", large)
+    proxy.fault = lambda request: "400" if request.method == "GET" else ""
+    with pytest.raises(StoreError, match="cannot read"):
+        store.local("blobs/x")
+    assert store.copies.find("blobs/x") is None
+    assert not list(store.temp().parent.glob("put-*"))
+    proxy.fault = lambda _: ""
+    assert store.local("blobs/x") is not None
