@@ -12,7 +12,8 @@ from pathlib import Path
 from pipeglot.cli.output import as_json, results_only
 from pipeglot.cli.parsing import folder_of
 from pipeglot.client.launch import Outcome, Request, launch
-from pipeglot.core.errors import ParamError, Problem, Unsupported, UsageError
+from pipeglot.client.written import params_of, tags_of
+from pipeglot.core.errors import Problem, Unsupported
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.view import RunView
 from pipeglot.runtime_local.pool import Pool
@@ -23,9 +24,9 @@ from pipeglot.stacks.workspace import Workspace, workspace_at
 def do_run(args: argparse.Namespace) -> int:
     request = Request(
         stack=args.stack,
-        texts=parse_params(args.params),
+        texts=params_of(args.params),
         cache=not args.no_cache,
-        tags=parse_tags(args.tags),
+        tags=tags_of(args.tags),
         anew=tuple(args.from_),
         until=tuple(args.until),
         inline=args.inline,
@@ -90,44 +91,6 @@ def _refuse_not_to_wait(stack: str) -> None:
     )
     hint = "let the shell do it: `nohup pipeglot run … &`; `pipeglot runs list` and `runs cancel` work as ever"
     raise Unsupported([Problem("no-wait", message, None, hint)])
-
-
-# --- what is given as text --------------------------------------------------------------------------------------------
-
-
-def parse_params(given: list[str]) -> dict[str, str]:
-    """`KEY=VALUE` texts by key. Raises `ParamError`."""
-    found: dict[str, str] = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise ParamError(
-                f"`-p {text}`: there is no `=` after a name", hint="write `-p KEY=VALUE`, as `-p year=2013`"
-            )
-        if key in found:
-            raise ParamError(
-                f"parameter `{key}` is given twice: `{found[key]}` and `{value}`",
-                hint=f"give it once; a list is one value, as `-p '{key}=[1, 2]'`",
-            )
-        found[key] = value
-    return found
-
-
-def parse_tags(given: list[str]) -> dict[str, str]:
-    """`K=V` texts by name. Raises `UsageError`."""
-    found: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(
-                f"`--tag {text}`: there is no `=` after a name", hint="write `--tag K=V`, as `--tag team=risk`"
-            )
-        if name in found:
-            raise UsageError(
-                f"tag `{name}` is given twice: `{found[name]}` and `{value}`", hint="a tag has one value: give it once"
-            )
-        found[name] = value
-    return found
 
 
 class Commands:
