@@ -102,9 +102,9 @@ class Beats:
 def closed(run: str, status: str) -> RunClosed:
     """What to tell of a run that goes on though it was closed."""
     return RunClosed(
-        f"run `{run}` was recorded as {status} by another process, for this one was not heard of:"
+        f"run `{run[:10]}` was recorded as {status} by another process, for this one was not heard of:"
         " what it has done since then is not taken",
-        hint=f"what had finished before is kept: `pipeglot runs resume {run}` goes on with it, unless another run does"
+        hint=f"what had finished before is kept: `pipeglot runs resume {run[:10]}` goes on with it, unless another run does"
         " already (`pipeglot runs list`)",
     )
 

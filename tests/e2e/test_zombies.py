@@ -168,7 +168,7 @@ def test_a_zombie_changes_nothing(project: Project, away: Callable[..., Away], w
         os.kill(pid, signal.SIGCONT)
     code, out, err = run.ends()
     assert code == 1
-    assert f"run `{run.run}` was recorded as lost by another process, for this one was not heard of" in err + out
+    assert f"run `{run.run[:10]}` was recorded as lost by another process, for this one was not heard of" in err + out
     assert '"code": "closed"' in out
     assert everything(project, run.run, made["run_id"]) == before
     assert (project.root / "calls").read_text() == "here\n", "`last` ran in the resumed run only"

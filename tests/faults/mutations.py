@@ -92,7 +92,7 @@ MUTATIONS = (
     Mutation(
         "the lease: beats of what is over count",
         "pipeglot/core/lineage/ledger.py",
-        " and place[len(prefix) :].rpartition(\"/\")[0] not in settled:\n",
+        ' and place[len(prefix) :].rpartition("/")[0] not in settled:\n',
         ":\n",
         ("pytest -x -q tests/unit/lineage/test_lease.py",),
     ),
