@@ -8,7 +8,7 @@ import sys
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json
 from pipeglot.client.cancel import PATIENCE, Cancellation, cancel
-from pipeglot.client.text import SHORT_ID
+from pipeglot.client.text import SHORT_ID, when
 
 
 def cancel_run(args: argparse.Namespace) -> int:
@@ -37,7 +37,8 @@ def _told(found: Cancellation, *, forced: bool) -> str:
         case "over":
             return f"{run} is over already: {found.status}"
         case "closed":
-            why = "is closed" if forced else "had no process any more"
+            silence = f"was last heard of at {when(found.seen)}" if found.seen else "had no process any more"
+            why = "is closed" if forced else silence
             return f"{run} {why}: it is now recorded as {found.status}"
         case "asked":
             return f"{run} is asked to stop"

@@ -11,7 +11,7 @@ from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
 from pipeglot.client.resume import is_resumable, target_of, unfinished_hooks
-from pipeglot.client.text import SHORT_ID, cell_name, listed
+from pipeglot.client.text import SHORT_ID, cell_name, listed, when
 from pipeglot.core.lineage.records import Asked
 from pipeglot.stacks.target import locate
 
@@ -53,6 +53,8 @@ def _told(found: Found) -> str:
     view = found.view
     failed = [cell_name(step.id, step.index) for step in view.steps if step.status == "failed"]
     how = {"failed": "failed", "cancelled": "was cancelled", "lost": "was lost"}.get(view.status)
+    if view.status == "lost" and view.seen is not None and not found.lease.certain:
+        how = f"was last heard of at {when(view.seen)} and is now recorded as lost"
     if how is None:
         how = f"succeeded, but for its hooks: {listed(unfinished_hooks(found))}"
     at = f" at {failed[0]}{f' and {len(failed) - 1} more' if len(failed) > 1 else ''}" if failed else ""

@@ -7,14 +7,14 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from pipeglot.client.records import Found, Records
+from pipeglot.client.records import Found, Records, found_in
 from pipeglot.client.steps import declared_changes, member_changes, origin
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.arguments import Arg, Given, Saved, hashes
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Origin, Verdict
-from pipeglot.core.lineage.view import read_run, readable
+from pipeglot.core.lineage.view import readable
 
 MOST_RUNS = 50
 """So many earlier runs are tried, if the records of some cannot be read."""
@@ -112,7 +112,7 @@ def _earlier(records: Records, found: Found, cell: Cell) -> Found | None:
     )
     for run in before:
         try:
-            return Found(*read_run(records.ledger, records.artifacts, run))
+            return found_in(records.ledger, records.artifacts, run)
         except PipeglotError:  # damaged since it was indexed: it tells nothing
             continue
     return None

@@ -14,7 +14,7 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError, StoreError
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.ledger import Ledger
-from pipeglot.core.lineage.view import is_alive
+from pipeglot.core.lineage.processes import is_there
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.folders import remove_folders, store_of
 from pipeglot.stacks.workspace import Workspace
@@ -54,7 +54,7 @@ def _close(run: str, store: str) -> str | None:
     start = ledger.started(run)
     if start is None or ledger.ended(run) is not None:
         return ""
-    if is_alive(start.engine):
+    if is_there(start.engine) is not False:
         return None
     status = close(ledger, Artifacts(opened), run).status
     onward = "" if status == "succeeded" else f"; `pipeglot runs resume {run[:SHORT_ID]}` goes on with it"

@@ -18,7 +18,7 @@ from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.index.rows import UNFIT
 from pipeglot.core.lineage.ledger import Ledger, unpack
-from pipeglot.core.lineage.records import Attempt, CacheEntry, CheckpointRecord, End, Ref, Start, Verdict
+from pipeglot.core.lineage.records import Attempt, Beat, CacheEntry, CheckpointRecord, End, Ref, Start, Verdict
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.store.base import Store
 
@@ -346,6 +346,8 @@ def _own_key(record: object) -> str | None:
         return keys.verdict(record.run, record.step, record.index, record.slot)
     if isinstance(record, CheckpointRecord):
         return keys.checkpoint(record.run, record.step, record.index, record.number)
+    if isinstance(record, Beat):
+        return keys.beat(record.run, record.step, record.index, record.slot, record.nonce, record.number)
     if isinstance(record, Start):
         return keys.start(record.run)
     return keys.end(record.run, record.number) if isinstance(record, End) else None
@@ -358,7 +360,7 @@ def _kind(error: PipeglotError) -> Kind:
 def _named(key: str, run: str) -> Touched:
     """The execution that a record's key is of: damaged, the record cannot say so itself."""
     parts = key.split("/")
-    if len(parts) < 6 or parts[2] not in ("v", "f", "c"):
+    if len(parts) < 6 or parts[2] not in ("v", "f", "c", "t"):
         return Touched(run)
     from urllib.parse import unquote
 

@@ -26,7 +26,7 @@ class Redactor:
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile(b"|".join(map(re.escape, longest_first))) if forms else None
         self._forms = tuple(longest_first)
-        self._longest = len(longest_first[0]) if forms else 0
+        self.longest = len(longest_first[0]) if forms else 0
 
     def text(self, text: str) -> str:
         """`text` without the secrets."""
@@ -53,9 +53,17 @@ class Redactor:
             kept = kept[done:]
         _write_all(write, self._clean(kept, len(kept))[0])
 
+    def end(self, data: bytes, *, cut: bool) -> bytes:
+        """The end of a longer text without the secrets. If its beginning is `cut`, what may be in a secret there goes.
+
+        What may be the beginning of a secret that is not all there yet goes as well.
+        """
+        start = self._clean(data, min(self.longest, len(data)))[1] if cut else 0
+        return self._clean(data[start:], self._decided(data) - start)[0] if self._pattern else data
+
     def _decided(self, data: bytes) -> int:
         """How much of it cannot be the beginning of a form that goes on after it."""
-        for start in range(max(0, len(data) - self._longest + 1), len(data)):
+        for start in range(max(0, len(data) - self.longest + 1), len(data)):
             tail = data[start:]
             if any(form.startswith(tail) for form in self._forms):
                 return start
@@ -66,7 +74,7 @@ class Redactor:
         kept = b""
         while chunk := read.read(CHUNK):
             kept += chunk
-            cleaned, done = self._clean(kept, len(kept) - self._longest + 1)
+            cleaned, done = self._clean(kept, len(kept) - self.longest + 1)
             yield cleaned
             kept = kept[done:]
         yield self._clean(kept, len(kept))[0]

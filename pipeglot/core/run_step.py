@@ -332,7 +332,7 @@ class Runtime:
             metrics=observed.metrics,
         )
         verdict = self.ledger.commit(self._verdict(job, "succeeded", structs.replace(observed, key=key)))
-        if verdict.observed.refs == entry.refs:
+        if verdict.status == "succeeded" and verdict.observed.refs == entry.refs:
             if not self.cache or job.step.id in self.anew:  # what was computed on demand is what later runs are to find
                 self.ledger.forget(key)
             self.ledger.remember(entry)

@@ -23,25 +23,27 @@ from pipeglot.core.errors import (
     Corrupt,
     PipeglotError,
     StepError,
-    StepTimeout,
     StoreError,
     UsageError,
     ValueRefused,
-    WorkerDied,
 )
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
-from pipeglot.core.lineage.closing import close
+from pipeglot.core.lineage.closing import close, was_closed
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.lease import Schedule
 from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Failure, Ref, Start, Verdict
+from pipeglot.core.lineage.processes import this_process
+from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Ref, Start, Verdict
 from pipeglot.core.lineage.resuming import read_resumed
 from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import RunView, this_process, view
+from pipeglot.core.lineage.view import RunView, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
+from pipeglot.runtime_local.beating import Beats, closed
+from pipeglot.runtime_local.deaths import died, timed_out
 from pipeglot.runtime_local.folders import make_folders, remove_folders
 from pipeglot.runtime_local.interrupts import Interrupts
 from pipeglot.runtime_local.listener import Listener
@@ -84,6 +86,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether what workers write is to survive a power cut, as what the runner writes does if its store is durable."""
     copies: str = ""
     """Where local copies of what is read from a bucket lie: shared by the workers, and by runs to come."""
+    beats: Schedule = Schedule()  # a tuple
     session: bytes = b""
     """What the caller's `__main__` defined, where that is a notebook."""
 
@@ -153,6 +156,7 @@ class LocalRun:
         self.cancelled = 0
         self._busy: dict[Worker, _Busy] = {}
         self._timers = Timers()
+        self._beats = Beats(self.ledger, self.start.run, self.runtime.secrets, settings.beats, listener.warned)
         self._delayed: dict[Cell, int] = {}
         self._count = itertools.count()
         self._hello = Hello(
@@ -180,6 +184,7 @@ class LocalRun:
             with Interrupts() as interrupts:
                 self.listener.begun(self.start, self.plan)
                 self._timers.after(CANCEL_POLL, self._look_for_cancel)
+                self._timers.after(self.settings.beats.first, self._beat)
                 self._take_up()
                 while not self.state.finished:
                     self._turn(interrupts)
@@ -193,6 +198,8 @@ class LocalRun:
     # --- the loop ---------------------------------------------------------------------------------------------------
 
     def _turn(self, interrupts: Interrupts) -> None:
+        if self._beats.has_slept():
+            self._beats.refuse_closed()
         self._dispatch()
         for event in self.pool.wait(self._patience(), interrupts.fd):
             if isinstance(event, Report):
@@ -319,8 +326,13 @@ class LocalRun:
         return self.cancelled == 0 or (self.cancelled == 1 and cleans_up)
 
     def _settle(self, verdict: Verdict) -> None:
-        self.state.apply(verdict)
+        self._apply(verdict)
         self._take_up()
+
+    def _apply(self, verdict: Verdict) -> None:
+        if was_closed(verdict):
+            raise closed(self.start.run, verdict.status)
+        self.state.apply(verdict)
 
     def _retry_later(self, job: Job, record: Attempt) -> None:
         retry, failure = job.step.retry, record.observed.failure
@@ -363,8 +375,18 @@ class LocalRun:
         if self.cancelled and not busy.timed_out and event.worker.ending:
             self._take(busy.job, self.runtime.cancel(busy.job, why=busy.job.why, **known))
             return
-        failure, mro = _timed_out(busy.job.step) if busy.timed_out else _died(event.status)
+        failure, mro = timed_out(busy.job.step) if busy.timed_out else died(event.status)
         self._take(busy.job, self.runtime.fail_from_outside(busy.job, failure, mro, **known))
+
+    def _beat(self) -> None:
+        self._timers.after(self._beats.pace, self._beat)
+        self._beats.look([(busy.job, busy.began) for busy in self._busy.values()], self._delayed)
+
+    def _tell_alive(self) -> None:
+        """To somebody who waits for an answer, however far apart our clocks are."""
+        busy = [(busy.job, 0.0) for busy in self._busy.values()]
+        self._beats.answer()
+        self._beats.look(busy, self._delayed)
 
     # --- cancelling -------------------------------------------------------------------------------------------------
 
@@ -378,6 +400,7 @@ class LocalRun:
         except StoreError:  # a store that is gone for good is told by the next record that it does not take
             return
         if asked:
+            self._tell_alive()
             self._cancel("request")
 
     def _cancel(self, by: str) -> None:
@@ -401,7 +424,7 @@ class LocalRun:
             step = self.plan.step(cell[0])
             if not self._may_run(step):
                 self._delayed.pop(cell, None)
-                self.state.apply(self.runtime.cancel(Job(step=step, index=cell[1], attempt=attempt - 1)))
+                self._apply(self.runtime.cancel(Job(step=step, index=cell[1], attempt=attempt - 1)))
                 ended += 1
             elif cell not in self._delayed:
                 self.queue.push(cell, attempt)
@@ -464,25 +487,3 @@ class LocalRun:
     def _clean_up(self) -> None:
         self.pool.close()
         remove_folders(self.folder)
-
-
-def _timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:
-    failure = Failure(
-        cause="timeout",
-        type="StepTimeout",
-        message=f"ran longer than its timeout of {step.timeout:g} s",
-        hint=f'give it more time: `@step(timeout="…")` on `{step.code}`',
-    )
-    return failure, failures.type_names(StepTimeout(""))
-
-
-def _died(status: int) -> tuple[Failure, tuple[str, ...]]:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        named = number in set(signal.Signals)
-        how = f"was ended by {signal.Signals(number).name if named else f'signal {number}'}"
-        hint = "the system may have run out of memory" if number == signal.SIGKILL else ""
-    else:
-        how, hint = f"ended with exit code {os.WEXITSTATUS(status)} in the middle of the step", ""
-    failure = Failure(cause="died", type="WorkerDied", message=f"the process that ran the step {how}", hint=hint)
-    return failure, failures.type_names(WorkerDied(""))

@@ -91,6 +91,8 @@ class Board:
         self.began = clock()
         self.cancelling = False
         self.over = False
+        self.notes: list[str] = []
+        """What is to be known beside the steps."""
         self._known: dict[tuple[str, ...], set[Index]] = {}
 
     def begun(self, start: Start, plan: Plan) -> None:  # noqa: ARG002  # part of what a listener is told

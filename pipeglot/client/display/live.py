@@ -12,7 +12,7 @@ from typing import IO, Any
 from pipeglot.client.display.board import Board, Row
 from pipeglot.client.display.lines import Span, row_line
 from pipeglot.client.display.redrawn import Redrawn
-from pipeglot.client.text import duration, paint
+from pipeglot.client.text import duration, paint, safe_line
 
 _STYLES = {"red": "bold red"}
 _MOST_SHOWN_AT_END = 40
@@ -87,6 +87,7 @@ class Live(Redrawn):
         lines = [row_line(row, min(width, 40), now, encoding, over=self.board.over) for row in shown]
         if hidden:
             lines.append([Span(f"  … {_counted(hidden)}", "dim")])
+        lines += [[Span(f"note: {safe_line(note, 500)}", "yellow")] for note in self.board.notes]
         if not self._closed:
             lines.append(self._foot(now))
         return lines

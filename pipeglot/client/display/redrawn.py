@@ -57,6 +57,9 @@ class Redrawn(ABC):
         self.board.cancelling = True
         self._draw_now()
 
+    def warned(self, text: str) -> None:
+        self.board.notes.append(text)
+
     def tick(self) -> None:
         now = self.board.clock()
         if now - self.board.began >= self.after and now - self._drawn >= self.between:

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.records import (
     AnyRecord,
     Attempt,
+    Beat,
     CacheEntry,
     Cancel,
     CheckpointRecord,
@@ -182,6 +183,27 @@ class Ledger:
         found = [record for key in self.store.list(prefix) if (record := self._get(key, Attempt, run))]
         return sorted(found, key=lambda record: (record.slot, record.observed.attempt))
 
+    # --- beats ------------------------------------------------------------------------------------------------------
+
+    def beat(self, record: Beat) -> None:
+        """Say that a step still goes on."""
+        place = record.step, record.index, record.slot, record.nonce, record.number
+        self.store.put(keys.beat(record.run, *place), pack(record))
+
+    def beats(self, run: str, settled: Collection[str]) -> list[Beat]:
+        """The newest beat of each process at work on each slot, but for those slots that have a verdict.
+
+        `settled` has these as `keys.slot_part` names them. What is damaged or of a later pipeglot says nothing.
+        """
+        prefix = keys.beats(run)
+        newest: dict[str, int] = {}
+        for key in self.store.list(prefix):
+            place, _, number = key.rpartition("/")
+            if number.isdecimal() and place[len(prefix) :].rpartition("/")[0] not in settled:
+                newest[place] = max(newest.get(place, 0), int(number))
+        found = self.store.get_all(f"{place}/{number}" for place, number in newest.items())
+        return [beat for key, data in found if data is not None and (beat := _beat(data, key, run)) is not None]
+
     # --- checkpoints ------------------------------------------------------------------------------------------------
 
     def save_checkpoint(self, record: CheckpointRecord) -> bool:
@@ -246,6 +268,16 @@ class Ledger:
         if winner is None:
             raise Corrupt(f"`{key}` was there and is gone: something deletes records of a run that is not over")
         return winner
+
+
+def _beat(data: bytes, key: str, run: str) -> Beat | None:
+    try:
+        found = unpack(data, key)
+    except (Corrupt, NewerFormat):
+        return None
+    if not isinstance(found, Beat) or found.run != run:
+        return None
+    return found if keys.beat(run, found.step, found.index, found.slot, found.nonce, found.number) == key else None
 
 
 def nonce() -> str:

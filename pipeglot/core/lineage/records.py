@@ -216,6 +216,22 @@ class CheckpointRecord(Record, frozen=True, kw_only=True, tag="checkpoint"):
     ref: Ref
 
 
+class Beat(Record, frozen=True, kw_only=True, tag="beat"):
+    """A step that has been going on for a while still does. `at` is UTC in ISO 8601; the next beat comes in `next`
+    seconds, if there is no verdict by then. `tail`: the last lines that it printed."""
+
+    step: str
+    index: tuple[int, ...]
+    slot: int = 1
+    nonce: str
+    number: int
+    at: str
+    next: float
+    attempt: int = 1
+    host: str = ""
+    tail: str = ""
+
+
 class CacheEntry(Record, frozen=True, kw_only=True, tag="cache"):
     """Results under the key of what they were computed from; `run` and `origin` say by whom, `computed` when (UTC)."""
 
@@ -243,4 +259,4 @@ class End(Record, frozen=True, kw_only=True, tag="end"):
     slots: dict[str, int] = {}
 
 
-AnyRecord: TypeAlias = Start | Verdict | Attempt | CheckpointRecord | CacheEntry | Cancel | End
+AnyRecord: TypeAlias = Start | Verdict | Attempt | CheckpointRecord | Beat | CacheEntry | Cancel | End

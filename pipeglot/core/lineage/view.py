@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from typing import Any
 
@@ -15,9 +14,10 @@ from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.ids import artifact_id as artifact_id
 from pipeglot.core.lineage.ids import parse_artifact_id as parse_artifact_id
 from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.ledger import Ledger, host
+from pipeglot.core.lineage.lease import GOES_ON, Lease, lease_of
+from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Hook
-from pipeglot.core.lineage.records import End, Failure, Origin, Ref, Start, Verdict
+from pipeglot.core.lineage.records import Failure, Origin, Ref, Start, Verdict
 from pipeglot.core.lineage.state import Entry, RunState
 from pipeglot.core.placeholders import Instance
 
@@ -39,6 +39,8 @@ class StepView(Struct, frozen=True, kw_only=True):
     log: a reference to what it printed, for `runs logs`; null if that is nothing.
     why: why the cache had nothing to offer, or the resumed run that the results were taken from; empty if neither.
     hook: for which outcome of the run it runs, null if it is no hook; what becomes of one changes nothing of the run.
+    seen: when it was last heard of, while it runs: UTC, in ISO 8601; null in its first seconds, and when it has ended.
+    tail: the last lines that it had printed by then; what it printed in all is kept when it ends (`log`).
     """
 
     id: str
@@ -55,6 +57,8 @@ class StepView(Struct, frozen=True, kw_only=True):
     log: Ref | None = None
     why: str = ""
     hook: Hook | None = None
+    seen: str | None = None
+    tail: str = ""
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -70,6 +74,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     params: the resolved parameters.
     tags: those that the run was given, by `--tag KEY=VALUE`.
     resumes: the id of the run that it goes on from; null if it began anew.
+    seen: when it was last heard of: UTC, in ISO 8601; null if it has ended.
     steps: one for each execution, and one for each skipped step.
     """
 
@@ -83,27 +88,27 @@ class RunView(Struct, frozen=True, kw_only=True):
     params: dict[str, Any]
     tags: dict[str, str] = {}
     resumes: str | None = None
+    seen: str | None = None
     steps: tuple[StepView, ...]
 
 
-def view(start: Start, state: RunState, *, open_as: str = "running") -> RunView:
-    """Describe a run. Cells that are ready and have no verdict are shown as `open_as`, and so is an unfinished run."""
+def view(start: Start, state: RunState, lease: Lease = GOES_ON) -> RunView:
+    """Describe a run. What `lease` says of it stands for an unfinished run, and for cells that have no verdict."""
     hooks = state.plan.hooks
     steps = [_step(start.run, cell, entry, hooks.get(cell[0])) for cell, entry in state.ordered()]
-    steps += [
-        StepView(id=step, index=index, status=open_as, hook=hooks.get(step)) for step, index in sorted(state.expected)
-    ]
+    steps += [_open(cell, lease, hooks.get(cell[0])) for cell in sorted(state.expected)]
     return RunView(
         run_id=start.run,
         pipeline=start.pipeline,
         stack=start.stack,
         backend=start.backend,
-        status=state.status if state.finished else open_as,
+        status=state.status if state.finished else lease.status,
         lineage_digest=lineage_digest(state),
         created=start.created,
         params={name: readable(value) for name, value in start.params.items()},
         tags=start.tags,
         resumes=start.resumes,
+        seen=lease.seen.isoformat() if lease.seen and not state.finished else None,
         steps=tuple(steps),
     )
 
@@ -121,61 +126,7 @@ def read_run(ledger: Ledger, artifacts: Artifacts, run: str) -> tuple[Start, Run
 def read_view(ledger: Ledger, artifacts: Artifacts, run: str) -> RunView:
     """Describe a run from the ledger alone. Raises `NotFound`."""
     start, state = read_run(ledger, artifacts, run)
-    return view(start, state, open_as=open_status(start))
-
-
-def open_status(start: Start) -> str:
-    """What to call an unfinished run: `lost` if it is a local one of this machine and its process is gone."""
-    return "lost" if start.engine.get("host") == host() and not is_alive(start.engine) else "running"
-
-
-def status_of(start: Start, end: End | None) -> str:
-    """A run's status from its first and last record, without reading its steps."""
-    return end.status if end is not None else open_status(start)
-
-
-def this_process() -> dict[str, str]:
-    """What tells this process from all others, later ones of the same number included."""
-    return {"host": host(), "pid": str(os.getpid()), "process": _born(os.getpid()), "space": _space()}
-
-
-def is_alive(engine: dict[str, str]) -> bool:
-    """Whether the process that `this_process` described still runs on this machine."""
-    told = engine.get("pid", "")
-    if not (told.isascii() and told.isdecimal()) or int(told) <= 0:
-        return True  # not written by `this_process`: nothing is known
-    if engine.get("space", "") not in ("", _space()):
-        return True  # in another container, numbers of processes mean other ones: nothing is known
-    pid = int(told)
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return _born(pid) == engine.get("process", "")
-
-
-def _space() -> str:
-    """Linux: the space that the numbers of processes are of."""
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-_ZOMBIE = "Z"
-"""The state of a process that has ended, and whose parent has not looked yet."""
-
-
-def _born(pid: int) -> str:
-    """Linux: boot id and start time in ticks since then, empty of one that has ended. Elsewhere nothing is known."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as boot, open(f"/proc/{pid}/stat") as stat:
-            told = stat.read().rpartition(")")[2].split()
-            return "" if told[0] == _ZOMBIE else f"{boot.read().strip()}:{told[19]}"
-    except (OSError, IndexError):
-        return ""
+    return view(start, state, lease_of(ledger, start, state))
 
 
 def readable(wire: Any) -> Any:
@@ -210,6 +161,13 @@ def _step(run: str, cell: Cell, entry: Entry, hook: Hook | None) -> StepView:
     if verdict is None:
         return StepView(id=step, index=index, status=entry.status, error=entry.failure, hook=hook)
     return _executed(run, cell, verdict, hook)
+
+
+def _open(cell: Cell, lease: Lease, hook: Hook | None) -> StepView:
+    step, index = cell
+    status, beat = lease.of(cell)
+    seen, tail = (beat.at, beat.tail) if beat else (None, "")
+    return StepView(id=step, index=index, status=status, hook=hook, seen=seen, tail=tail)
 
 
 def _executed(run: str, cell: Cell, verdict: Verdict, hook: Hook | None) -> StepView:

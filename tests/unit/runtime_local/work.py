@@ -437,3 +437,8 @@ def leaves_a_thread() -> None:
 
 def asks() -> None:
     input("? ")
+
+
+def prints_and_waits(text: str, seconds: float) -> None:
+    print(text)
+    time.sleep(seconds)
