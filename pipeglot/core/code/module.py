@@ -56,6 +56,7 @@ class Module:
             self._affect(place, statement)
         for sources in self.sources.values():
             sources.sort(key=_place)
+        self.exported = self._listed()
 
     def of(self, name: str) -> list[Source]:
         return self.sources.get(name, [])
@@ -64,6 +65,15 @@ class Module:
         """The places of the statements that make no name."""
         named = {source.place for sources in self.sources.values() for source in sources}
         return (place for place in range(len(self.statements)) if place not in named)
+
+    def _listed(self) -> frozenset[str] | None:
+        """What `__all__` names; None where there is none, or more to it than a list of texts."""
+        places = {source.place for source in self.of("__all__")}
+        match [self.statements[place] for place in places]:
+            case [ast.Assign(targets=[ast.Name()], value=ast.List(elts=items) | ast.Tuple(elts=items))]:
+                texts = [item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+                return frozenset(texts) if len(texts) == len(items) else None
+        return None
 
     def _bind(self, place: int, statement: ast.stmt) -> None:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -11,7 +11,17 @@ import ast
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from pipeglot.core.code.scopes import Ref, Scope, class_scopes, dotted, function_scope, imports, local_scope, lookup
+from pipeglot.core.code.scopes import (
+    Ref,
+    Scope,
+    absolute,
+    class_scopes,
+    dotted,
+    function_scope,
+    imports,
+    local_scope,
+    lookup,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,12 +83,19 @@ def _leaf(value: object) -> str:
 
 
 class Reader:
-    """Writes normal forms in one module. `ours` tells which names are pipeglot's own."""
+    """Writes normal forms in one module. `ours` tells which names are pipeglot's own, `imports` which import by name."""
 
-    def __init__(self, module: str, package: str, ours: Callable[[Ref], bool]) -> None:
+    def __init__(
+        self,
+        module: str,
+        package: str,
+        ours: Callable[[Ref], bool],
+        imports: Callable[[Ref], bool] = lambda ref: ref.path == ("__import__",),
+    ) -> None:
         self.module = module
         self.package = package
         self.ours = ours
+        self.imports = imports
         self._out: list[str] = []
         self._refs: dict[Ref, None] = {}
         self._stack: list[tuple[ast.AST | str, Scope | None]] = []
@@ -146,6 +163,15 @@ class Reader:
             self._use(path, scope)
         else:
             self._node(node, scope)
+
+    def _call(self, node: ast.Call, scope: Scope | None) -> None:
+        """`import_module("helpers")` may use all that is there, as any module that is handed around."""
+        if node.args and isinstance(node.args[0], ast.Constant):
+            name = imported_name(node, self.module, self.package)
+            if name and any(self.imports(ref) for ref in lookup(scope, dotted(node.func), self.module)):
+                self._refs[Ref(name)] = None
+                self._refs[Ref(name.partition(".")[0])] = None  # which is what `__import__` gives
+        self._node(node, scope)
 
     def _constant(self, node: ast.Constant, _: Scope | None) -> None:
         self._out.append(_leaf(node.value))
@@ -227,6 +253,7 @@ class Reader:
 _HANDLERS: dict[type[ast.AST], Callable[[Reader, Any, Scope | None], None]] = {
     ast.Name: Reader._name,
     ast.Attribute: Reader._attribute,
+    ast.Call: Reader._call,
     ast.Constant: Reader._constant,
     ast.JoinedStr: Reader._joined,
     ast.FormattedValue: Reader._formatted,
@@ -252,6 +279,28 @@ def _with_type_params(node: ast.AST, scope: Scope | None) -> Scope | None:
     """The scope that `def f[T]` makes around a function (Python 3.12 on)."""
     params = getattr(node, "type_params", None)
     return local_scope(scope, {param.name for param in params}) if params else scope
+
+
+def imported_name(node: ast.Call, module: str, package: str) -> str:
+    """The module that `import_module("a.b")` imports, if that is what is called; empty where no text tells."""
+    first = node.args[0] if node.args else None
+    if not (isinstance(first, ast.Constant) and isinstance(first.value, str) and dotted(node.func)):
+        return ""
+    name = first.value.lstrip(".")
+    if not all(part.isidentifier() for part in name.split(".")):
+        return ""
+    level = len(first.value) - len(name)
+    if not level:
+        return name
+    around = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "package"), None)
+    match around:
+        case ast.Constant(value=str(named)):
+            return absolute(name, level, named)
+        case ast.Name(id="__package__"):
+            return absolute(name, level, package)
+        case ast.Name(id="__name__"):
+            return absolute(name, level, module)
+    return ""
 
 
 def _pieces(node: ast.JoinedStr) -> list[str | ast.AST]:
