@@ -64,7 +64,8 @@ class Graph:
 
     def reader(self, module: Module) -> Reader:
         if module.name not in self._readers:
-            self._readers[module.name] = Reader(module.name, module.package, self._is_ours, self._is_import)
+            imports = self.is_import if module.imports_by_name else None
+            self._readers[module.name] = Reader(module.name, module.package, self._is_ours, imports)
         return self._readers[module.name]
 
     def landing(self, ref: Ref) -> tuple[Key, ...]:
@@ -203,7 +204,7 @@ class Graph:
         """Whether a name is pipeglot's, also where the project hands it on."""
         return any(_is_pipeglot(origin.module) for origin in self.origins(ref))
 
-    def _is_import(self, ref: Ref) -> bool:
+    def is_import(self, ref: Ref) -> bool:
         """Whether a name is a function that imports a module by its name."""
         return any(origin in _IMPORTS or origin.path == ("__import__",) for origin in self.origins(ref))
 

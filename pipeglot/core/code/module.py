@@ -43,6 +43,7 @@ class Module:
         self.package = name if is_package else name.rpartition(".")[0]
         source = source if source is not None else _read(path) if path else b""
         self.sha256 = hashlib.sha256(source).hexdigest() if path else ""
+        self.imports_by_name = b"import_module" in source or b"__import__" in source
         self.statements = list(_top_level(_parse(path, source).body)) if path else []
         self.sources: dict[str, list[Source]] = {}
         self.stars: list[str] = []

@@ -83,19 +83,23 @@ def _leaf(value: object) -> str:
 
 
 class Reader:
-    """Writes normal forms in one module. `ours` tells which names are pipeglot's own, `imports` which import by name."""
+    """Writes normal forms in one module. `ours` tells which names are pipeglot's own.
+
+    `imports`: which are functions that import a module by its name; None in a module that names none of them.
+    """
 
     def __init__(
         self,
         module: str,
         package: str,
         ours: Callable[[Ref], bool],
-        imports: Callable[[Ref], bool] = lambda ref: ref.path == ("__import__",),
+        imports: Callable[[Ref], bool] | None = None,
     ) -> None:
         self.module = module
         self.package = package
         self.ours = ours
         self.imports = imports
+        self._handlers = _HANDLERS if imports is None else _HANDLERS | _CALLS
         self._out: list[str] = []
         self._refs: dict[Ref, None] = {}
         self._stack: list[tuple[ast.AST | str, Scope | None]] = []
@@ -103,13 +107,13 @@ class Reader:
     def read(self, node: ast.AST) -> Reading:
         """Without recursion, for a sum of a thousand terms is a tree a thousand deep."""
         self._out, self._refs, self._stack = [], {}, [(node, None)]
-        write = self._out.append
+        write, handlers = self._out.append, self._handlers
         while self._stack:
             item, scope = self._stack.pop()
             if isinstance(item, str):
                 write(item)
             else:
-                _HANDLERS.get(type(item), Reader._node)(self, item, scope)
+                handlers.get(type(item), Reader._node)(self, item, scope)
         digest = sha256("".join(self._out).encode()).hexdigest()
         return Reading(digest, tuple(self._refs))
 
@@ -166,11 +170,11 @@ class Reader:
 
     def _call(self, node: ast.Call, scope: Scope | None) -> None:
         """`import_module("helpers")` may use all that is there, as any module that is handed around."""
-        if node.args and isinstance(node.args[0], ast.Constant):
-            name = imported_name(node, self.module, self.package)
-            if name and any(self.imports(ref) for ref in lookup(scope, dotted(node.func), self.module)):
-                self._refs[Ref(name)] = None
-                self._refs[Ref(name.partition(".")[0])] = None  # which is what `__import__` gives
+        name = imported_name(node, self.module, self.package)
+        refs = lookup(scope, dotted(node.func), self.module) if name else ()
+        if self.imports is not None and any(map(self.imports, refs)):
+            self._refs[Ref(name)] = None
+            self._refs[Ref(name.partition(".")[0])] = None  # which is what `__import__` gives
         self._node(node, scope)
 
     def _constant(self, node: ast.Constant, _: Scope | None) -> None:
@@ -253,7 +257,6 @@ class Reader:
 _HANDLERS: dict[type[ast.AST], Callable[[Reader, Any, Scope | None], None]] = {
     ast.Name: Reader._name,
     ast.Attribute: Reader._attribute,
-    ast.Call: Reader._call,
     ast.Constant: Reader._constant,
     ast.JoinedStr: Reader._joined,
     ast.FormattedValue: Reader._formatted,
@@ -271,6 +274,7 @@ _HANDLERS: dict[type[ast.AST], Callable[[Reader, Any, Scope | None], None]] = {
     ast.arg: Reader._annotated,
     ast.AnnAssign: Reader._annotated,
 }
+_CALLS: dict[type[ast.AST], Callable[[Reader, Any, Scope | None], None]] = {ast.Call: Reader._call}
 if hasattr(ast, "TypeAlias"):  # Python 3.12 on
     _HANDLERS[ast.TypeAlias] = Reader._alias
 
