@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeglot.client.outside import outside_notes
 from pipeglot.core.errors import Problem, Unsupported
 from pipeglot.runtime_local.capabilities import Findings, check
 from pipeglot.stacks.models import LocalStack
@@ -29,7 +28,10 @@ def notes_or_refusal(loaded: Loaded, stacks: list[LocalStack]) -> list[Problem]:
         found = findings(loaded, stack)
         problems.update(dict.fromkeys(found.problems))
         notes.update(dict.fromkeys(found.notes))
-    notes.update(dict.fromkeys(outside_notes(loaded.pipeline, loaded.outside)))
+    if loaded.outside:
+        from pipeglot.client.outside import outside_notes
+
+        notes.update(dict.fromkeys(outside_notes(loaded.pipeline, loaded.outside)))
     if problems:
         raise Unsupported(list(problems))
     return list(notes)

@@ -30,8 +30,6 @@ def outside_notes(pipeline: Pipeline, outside: Mapping[str, Iterable[Outside]]) 
 
     A step whose cache has a `version` is its user's to watch.
     """
-    if not outside:
-        return []
     plan = Plan(pipeline)
     users: dict[Outside, list[str]] = {}
     for step in plan.steps():

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 _BINDERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.AugAssign)
 """Statements whose point is a name, not what else they do."""
 
+READS = tuple(
+    b"open env read scan load glob walk iterdir listdir exists isfile isdir stat getsize getmtime getline run_path"
+    b" get_data fromfile genfromtxt memmap File Dynaconf dotenv config Settings getpass input argv now today time uuid urandom"
+    b" token_ url requests httpx subprocess popen system import_module __import__".split()
+)
+"""In a module without any of these words, nothing brings a value in from outside (see `readers`)."""
+
 
 class Source(NamedTuple):
     """Something that makes a name what it is: the statement at a place, or with `imported` only an import in it.
@@ -43,6 +50,7 @@ class Module:
         self.package = name if is_package else name.rpartition(".")[0]
         source = source if source is not None else _read(path) if path else b""
         self.sha256 = hashlib.sha256(source).hexdigest() if path else ""
+        self.reads = any(word in source for word in READS)
         self.imports_by_name = b"import_module" in source or b"__import__" in source
         self.statements = list(_top_level(_parse(path, source).body)) if path else []
         self.sources: dict[str, list[Source]] = {}

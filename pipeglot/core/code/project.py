@@ -70,6 +70,8 @@ class Project:
 
     def outside(self) -> dict[str, tuple[Outside, ...]]:
         """Of each closure so far, by its digest: the values in it that the digest cannot know."""
+        if not any(module is not None and module.reads for module in self._modules.values()):
+            return {}
         if self._finder is None:
             from pipeglot.core.code.outside import Finder
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeglot.core.code import Project
+from pipeglot.core.code import Project, readers
+from pipeglot.core.code.module import READS
 from pipeglot.core.code.outside import Outside
 from tests.unit.code.projects import write
 
@@ -195,6 +196,11 @@ NOT_TOLD = {
 def test_what_is_not_told(name: str, tmp_path: Path) -> None:
     text, _, rest = NOT_TOLD[name].partition("\n# file: ")
     assert found(HEAD + text + RUN.format("X") + (f"# file: {rest}" if rest else ""), tmp_path) == ()
+
+
+def test_no_reader_is_passed_over_for_its_module_looks_harmless() -> None:
+    names = [*readers._CALLS, *readers._VALUES, *readers._METHODS, *readers.BUILTINS]
+    assert [name for name in names if not any(word in name.encode() for word in READS)] == []
 
 
 def test_a_module_that_is_handed_around_counts_whole(tmp_path: Path) -> None:
