@@ -20,8 +20,8 @@ _BINDERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast
 
 READS = tuple(
     b"open env read scan load glob walk iterdir listdir exists isfile isdir stat getsize getmtime getline run_path"
-    b" get_data fromfile genfromtxt memmap File Dynaconf dotenv config Settings getpass input argv now today time uuid urandom"
-    b" token_ url requests httpx subprocess popen system import_module __import__".split()
+    b" get_data fromfile genfromtxt memmap File Dynaconf dotenv config Settings getpass input argv now today time uuid"
+    b" urandom token_ url requests httpx subprocess popen system import_module __import__".split()
 )
 """In a module without any of these words, nothing brings a value in from outside (see `readers`)."""
 
