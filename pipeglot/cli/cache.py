@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
+from pipeglot.cli.errors import note_of
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json
 from pipeglot.cli.parsing import parse_index
@@ -21,6 +23,8 @@ def do_explain(args: argparse.Namespace) -> int:
         return 0
     for line in _lines(told):
         print(line)
+    sys.stdout.flush()
+    sys.stderr.writelines(map(note_of, told.notes))
     return 0
 
 
