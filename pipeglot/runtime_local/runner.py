@@ -42,8 +42,9 @@ from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, this_process, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
+from pipeglot.core.store.waiting import attended, hasty
 from pipeglot.runtime_local.folders import make_folders, remove_folders
-from pipeglot.runtime_local.interrupts import Interrupts
+from pipeglot.runtime_local.interrupts import LAST_WORD, Interrupts
 from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
 from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
@@ -62,6 +63,9 @@ TIMEOUT_GRACE = 2.0
 TICK = 0.1
 CANCEL_POLL = 1.0
 """Seconds between two looks for a request to cancel in the ledger."""
+
+_POLL = 5.0
+"""Seconds that a bucket has to answer that: a busy one is asked again a second later."""
 
 LOOKUPS_A_TURN = 64
 """How many cells are answered from the cache before the loop looks at its workers again."""
@@ -177,7 +181,7 @@ class LocalRun:
         try:
             temp = make_folders(self.folder, self.ledger.store.uri)
             self._hello = structs.replace(self._hello, temp=str(temp), session=self._keep_session())
-            with Interrupts() as interrupts:
+            with Interrupts() as interrupts, attended(self.listener.waiting, interrupts.left):
                 self.listener.begun(self.start, self.plan)
                 self._timers.after(CANCEL_POLL, self._look_for_cancel)
                 self._take_up()
@@ -374,7 +378,8 @@ class LocalRun:
             return
         self._timers.after(CANCEL_POLL, self._look_for_cancel)
         try:
-            asked = self.ledger.is_cancelled(self.start.run)
+            with hasty(_POLL):
+                asked = self.ledger.is_cancelled(self.start.run)
         except StoreError:  # a store that is gone for good is told by the next record that it does not take
             return
         if asked:
@@ -384,8 +389,9 @@ class LocalRun:
         """The first time: ask running steps to end, and start only clean-up steps. The second time: make all end."""
         self.cancelled = min(self.cancelled + 1, 2)
         if self.cancelled == 1:
-            self.ledger.cancel(Cancel(run=self.start.run, at=now().isoformat(), by=by))
             self.listener.cancelling(CANCEL_GRACE)
+            with hasty(LAST_WORD):
+                self.ledger.cancel(Cancel(run=self.start.run, at=now().isoformat(), by=by))
         for worker, busy in list(self._busy.items()):
             if self.cancelled == 2:
                 self.pool.signal(worker, signal.SIGKILL)
@@ -450,7 +456,7 @@ class LocalRun:
     def _give_up(self) -> None:
         """Record as lost what is open: this process may live on, as a notebook's does, and would pass for a run's."""
         self.pool.close()
-        with suppress(PipeglotError):  # it is for the same reason that the run cannot go on
+        with suppress(PipeglotError), hasty(LAST_WORD):  # it is for the same reason that the run cannot go on
             close(self.ledger, self.artifacts, self.start.run)
 
     def _keep_session(self) -> str:

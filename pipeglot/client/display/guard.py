@@ -45,6 +45,9 @@ class Guard:
     def cancelling(self, grace: float) -> None:
         self._tell(lambda display: display.cancelling(grace))
 
+    def waiting(self, told: str) -> None:
+        self._tell(lambda display: display.waiting(told))
+
     def tick(self) -> None:
         self._tell(lambda display: display.tick())
 

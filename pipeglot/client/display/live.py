@@ -12,7 +12,7 @@ from typing import IO, Any
 from pipeglot.client.display.board import Board, Row
 from pipeglot.client.display.lines import Span, row_line
 from pipeglot.client.display.redrawn import Redrawn
-from pipeglot.client.text import duration, paint
+from pipeglot.client.text import duration, paint, safe_line
 
 _STYLES = {"red": "bold red"}
 _MOST_SHOWN_AT_END = 40
@@ -93,6 +93,8 @@ class Live(Redrawn):
 
     def _foot(self, now: float) -> list[Span]:
         told = duration(now - self.board.began)
+        if self.board.waiting:
+            return [Span(f"{told}: {safe_line(self.board.waiting, 500)}", "yellow")]
         if self.board.cancelling:
             return [
                 Span(f"cancelling, {told}: running steps may end what they do; Ctrl-C again ends them now", "yellow")

@@ -53,6 +53,8 @@ class Notebook(Redrawn):
             lines.append([(f"… and {len(rows) - len(shown)} more steps", "dim")])
         if self.board.cancelling:
             lines.append([("cancelling: waiting for running steps to end", "yellow")])
+        if self.board.waiting:
+            lines.append([(self.board.waiting, "yellow")])
         return lines
 
     def _text(self) -> str:

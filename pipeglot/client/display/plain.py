@@ -64,6 +64,10 @@ class Plain:
     def cancelling(self, grace: float) -> None:
         self._write(f"cancelling: running steps have {duration(grace)} to end")
 
+    def waiting(self, told: str) -> None:
+        if told:
+            self._write(told)
+
     def tick(self) -> None:
         for step in [step for step, row in self._folded.items() if len(row.scope) == 1 and row.over]:
             self._fold(self._folded.pop(step))

@@ -57,6 +57,10 @@ class Redrawn(ABC):
         self.board.cancelling = True
         self._draw_now()
 
+    def waiting(self, told: str) -> None:
+        self.board.waiting = told
+        self._draw_now()
+
     def tick(self) -> None:
         now = self.board.clock()
         if now - self.board.began >= self.after and now - self._drawn >= self.between:
