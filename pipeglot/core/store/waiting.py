@@ -230,11 +230,11 @@ class Tries:
         began, told = time.monotonic(), False
         try:
             for number in range(1, self.most + 1):
-                yield number == self.most or time.monotonic() > began + self.patience
+                pause = min(self.longest, self.wait * 2 ** (number - 1)) * (0.5 + os.urandom(1)[0] / 255)
+                yield number == self.most or time.monotonic() + pause > began + self.patience
                 if time.monotonic() - began > TROUBLE and _in_main():
                     again = f"try {number + 1} of {self.most}"
                     told |= _state.tell(f"waiting for the store `{self.of}`: {self.why}; {again}")
-                pause = min(self.longest, self.wait * 2 ** (number - 1)) * (0.5 + os.urandom(1)[0] / 255)
                 self._pause(pause, began)
         finally:
             if told:
