@@ -35,6 +35,9 @@ class Listener(Protocol):
     def warned(self, text: str) -> None:
         """Something is not as it should be, and does not stop the run."""
 
+    def waiting(self, told: str) -> None:
+        """The store does not answer, or only with errors: what is waited for, in a line. Empty: it answers again."""
+
     def tick(self) -> None:
         """Called a few times a second while steps run."""
 
@@ -64,6 +67,9 @@ class Silent:
         pass
 
     def warned(self, text: str) -> None:
+        pass
+
+    def waiting(self, told: str) -> None:
         pass
 
     def tick(self) -> None:

@@ -42,10 +42,11 @@ from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
+from pipeglot.core.store.waiting import attended, hasty
 from pipeglot.runtime_local.beating import Beats, closed
 from pipeglot.runtime_local.deaths import died, timed_out
 from pipeglot.runtime_local.folders import make_folders, remove_folders
-from pipeglot.runtime_local.interrupts import Interrupts
+from pipeglot.runtime_local.interrupts import LAST_WORD, Interrupts
 from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
 from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
@@ -64,6 +65,9 @@ TIMEOUT_GRACE = 2.0
 TICK = 0.1
 CANCEL_POLL = 1.0
 """Seconds between two looks for a request to cancel in the ledger."""
+
+_POLL = 5.0
+"""Seconds that a bucket has to answer that: a busy one is asked again a second later."""
 
 LOOKUPS_A_TURN = 64
 """How many cells are answered from the cache before the loop looks at its workers again."""
@@ -181,7 +185,7 @@ class LocalRun:
         try:
             temp = make_folders(self.folder, self.ledger.store.uri)
             self._hello = structs.replace(self._hello, temp=str(temp), session=self._keep_session())
-            with Interrupts() as interrupts:
+            with Interrupts() as interrupts, attended(self.listener.waiting, interrupts.left):
                 self.listener.begun(self.start, self.plan)
                 self._timers.after(CANCEL_POLL, self._look_for_cancel)
                 self._timers.after(self.settings.beats.first, self._beat)
@@ -396,7 +400,8 @@ class LocalRun:
             return
         self._timers.after(CANCEL_POLL, self._look_for_cancel)
         try:
-            asked = self.ledger.is_cancelled(self.start.run)
+            with hasty(_POLL):
+                asked = self.ledger.is_cancelled(self.start.run)
         except StoreError:  # a store that is gone for good is told by the next record that it does not take
             return
         if asked:
@@ -407,8 +412,9 @@ class LocalRun:
         """The first time: ask running steps to end, and start only clean-up steps. The second time: make all end."""
         self.cancelled = min(self.cancelled + 1, 2)
         if self.cancelled == 1:
-            self.ledger.cancel(Cancel(run=self.start.run, at=now().isoformat(), by=by))
             self.listener.cancelling(CANCEL_GRACE)
+            with hasty(LAST_WORD):
+                self.ledger.cancel(Cancel(run=self.start.run, at=now().isoformat(), by=by))
         for worker, busy in list(self._busy.items()):
             if self.cancelled == 2:
                 self.pool.signal(worker, signal.SIGKILL)
@@ -473,7 +479,7 @@ class LocalRun:
     def _give_up(self) -> None:
         """Record as lost what is open: this process may live on, as a notebook's does, and would pass for a run's."""
         self.pool.close()
-        with suppress(PipeglotError):  # it is for the same reason that the run cannot go on
+        with suppress(PipeglotError), hasty(LAST_WORD):  # it is for the same reason that the run cannot go on
             close(self.ledger, self.artifacts, self.start.run)
 
     def _keep_session(self) -> str:

@@ -90,6 +90,8 @@ class Board:
         self.rows: dict[str, Row] = {}
         self.began = clock()
         self.cancelling = False
+        self.waiting = ""
+        """What the store is waited for, if it is."""
         self.over = False
         self.notes: list[str] = []
         """What is to be known beside the steps."""

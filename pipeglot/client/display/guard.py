@@ -48,6 +48,9 @@ class Guard:
     def warned(self, text: str) -> None:
         self._tell(lambda display: display.warned(text))
 
+    def waiting(self, told: str) -> None:
+        self._tell(lambda display: display.waiting(told))
+
     def tick(self) -> None:
         self._tell(lambda display: display.tick())
 

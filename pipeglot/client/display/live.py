@@ -94,6 +94,8 @@ class Live(Redrawn):
 
     def _foot(self, now: float) -> list[Span]:
         told = duration(now - self.board.began)
+        if self.board.waiting:
+            return [Span(f"{told}: {safe_line(self.board.waiting, 500)}", "yellow")]
         if self.board.cancelling:
             return [
                 Span(f"cancelling, {told}: running steps may end what they do; Ctrl-C again ends them now", "yellow")

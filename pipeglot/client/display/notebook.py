@@ -54,6 +54,8 @@ class Notebook(Redrawn):
         lines += [[(f"note: {note}", "yellow")] for note in self.board.notes]
         if self.board.cancelling:
             lines.append([("cancelling: waiting for running steps to end", "yellow")])
+        if self.board.waiting:
+            lines.append([(self.board.waiting, "yellow")])
         return lines
 
     def _text(self) -> str:

@@ -67,6 +67,10 @@ class Plain:
     def warned(self, text: str) -> None:
         self._write(f"note: {text}")
 
+    def waiting(self, told: str) -> None:
+        if told:
+            self._write(told)
+
     def tick(self) -> None:
         for step in [step for step, row in self._folded.items() if len(row.scope) == 1 and row.over]:
             self._fold(self._folded.pop(step))

@@ -60,6 +60,11 @@ class Answer(NamedTuple):
         return not self.no_credentials and (self.status in _AGAIN or (not self.status and self.kind in _BROKEN))
 
     @property
+    def why(self) -> str:
+        """What went wrong, in a few words."""
+        return _reason(self)
+
+    @property
     def unclear(self) -> bool:
         """Whether the request may have been carried out, though nothing came back that says so."""
         return self.again and self.status != 429 and not (self.kind == "Connect" and not self.status)

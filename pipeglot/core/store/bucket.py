@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
-import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeglot.core.errors import StoreError
@@ -20,8 +19,10 @@ from pipeglot.core.store.copies import Copies, default_folder
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import create, remove, write_at
 from pipeglot.core.store.naming import MARK, check_key, check_mark, new_mark
+from pipeglot.core.store.waiting import Tries, request, together
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
@@ -47,7 +48,7 @@ TRIES = 10
 PATIENCE = 120.0
 """Seconds after which a request that failed is not made again, however few its tries were: they may have been slow."""
 
-FIRST_TRIES = 4  # until the server has answered once: a wrong address should be told soon
+FIRST_TRIES, FIRST_PATIENCE = 4, 15.0  # until the server has answered once: a wrong address should be told soon
 _WAIT = 0.1
 _LONGEST = 10.0
 
@@ -65,10 +66,9 @@ class BucketStore:
         self._prefix = f"{place.prefix}/" if place.prefix else ""
         name = hashlib.sha256(f"{place.uri}\n{endpoint_of(place)}".encode()).hexdigest()[:24]
         self.copies = Copies(f"{copies or default_folder()}/{name}")
-        self._tries = FIRST_TRIES
         self._opened = self._ready = False  # to read, to write
         self._exists = self._open()
-        self._opened, self._tries = True, TRIES
+        self._opened = True
 
     def __repr__(self) -> str:
         return f"BucketStore({self.uri!r})"
@@ -111,12 +111,9 @@ class BucketStore:
         if len(waiting) < 2:
             yield from ((key, self.get(key)) for key in waiting)
             return
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(min(AT_ONCE, len(waiting))) as threads:
-            for at in range(0, len(waiting), _BATCH):
-                batch = waiting[at : at + _BATCH]
-                yield from zip(batch, threads.map(self.get, batch), strict=True)
+        for at in range(0, len(waiting), _BATCH):
+            batch = waiting[at : at + _BATCH]
+            yield from zip(batch, together(self.get, batch, AT_ONCE, self.uri), strict=True)
 
     def size(self, key: str) -> int | None:
         """How many bytes `key` holds, or None if there is none."""
@@ -167,16 +164,19 @@ class BucketStore:
         """
         import obstore
 
-        path, client = self._prefix + key, self._client_for(large)
-        for last in self._pauses():
+        path, client, tries = self._prefix + key, self._client_for(large), self._tried()
+        for last in tries:
             try:
-                return ask(obstore, client, path)
+                return request(partial(ask, obstore, client, path), self.uri, long=large)
+            except StoreError:
+                raise
             except Exception as error:  # the client raises kinds of its own, and built-in ones  # noqa: BLE001
                 answer = read_answer(error)
                 if _is_missing(error, answer):
                     return None
                 if last or not answer.again:
                     raise self._cannot(answer, doing, key) from None
+                tries.why = answer.why
                 client = self._client_for(large or (answer.kind == "Timeout" and self._opened))
         raise AssertionError
 
@@ -188,12 +188,10 @@ class BucketStore:
             self._patient = connect(self.place, tries=1, timeout=LONG)
         return self._patient
 
-    def _pauses(self) -> Iterator[bool]:
-        """One turn for each try, with growing pauses between them; says which is the last."""
-        enough = time.monotonic() + PATIENCE
-        for number in range(1, self._tries + 1):
-            yield number == self._tries or time.monotonic() > enough
-            time.sleep(min(_LONGEST, _WAIT * 2 ** (number - 1)) * random.uniform(0.5, 1.5))
+    def _tried(self) -> Tries:
+        most = TRIES if self._opened else FIRST_TRIES
+        patience = PATIENCE if self._opened else FIRST_PATIENCE
+        return Tries(self.uri, most, patience=patience, wait=_WAIT, longest=_LONGEST)
 
     def _cannot(self, answer: Answer, doing: str, key: str) -> StoreError:
         what = self.uri if key == MARK else f"{self.uri}/{key}"
@@ -205,10 +203,13 @@ class BucketStore:
         import obstore
 
         path, unclear = self._prefix + key, False
-        client = self._client_for(len(data) > SMALL)
-        for last in self._pauses():
+        large, tries = len(data) > SMALL, self._tried()
+        put = partial(obstore.put, self._client_for(large), path, data, mode="create", use_multipart=False)
+        for last in tries:
             try:
-                obstore.put(client, path, data, mode="create", use_multipart=False)
+                request(put, self.uri, long=large)
+            except StoreError:
+                raise
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
                 if isinstance(error, obstore.exceptions.AlreadyExistsError) and not answer.conflict:
@@ -218,6 +219,7 @@ class BucketStore:
                     if unclear and self._is(key, data):
                         return True
                     raise self._cannot(answer, "write", key) from None
+                tries.why = answer.why
             else:
                 return True
         raise AssertionError
@@ -227,7 +229,8 @@ class BucketStore:
         import obstore
 
         try:
-            return bytes(obstore.get(self._client, self._prefix + key).bytes()) == data
+            found = request(lambda: obstore.get(self._client, self._prefix + key).bytes(), self.uri)
+            return bytes(found) == data
         except Exception:  # see `_found`  # noqa: BLE001
             return False
 
@@ -245,15 +248,21 @@ class BucketStore:
             self._parts = connect(self.place, tries=TRIES, timeout=LONG)
         part = max(PART, -(-size // MOST_PARTS))
         try:
-            obstore.put(
-                self._parts,
-                self._prefix + key,
-                file,
-                mode="overwrite",
-                use_multipart=True,
-                chunk_size=part,
-                max_concurrency=PARALLEL,
+            request(
+                lambda: obstore.put(
+                    self._parts,
+                    self._prefix + key,
+                    file,
+                    mode="overwrite",
+                    use_multipart=True,
+                    chunk_size=part,
+                    max_concurrency=PARALLEL,
+                ),
+                self.uri,
+                long=True,
             )
+        except StoreError:
+            raise
         except Exception as error:  # see `_found`  # noqa: BLE001
             answer = read_answer(error)
             if not self._holds(key, file, size):  # else only the last answer was lost
@@ -275,32 +284,25 @@ class BucketStore:
             return None
         temp = self.copies.temp()
         try:
-            fd = create(temp, 0o400)
-            try:
-                whole = self._fill(fd, key, size)
-            finally:
-                os.close(fd)
+            whole = self._fill(_Open(create(temp, 0o400)), key, size)
             return self.copies.take(key, temp) if whole else None
         except OSError as error:
             raise store_error(error, "write", temp) from error
         finally:
             remove(temp)
 
-    def _fill(self, fd: int, key: str, size: int) -> bool:
+    def _fill(self, file: _Open, key: str, size: int) -> bool:
         """Copy an object into a file, several parts at a time. False if it vanishes meanwhile."""
 
         def copy(at: int) -> bool:
             data = self._range(key, at, min(at + PART, size))
             if data is not None:
-                write_at(fd, data, at)
+                write_at(file.fd, data, at)
             return data is not None
 
         if size <= PART:
             return size == 0 or copy(0)
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(PARALLEL) as threads:
-            return all(threads.map(copy, range(0, size, PART)))
+        return all(together(copy, range(0, size, PART), PARALLEL, self.uri))
 
     def _range(self, key: str, start: int, end: int) -> bytes | None:
         def ask(verbs: Any, client: Any, path: str) -> bytes:
@@ -316,15 +318,22 @@ class BucketStore:
 
         import obstore
 
-        below = self._prefix + prefix
-        for last in self._pauses():
+        below, tries = self._prefix + prefix, self._tried()
+
+        def names() -> builtins.list[str]:
+            stream = obstore.list(self._client, below.rstrip("/") or None, chunk_size=_PAGE)
+            return [meta["path"] for page in itertools.islice(stream, pages) for meta in page]
+
+        for last in tries:
             try:
-                stream = obstore.list(self._client, below.rstrip("/") or None, chunk_size=_PAGE)
-                found = [meta["path"] for page in itertools.islice(stream, pages) for meta in page]
+                found = request(names, self.uri)
+            except StoreError:
+                raise
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
                 if last or not answer.again:
                     raise self._cannot(answer, "list", prefix) from None
+                tries.why = answer.why
             else:
                 return (name[len(self._prefix) :] for name in found if name.startswith(below) and name != below)
         raise AssertionError
@@ -357,6 +366,16 @@ class BucketStore:
                 f"`{self.uri}` is not empty and is no store (it has no `{MARK}`)",
                 hint=f"give the store a prefix of its own, such as `{self.uri}/store`",
             )
+
+
+class _Open:
+    """A file, closed when nobody writes to it any more: who gives a download up does not wait for its threads."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        os.close(self.fd)
 
 
 _BATCH = 512
