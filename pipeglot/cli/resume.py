@@ -25,7 +25,7 @@ def resume(args: argparse.Namespace) -> int:
         if args.json:
             print_json(found.view)
         return 0
-    target = locate(target_of(found, args.target), records.workspace.root)
+    target = locate(target_of(records, found, args.target), records.workspace.root)
     asked = found.start.asked or Asked()
     request = Request(
         stack=args.stack or _stack(records, found),

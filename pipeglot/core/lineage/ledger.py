@@ -59,9 +59,11 @@ def pack(record: Record) -> bytes:
 
 def unpack(data: bytes, key: str) -> AnyRecord:
     """Read a stored record. Raises `Corrupt` or `NewerFormat`, naming `key`."""
+    if len(data) > MAX_RECORD:
+        raise Corrupt(f"`{key}` has more than {MAX_RECORD >> 20} MB: it is no record of pipeglot's")
     head, newline, body = data.partition(b"\n")
     words = head.split()
-    if not newline or len(words) != 3 or words[0] != b"pipeglot" or not words[1].isdigit() or len(data) > MAX_RECORD:
+    if not newline or len(head) > _HEAD or len(words) != 3 or words[0] != b"pipeglot" or not words[1].isdigit():
         raise Corrupt(f"`{key}` is no record of pipeglot's")
     if int(words[1]) > FORMAT:
         raise NewerFormat(

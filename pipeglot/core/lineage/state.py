@@ -23,6 +23,10 @@ Status = Literal["succeeded", "failed", "skipped", "cancelled", "lost"]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
 
 
+UNFIT = (LookupError, ValueError, TypeError, AssertionError, AttributeError, ArithmeticError, RecursionError)
+"""What deriving a state may raise for records that are whole each, but do not belong together."""
+
+
 class Entry(NamedTuple):
     """What became of a cell. A branch has one only if its condition failed, a map only (by its steps) if it never
     expanded."""

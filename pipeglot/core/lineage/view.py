@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import NotFound
+from pipeglot.core.errors import Corrupt, NotFound
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.ids import artifact_id as artifact_id
 from pipeglot.core.lineage.ids import parse_artifact_id as parse_artifact_id
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger, host
-from pipeglot.core.lineage.plan import Hook
+from pipeglot.core.lineage.plan import Hook, Plan
 from pipeglot.core.lineage.records import End, Failure, Origin, Ref, Start, Verdict
-from pipeglot.core.lineage.state import Entry, RunState
+from pipeglot.core.lineage.state import UNFIT, Entry, RunState
 from pipeglot.core.placeholders import Instance
 
 
@@ -109,13 +110,26 @@ def view(start: Start, state: RunState, *, open_as: str = "running") -> RunView:
 
 
 def read_run(ledger: Ledger, artifacts: Artifacts, run: str) -> tuple[Start, RunState]:
-    """A run's start and its state, derived from the ledger. Raises `NotFound`."""
+    """A run's start and its state, derived from the ledger. Raises `NotFound`, `StoreError`."""
     start = ledger.started(run)
     if start is None:
         raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}`")
-    state = RunState(ledger.ir(start.ir), start.params, artifacts, named=start.artifacts)
-    state.apply_all(ledger.verdicts(run))
-    return start, state
+    return start, derive(start, ledger, artifacts, ledger.verdicts(run))
+
+
+def derive(start: Start, ledger: Ledger, artifacts: Artifacts, verdicts: Iterable[Verdict]) -> RunState:
+    """The state of a run. Raises `Corrupt` for records that are whole each, and do not belong together."""
+    pipeline = ledger.ir(start.ir)
+    try:
+        plan = Plan(pipeline, trusted=ledger.store.trusted)
+        state = RunState(pipeline, start.params, artifacts, plan, named=start.artifacts)
+        state.apply_all(verdicts)
+    except UNFIT as error:
+        raise Corrupt(
+            f"the records of run `{start.run}` do not fit together ({type(error).__name__}: {error})",
+            hint="`pipeglot store verify` tells what is damaged; the other runs can be read",
+        ) from error
+    return state
 
 
 def read_view(ledger: Ledger, artifacts: Artifacts, run: str) -> RunView:

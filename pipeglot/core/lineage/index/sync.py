@@ -15,12 +15,12 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.index.database import Database
-from pipeglot.core.lineage.index.rows import UNFIT, RunRows, run_rows
+from pipeglot.core.lineage.index.rows import RunRows, run_rows
 from pipeglot.core.lineage.index.writing import Writer
 from pipeglot.core.lineage.ledger import Ledger, unpack, unpack_verdict
 from pipeglot.core.lineage.records import Start
-from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import open_status
+from pipeglot.core.lineage.state import UNFIT
+from pipeglot.core.lineage.view import derive, open_status
 
 BATCH_RUNS = 200
 BATCH_ROWS = 50_000
@@ -142,8 +142,8 @@ class _Sync:
         start = unpack(head, keys.start(run))
         if not isinstance(start, Start) or start.run != run:
             raise PipeglotError(f"`{keys.start(run)}` holds a record of another place")
-        state = RunState(self.ledger.ir(start.ir), start.params, self.artifacts, named=start.artifacts)
-        state.apply_all(unpack_verdict(data, key, run) for key, data in records.items())
+        verdicts = (unpack_verdict(data, key, run) for key, data in records.items())
+        state = derive(start, self.ledger, self.artifacts, verdicts)
         rows = run_rows(start, end, state, records=len(records), open_as=open_status(start))
         return Found(rows, markers, {} if end else fresh)
 
