@@ -38,6 +38,9 @@ from pipeglot.core.lineage.records import Hashes, Outline, Ref, Verdict
 LISTED = 32
 """A list of more arguments has one hash, made of theirs: else each of n items that take a map's n results lists n."""
 
+MOST_ITEMS = 1_000_000
+"""Of one map, at one index. Each has records of its own: so many are a mistake, or forged."""
+
 NO_REFS: Mapping[str, Ref] = MappingProxyType({})
 
 
@@ -289,7 +292,13 @@ class Arguments:
         if len(set(counts.values())) > 1:
             shown = ", ".join(f"`{name}` has {count}" for name, count in counts.items())
             raise StepError(f"map `{map_id}` steps through its lists together, but {shown} items")
-        return next(iter(counts.values()))
+        width = next(iter(counts.values()))
+        if width > MOST_ITEMS:
+            raise StepError(
+                f"map `{map_id}` has {width:,} items, and at most {MOST_ITEMS:,} are taken",
+                hint="let the step return lists of items, and map over those",
+            )
+        return width
 
     def operand(self, source: Source, scope: tuple[str, ...], index: Index) -> Any:
         """The value of a source in a condition. Raises `StepError` if it has none that the records tell."""

@@ -31,9 +31,10 @@ from pipeglot.core.lineage.records import (
     Verdict,
 )
 from pipeglot.core.store.base import Store
+from pipeglot.core.store.naming import LONGEST
 
 FORMAT = 1
-MAX_RECORD = 64 << 20
+MAX_RECORD = LONGEST
 """Larger ones are refused: no record of ours comes near."""
 
 _HEAD = 100
@@ -75,7 +76,10 @@ def unpack(data: bytes, key: str) -> AnyRecord:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NewerFormat(f"`{key}` holds a record that this pipeglot does not know: {error}") from error
+        raise NewerFormat(
+            f"`{key}` holds a record that this pipeglot does not know: {error}",
+            hint="upgrade pipeglot, if a later one has written it; if not, it was changed by a hand",
+        ) from error
 
 
 def unpack_verdict(data: bytes, key: str, run: str) -> Verdict:

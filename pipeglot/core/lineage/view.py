@@ -88,7 +88,17 @@ class RunView(Struct, frozen=True, kw_only=True):
 
 
 def view(start: Start, state: RunState, *, open_as: str = "running") -> RunView:
-    """Describe a run. Cells that are ready and have no verdict are shown as `open_as`, and so is an unfinished run."""
+    """Describe a run. Cells that are ready and have no verdict are shown as `open_as`, and so is an unfinished run.
+
+    Raises `Corrupt` for parameters and metrics that are no written values.
+    """
+    try:
+        return _view(start, state, open_as)
+    except UNFIT as error:
+        raise unfit(start.run, error) from error
+
+
+def _view(start: Start, state: RunState, open_as: str) -> RunView:
     hooks = state.plan.hooks
     steps = [_step(start.run, cell, entry, hooks.get(cell[0])) for cell, entry in state.ordered()]
     steps += [
@@ -125,11 +135,16 @@ def derive(start: Start, ledger: Ledger, artifacts: Artifacts, verdicts: Iterabl
         state = RunState(pipeline, start.params, artifacts, plan, named=start.artifacts)
         state.apply_all(verdicts)
     except UNFIT as error:
-        raise Corrupt(
-            f"the records of run `{start.run}` do not fit together ({type(error).__name__}: {error})",
-            hint="`pipeglot store verify` tells what is damaged; the other runs can be read",
-        ) from error
+        raise unfit(start.run, error) from error
     return state
+
+
+def unfit(run: str, error: BaseException) -> Corrupt:
+    """The error for records of a run that are whole each, and make no sense."""
+    return Corrupt(
+        f"the records of run `{run}` do not fit together ({type(error).__name__}: {error})",
+        hint="they were changed by a hand: run the pipeline again; the other runs can be read",
+    )
 
 
 def read_view(ledger: Ledger, artifacts: Artifacts, run: str) -> RunView:
@@ -192,6 +207,10 @@ def _born(pid: int) -> str:
         return ""
 
 
+_MOST_OF_RANGE = 10_000
+"""A longer one is shown as it is written: its few bytes may stand for more numbers than there is memory."""
+
+
 def readable(wire: Any) -> Any:
     """Tagged plain data as simple JSON for people: dates as ISO text, tuples and sets as lists, objects by field."""
     return readable_value(plain.decode(wire))
@@ -205,6 +224,8 @@ def readable_value(value: Any) -> Any:
         return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
     if isinstance(value, dict):
         return {key if type(key) is str else str(key): readable_value(item) for key, item in value.items()}
+    if isinstance(value, range) and len(value) > _MOST_OF_RANGE:
+        return str(value)
     if isinstance(value, list | tuple | deque | range):
         return [readable_value(item) for item in value]
     if type(value) is Instance:
@@ -226,6 +247,13 @@ def _step(run: str, cell: Cell, entry: Entry, hook: Hook | None) -> StepView:
     return _executed(run, cell, verdict, hook)
 
 
+def _metric(wire: Any) -> Any:
+    found = readable(wire)
+    if not isinstance(found, int | float | str):
+        raise TypeError(f"a metric is a `{type(found).__name__}`")
+    return found
+
+
 def _executed(run: str, cell: Cell, verdict: Verdict, hook: Hook | None) -> StepView:
     seen = verdict.observed
     return StepView(
@@ -236,7 +264,7 @@ def _executed(run: str, cell: Cell, verdict: Verdict, hook: Hook | None) -> Step
         attempts=0 if seen.cached is not None else seen.attempt,
         seconds=round(seen.seconds, 6),
         outputs={name: artifact_id(run, cell, name) for name in seen.refs},
-        metrics={name: readable(value) for name, value in seen.metrics.items()},
+        metrics={name: _metric(value) for name, value in seen.metrics.items()},
         error=seen.failure,
         origin=seen.cached,
         opaque=tuple(name for name, ref in seen.refs.items() if ref.opaque),

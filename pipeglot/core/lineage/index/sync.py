@@ -20,7 +20,7 @@ from pipeglot.core.lineage.index.writing import Writer
 from pipeglot.core.lineage.ledger import Ledger, unpack, unpack_verdict
 from pipeglot.core.lineage.records import Start
 from pipeglot.core.lineage.state import UNFIT
-from pipeglot.core.lineage.view import derive, open_status
+from pipeglot.core.lineage.view import derive, open_status, unfit
 
 BATCH_RUNS = 200
 BATCH_ROWS = 50_000
@@ -123,7 +123,7 @@ class _Sync:
         except PipeglotError as error:
             self.unreadable.append(error.message)
         except UNFIT as error:
-            self.unreadable.append(f"the records of run `{run}` do not fit together ({type(error).__name__}: {error})")
+            self.unreadable.append(unfit(run, error).message)
         return None
 
     def _read(self, run: str, markers: list[str], known: int | None) -> Found | None:
