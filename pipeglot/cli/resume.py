@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json
+from pipeglot.cli.output import print_json, say
 from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
@@ -21,11 +21,11 @@ def resume(args: argparse.Namespace) -> int:
     found = records.run(args.run)
     run = found.start.run[:SHORT_ID]
     if not is_resumable(records, found):
-        print(f"run {run} of {found.start.pipeline} succeeded: there is nothing left to do", file=sys.stderr)
+        say(f"run {run} of {found.start.pipeline} succeeded: there is nothing left to do", sys.stderr)
         if args.json:
             print_json(found.view)
         return 0
-    target = locate(target_of(found, args.target), records.workspace.root)
+    target = locate(target_of(records, found, args.target), records.workspace.root)
     asked = found.start.asked or Asked()
     request = Request(
         stack=args.stack or _stack(records, found),
@@ -35,7 +35,7 @@ def resume(args: argparse.Namespace) -> int:
         inline=args.inline,
         resumes=found.start,
     )
-    print(_told(found), file=sys.stderr)
+    say(_told(found), sys.stderr)
     more = [args.target] if args.target else []
     onward = Commands(args, target.workspace, lambda run: ["runs", "resume", run, *more])
     return run_target(target, request, onward, json=args.json)

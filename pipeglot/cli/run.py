@@ -100,6 +100,7 @@ class Commands:
         self, args: argparse.Namespace, workspace: Workspace, again: Callable[[str], list[str]] | None = None
     ) -> None:
         """`again` makes the words of a command of a run's id; without one it is `run`, as it was typed."""
+        self._target: str | None = args.target
         self._again = again or (lambda _: _run_again(args))
         self._project = ["-C", args.folder] if args.folder is not None else []
         self._stack = ["--stack", args.stack] if args.stack is not None else []
@@ -116,8 +117,9 @@ class Commands:
         words = ["pipeglot", "replay", run, step, *_at(index), "--pdb"]
         return _quoted([*words, *self._elsewhere, *self._stack])
 
-    def resume(self, run: str) -> str:
-        return _quoted(["pipeglot", "runs", "resume", run, *self._elsewhere, *self._stack])
+    def resume(self, run: str, *, named: bool = False) -> str:
+        target = [self._target] if named and self._target else []
+        return _quoted(["pipeglot", "runs", "resume", run, *target, *self._elsewhere, *self._stack])
 
 
 def _at(index: Index) -> list[str]:

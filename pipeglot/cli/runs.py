@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_fields, print_json, print_table
+from pipeglot.cli.output import print_fields, print_json, print_table, say
 from pipeglot.cli.parsing import parse_index
 from pipeglot.client.logs import log_file
 from pipeglot.client.records import Found, Records
@@ -295,7 +296,7 @@ def _attempt_log(records: Records, piece: Piece) -> AttemptLog:
 def _print_title(piece: Piece) -> None:
     so_far = ", the last lines so far" if piece.tail else ""
     title = f"--- {cell_name(*piece.cell)}, attempt {piece.attempt}{so_far} ---"
-    sys.stdout.write(paint(title, "bold", sys.stdout) + "\n")
+    say(paint(title, "bold", sys.stdout))
 
 
 def _print_log(records: Records, piece: Piece) -> None:
@@ -333,12 +334,12 @@ def _print_nothing(found: Found, cells: list[Cell], step: str | None) -> None:
         origin = origins[0]
         words = ["pipeglot", "runs", "logs", origin.run[:SHORT_ID], origin.step]
         words += ["--index", ".".join(map(str, origin.index))] if origin.index else []
-        print(f"{what} came from the cache; what it printed when it ran: `{' '.join(words)}`", file=sys.stderr)
+        say(f"{what} came from the cache; what it printed when it ran: `{shlex.join(words)}`", sys.stderr)
     elif "lost" in unfinished:
-        print(f"{what} was lost, and with it what it had printed: logs are kept when a step ends", file=sys.stderr)
+        say(f"{what} was lost, and with it what it had printed: logs are kept when a step ends", sys.stderr)
     elif unfinished:
-        print(f"{what} has not ended: what a step prints is kept when it ends", file=sys.stderr)
+        say(f"{what} has not ended: what a step prints is kept when it ends", sys.stderr)
     elif found.start.asked is not None and found.start.asked.inline:
-        print(f"{what} ran with `--inline`: what steps print is shown then, and not kept", file=sys.stderr)
+        say(f"{what} ran with `--inline`: what steps print is shown then, and not kept", sys.stderr)
     else:
-        print(f"{what} printed nothing ({plural(len(cells), 'execution')})", file=sys.stderr)
+        say(f"{what} printed nothing ({plural(len(cells), 'execution')})", sys.stderr)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json
-from pipeglot.client.text import SHORT_ID, cell_name, is_terminal, paint, plural, safe, size
+from pipeglot.cli.output import print_json, say
+from pipeglot.client.text import SHORT_ID, cell_name, is_terminal, paint, plural, size
 from pipeglot.client.verify import Counts, Touched, Trouble, Verified, verify
 
 _MOST_NAMED = 5
@@ -45,9 +45,9 @@ def do_reindex(args: argparse.Namespace) -> int:
 
 def _print(found: Verified) -> None:
     for trouble in found.troubles:
-        print(f"{paint(trouble.kind, 'red', sys.stdout)}: {safe(trouble.message)}")
+        say(f"{paint(trouble.kind, 'red', sys.stdout)}: {trouble.message}")
         if trouble.touches:
-            print(f"  {_touched(trouble)}")
+            say(f"  {_touched(trouble)}")
     counts = found.counts
     looked = "looked at the sizes of" if found.quick else "read"
     total = f"{looked} {plural(counts.blobs, 'blob')} ({size(counts.bytes)})"

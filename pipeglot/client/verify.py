@@ -16,9 +16,9 @@ from pipeglot.core.artifacts.blobs import Blobs, blob_key
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, PipeglotError, StoreError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
-from pipeglot.core.lineage.index.rows import UNFIT
 from pipeglot.core.lineage.ledger import Ledger, unpack
 from pipeglot.core.lineage.records import Attempt, Beat, CacheEntry, CheckpointRecord, End, Ref, Start, Verdict
+from pipeglot.core.lineage.state import UNFIT
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.store.base import Store
 

@@ -339,7 +339,7 @@ class Runtime:
         return verdict
 
     def _load(self, arg: Arg, name: str, job: Job) -> Any:
-        return load(arg, self.artifacts, name=name, scratch=job.scratch)
+        return load(arg, self.artifacts, name=name, trusted=self.plan.trusted, scratch=job.scratch)
 
     def _opaque(self, job: Job) -> Any:
         """The lineage identity of an output with no canonical value: where it comes from."""
@@ -355,7 +355,9 @@ class Runtime:
             index=index,
             attempt=job.attempt,
             params={
-                name: value if name in self.start.artifacts else decode(self.plan.params[name].type, value)
+                name: value
+                if name in self.start.artifacts
+                else decode(self.plan.params[name].type, value, trusted=self.plan.trusted)
                 for name, value in self.start.params.items()
             },
             logical_date=dt.datetime.fromisoformat(self.start.logical_date),

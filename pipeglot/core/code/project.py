@@ -89,6 +89,14 @@ class Project:
                     return name
         return None
 
+    def has_decorator(self, module: str, qualname: str, decorator: str) -> bool:
+        """Whether the file says that a function of its top level has this decorator: `@step`, `@pipeglot.step(…)`."""
+        home = self._module(module)
+        node = home.defined.get(qualname) if home is not None else None
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            return False
+        return any(_last_name(one) == decorator for one in node.decorator_list)
+
     def sources(self) -> dict[str, str]:
         """The sha256 of every file that the closures so far have been taken from, by path."""
         found = [module for module in self._modules.values() if module is not None and module.path]
@@ -159,6 +167,11 @@ def _dotted_name(relative: str) -> str:
     if parts[-1] == "__init__":
         parts.pop()
     return ".".join(parts) if extension == ".py" and all(part.isidentifier() for part in parts) else ""
+
+
+def _last_name(decorator: ast.expr) -> str:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
 
 
 def _same(one: str, other: str) -> bool:

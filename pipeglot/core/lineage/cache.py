@@ -60,7 +60,10 @@ def look_up(
 
 
 def _useless(step: Step, entry: CacheEntry, artifacts: Artifacts, now: dt.datetime) -> str:
-    age = (now - dt.datetime.fromisoformat(entry.computed)).total_seconds()
+    try:
+        age = (now - dt.datetime.fromisoformat(entry.computed)).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no time, or one without a zone
+        return "the cached result is damaged"
     if step.cache.expires is not None and age > step.cache.expires:
         return f"the cached result expired: it is {age:.0f} s old"
     return unusable(step, entry.refs, artifacts)

@@ -32,9 +32,10 @@ from pipeglot.core.lineage.records import (
     Verdict,
 )
 from pipeglot.core.store.base import Store
+from pipeglot.core.store.naming import LONGEST
 
 FORMAT = 1
-MAX_RECORD = 64 << 20
+MAX_RECORD = LONGEST
 """Larger ones are refused: no record of ours comes near."""
 
 _HEAD = 100
@@ -60,9 +61,11 @@ def pack(record: Record) -> bytes:
 
 def unpack(data: bytes, key: str) -> AnyRecord:
     """Read a stored record. Raises `Corrupt` or `NewerFormat`, naming `key`."""
+    if len(data) > MAX_RECORD:
+        raise Corrupt(f"`{key}` has more than {MAX_RECORD >> 20} MB: it is no record of pipeglot's")
     head, newline, body = data.partition(b"\n")
     words = head.split()
-    if not newline or len(words) != 3 or words[0] != b"pipeglot" or not words[1].isdigit() or len(data) > MAX_RECORD:
+    if not newline or len(head) > _HEAD or len(words) != 3 or words[0] != b"pipeglot" or not words[1].isdigit():
         raise Corrupt(f"`{key}` is no record of pipeglot's")
     if int(words[1]) > FORMAT:
         raise NewerFormat(
@@ -74,7 +77,10 @@ def unpack(data: bytes, key: str) -> AnyRecord:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NewerFormat(f"`{key}` holds a record that this pipeglot does not know: {error}") from error
+        raise NewerFormat(
+            f"`{key}` holds a record that this pipeglot does not know: {error}",
+            hint="upgrade pipeglot, if a later one has written it; if not, it was changed by a hand",
+        ) from error
 
 
 def unpack_verdict(data: bytes, key: str, run: str) -> Verdict:

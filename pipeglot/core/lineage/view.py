@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import NotFound
+from pipeglot.core.errors import Corrupt, NotFound
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.ids import artifact_id as artifact_id
 from pipeglot.core.lineage.ids import parse_artifact_id as parse_artifact_id
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.lease import GOES_ON, Lease, lease_of
 from pipeglot.core.lineage.ledger import Ledger
-from pipeglot.core.lineage.plan import Hook
+from pipeglot.core.lineage.plan import Hook, Plan
 from pipeglot.core.lineage.records import Failure, Origin, Ref, Start, Verdict
-from pipeglot.core.lineage.state import Entry, RunState
+from pipeglot.core.lineage.state import UNFIT, Entry, RunState
 from pipeglot.core.placeholders import Instance
 
 
@@ -93,7 +94,17 @@ class RunView(Struct, frozen=True, kw_only=True):
 
 
 def view(start: Start, state: RunState, lease: Lease = GOES_ON) -> RunView:
-    """Describe a run. What `lease` says of it stands for an unfinished run, and for cells that have no verdict."""
+    """Describe a run. What `lease` says of it stands for an unfinished run, and for cells that have no verdict.
+
+    Raises `Corrupt` for parameters and metrics that are no written values.
+    """
+    try:
+        return _view(start, state, lease)
+    except UNFIT as error:
+        raise unfit(start.run, error) from error
+
+
+def _view(start: Start, state: RunState, lease: Lease) -> RunView:
     hooks = state.plan.hooks
     steps = [_step(start.run, cell, entry, hooks.get(cell[0])) for cell, entry in state.ordered()]
     steps += [_open(cell, lease, hooks.get(cell[0])) for cell in sorted(state.expected)]
@@ -114,19 +125,41 @@ def view(start: Start, state: RunState, lease: Lease = GOES_ON) -> RunView:
 
 
 def read_run(ledger: Ledger, artifacts: Artifacts, run: str) -> tuple[Start, RunState]:
-    """A run's start and its state, derived from the ledger. Raises `NotFound`."""
+    """A run's start and its state, derived from the ledger. Raises `NotFound`, `StoreError`."""
     start = ledger.started(run)
     if start is None:
         raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}`")
-    state = RunState(ledger.ir(start.ir), start.params, artifacts, named=start.artifacts)
-    state.apply_all(ledger.verdicts(run))
-    return start, state
+    return start, derive(start, ledger, artifacts, ledger.verdicts(run))
+
+
+def derive(start: Start, ledger: Ledger, artifacts: Artifacts, verdicts: Iterable[Verdict]) -> RunState:
+    """The state of a run. Raises `Corrupt` for records that are whole each, and do not belong together."""
+    pipeline = ledger.ir(start.ir)
+    try:
+        plan = Plan(pipeline, trusted=ledger.store.trusted)
+        state = RunState(pipeline, start.params, artifacts, plan, named=start.artifacts)
+        state.apply_all(verdicts)
+    except UNFIT as error:
+        raise unfit(start.run, error) from error
+    return state
+
+
+def unfit(run: str, error: BaseException) -> Corrupt:
+    """The error for records of a run that are whole each, and make no sense."""
+    return Corrupt(
+        f"the records of run `{run}` do not fit together ({type(error).__name__}: {error})",
+        hint="they were changed by a hand: run the pipeline again; the other runs can be read",
+    )
 
 
 def read_view(ledger: Ledger, artifacts: Artifacts, run: str) -> RunView:
     """Describe a run from the ledger alone. Raises `NotFound`."""
     start, state = read_run(ledger, artifacts, run)
     return view(start, state, lease_of(ledger, start, state))
+
+
+_MOST_OF_RANGE = 10_000
+"""A longer one is shown as it is written: its few bytes may stand for more numbers than there is memory."""
 
 
 def readable(wire: Any) -> Any:
@@ -142,6 +175,8 @@ def readable_value(value: Any) -> Any:
         return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
     if isinstance(value, dict):
         return {key if type(key) is str else str(key): readable_value(item) for key, item in value.items()}
+    if isinstance(value, range) and len(value) > _MOST_OF_RANGE:
+        return str(value)
     if isinstance(value, list | tuple | deque | range):
         return [readable_value(item) for item in value]
     if type(value) is Instance:
@@ -170,6 +205,13 @@ def _open(cell: Cell, lease: Lease, hook: Hook | None) -> StepView:
     return StepView(id=step, index=index, status=status, hook=hook, seen=seen, tail=tail)
 
 
+def _metric(wire: Any) -> Any:
+    found = readable(wire)
+    if not isinstance(found, int | float | str):
+        raise TypeError(f"a metric is a `{type(found).__name__}`")
+    return found
+
+
 def _executed(run: str, cell: Cell, verdict: Verdict, hook: Hook | None) -> StepView:
     seen = verdict.observed
     return StepView(
@@ -180,7 +222,7 @@ def _executed(run: str, cell: Cell, verdict: Verdict, hook: Hook | None) -> Step
         attempts=0 if seen.cached is not None else seen.attempt,
         seconds=round(seen.seconds, 6),
         outputs={name: artifact_id(run, cell, name) for name in seen.refs},
-        metrics={name: readable(value) for name, value in seen.metrics.items()},
+        metrics={name: _metric(value) for name, value in seen.metrics.items()},
         error=seen.failure,
         origin=seen.cached,
         opaque=tuple(name for name, ref in seen.refs.items() if ref.opaque),

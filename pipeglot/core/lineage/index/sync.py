@@ -15,13 +15,14 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.index.database import Database
-from pipeglot.core.lineage.index.rows import UNFIT, RunRows, run_rows
+from pipeglot.core.lineage.index.rows import RunRows, run_rows
 from pipeglot.core.lineage.index.writing import Writer
 from pipeglot.core.lineage.lease import lease_of, read_lease, time_after
 from pipeglot.core.lineage.ledger import Ledger, unpack, unpack_verdict
 from pipeglot.core.lineage.processes import is_there
 from pipeglot.core.lineage.records import Start
-from pipeglot.core.lineage.state import RunState
+from pipeglot.core.lineage.state import UNFIT
+from pipeglot.core.lineage.view import derive, unfit
 
 BATCH_RUNS = 200
 BATCH_ROWS = 50_000
@@ -130,7 +131,7 @@ class _Sync:
         except PipeglotError as error:
             self.unreadable.append(error.message)
         except UNFIT as error:
-            self.unreadable.append(f"the records of run `{run}` do not fit together ({type(error).__name__}: {error})")
+            self.unreadable.append(unfit(run, error).message)
         return None
 
     def _read(self, run: str, markers: list[str], known: int | None) -> Found | None:
@@ -149,8 +150,8 @@ class _Sync:
         start = unpack(head, keys.start(run))
         if not isinstance(start, Start) or start.run != run:
             raise PipeglotError(f"`{keys.start(run)}` holds a record of another place")
-        state = RunState(self.ledger.ir(start.ir), start.params, self.artifacts, named=start.artifacts)
-        state.apply_all(unpack_verdict(data, key, run) for key, data in records.items())
+        verdicts = (unpack_verdict(data, key, run) for key, data in records.items())
+        state = derive(start, self.ledger, self.artifacts, verdicts)
         there = True if end or state.finished else is_there(start.engine)
         open_as = _STATUS[there] if there is not None else lease_of(self.ledger, start, state).status
         self.judged.add(run)
