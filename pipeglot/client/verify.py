@@ -124,6 +124,8 @@ class _Verify:
         self._touched: dict[str, set[Touched]] = {}
         self.seen: set[bytes] = set()
         """The blobs that were looked at, as the digest of their keys."""
+        self.bad: set[str] = set()
+        """The last part of the keys that something is wrong with: of blobs, their hashes."""
         self.irs: dict[str, PipeglotError | None] = {}
 
     def run(self) -> Verified:
@@ -273,7 +275,7 @@ class _Verify:
                     return
                 key = blob_key(part[0], part[1])
             except PipeglotError as error:  # the list of parts cannot be read: as a blob, it is told of already
-                if not any(one.key.endswith(use.ref.blob) for one in self.troubles.values()):
+                if use.ref.blob not in self.bad:
                     self._trouble(f"blobs/{use.ref.week}/{use.ref.blob}", _kind(error), error.message, use.by)
                 return
             self._blob(key, *part, use.by)
@@ -314,6 +316,7 @@ class _Verify:
 
     def _trouble(self, key: str, kind: Kind, message: str, *by: Touched) -> None:
         found = self.troubles.setdefault(key, Trouble(key=key, kind=kind, message=message, touches=[]))
+        self.bad.add(key.rpartition("/")[2])
         known = self._touched.setdefault(key, set())
         for one in by:
             if one not in known and len(found.touches) < MOST_TOUCHED:

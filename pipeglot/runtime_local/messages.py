@@ -36,7 +36,7 @@ class Hello(Struct, frozen=True, tag="hello"):
 
 
 class Run(Struct, frozen=True, tag="run"):
-    """Execute a cell. `log` is the file for what it prints."""
+    """Execute a cell. `log` is the file for what it prints, `key` its cache key if it is known."""
 
     step: str
     index: tuple[int, ...]
@@ -46,6 +46,7 @@ class Run(Struct, frozen=True, tag="run"):
     why: str
     started: str
     log: str
+    key: str = ""
 
 
 class Calling(Struct, frozen=True, tag="calling"):

@@ -251,6 +251,7 @@ class LocalRun:
         except (Corrupt, ValueRefused) as error:
             self._answer(step, self.runtime.fail_unread(job, error))
             return
+        job = structs.replace(job, key=self.runtime.key(job))
         if step.trigger == "all_done" or step.id in self.plan.hooks:
             job = structs.replace(job, failed=self._has_failed())
         if ready.attempt == 1:
@@ -273,12 +274,15 @@ class LocalRun:
             self.runtime.secrets.of(job.step)
         idle = (worker for worker in self.pool.workers.values() if not worker.busy and not worker.ending)
         worker = next(idle, None) or self.pool.spawn(self._hello)
-        log = self.folder / f"{next(self._count)}.log"
-        job = structs.replace(job, log=log)
+        if worker.log is None:
+            worker.log = self.folder / f"{next(self._count)}.log"
+        job = structs.replace(job, log=worker.log)
         self._busy[worker] = _Busy(job)
         step, index = job.cell
-        args = dict(job.args)
-        self.pool.give(worker, Run(step, index, args, job.attempt, job.failed, job.why, job.started, str(log)))
+        order = Run(
+            step, index, dict(job.args), job.attempt, job.failed, job.why, job.started, str(worker.log), job.key
+        )
+        self.pool.give(worker, order)
         self.listener.running(job.cell, job.attempt)
 
     def _has_failed(self) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeglot.core.artifacts.codec import Dumped
 from pipeglot.core.artifacts.nan import canonical
+from pipeglot.core.artifacts.unchanged import note_loaded
 from pipeglot.core.errors import Corrupt, ValueRefused
 from pipeglot.core.plain import NotPlain
 
@@ -64,7 +65,9 @@ def load(job: Loading) -> Array:
     dtype = numpy.lib.format.descr_to_dtype(description)
     if dtype.hasobject:
         raise Corrupt(f"{job.what} is damaged: an array of objects is never stored like this")
-    return numpy.ndarray(shape, dtype, buffer, start, order="F" if fortran else "C")
+    found: Array = numpy.ndarray(shape, dtype, buffer, start, order="F" if fortran else "C")
+    note_loaded(found, job)
+    return found
 
 
 # --- the header: written here, so that it is the same with every version of NumPy -------------------------------------

@@ -68,6 +68,16 @@ class Blobs:
         """Is it there, and whole as far as its size tells?"""
         return self.store.size(blob_key(week, sha)) == size
 
+    def is_kept(self, week: str, sha: str, size: int) -> bool:
+        """Is it there, and whole? Its bytes are read only if this process has not verified them yet."""
+        if not self.has(week, sha, size):
+            return False
+        try:
+            os.close(self.open(week, sha, size, "")[0])
+        except Corrupt:
+            return False
+        return True
+
     def verify(self, week: str, sha: str, size: int, what: str) -> None:
         """Read a blob in chunks, whatever this process knows of it. Raises `Corrupt` if it is gone or damaged."""
         _verified.clear()
