@@ -42,7 +42,7 @@ from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, this_process, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
-from pipeglot.runtime_local.folders import make_folders, remove_folders
+from pipeglot.runtime_local.folders import make_folders, remove_folders, write_new
 from pipeglot.runtime_local.interrupts import Interrupts
 from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
@@ -458,7 +458,7 @@ class LocalRun:
         if not self.settings.session:
             return ""
         path = self.folder / "session.pickle"
-        path.write_bytes(self.settings.session)
+        write_new(path, self.settings.session)
         return str(path)
 
     def _clean_up(self) -> None:
