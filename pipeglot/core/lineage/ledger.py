@@ -80,9 +80,9 @@ def unpack(data: bytes, key: str) -> AnyRecord:
             f"`{key}` holds a record that this pipeglot does not know: {error}",
             hint="upgrade pipeglot, if a later one has written it; if not, it was changed by a hand",
         ) from error
-    for time in _times(record):
-        if not _is_time(time):
-            raise Corrupt(f"`{key}` says that it is of the time `{time[:40]}`: it was changed")
+    for text in _times(record):
+        if text and not _is_time(text):
+            raise Corrupt(f"`{key}` says that it is of the time `{text[:40]}`: it was changed")
     return record
 
 
