@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from pipeglot.cli.output import as_json, results_only
+from pipeglot.cli.output import print_json, results_only
 from pipeglot.cli.parsing import folder_of
 from pipeglot.client.launch import Outcome, Request, launch
 from pipeglot.client.written import params_of, tags_of
@@ -44,7 +44,7 @@ def run_target(target: Target, request: Request, onward: Commands, *, json: bool
     with _pool(request) as pool, nullcontext() if attached else results_only():
         view = _execute(target, load(target), request, pool, onward).view
     if json:
-        sys.stdout.buffer.write(as_json(view))
+        print_json(view)
     return exit_code(view)
 
 

@@ -17,14 +17,13 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.processes import is_there
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.folders import remove_folders, store_of
+from pipeglot.stacks.state import make_private
 from pipeglot.stacks.workspace import Workspace
 
 
 def work_folder(workspace: Workspace) -> Path:
     """Where runs of this machine keep their logs while they go on."""
-    folder = workspace.state("run", os.uname().nodename)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return make_private(workspace.state("run", os.uname().nodename))
 
 
 def clear_leftovers(workspace: Workspace) -> list[str]:

@@ -36,9 +36,8 @@ class Redactor:
 
     def file(self, source: Path, target: Path) -> None:
         """Copy a file without the secrets, also those that lie across the border of two chunks."""
-        with source.open("rb") as read, target.open("wb") as write:
-            for chunk in self._stream(read):
-                write.write(chunk)
+        with source.open("rb") as read, open(target, "wb", opener=_private) as write:
+            write.writelines(self._stream(read))
 
     def live(self, read: int, write: int) -> None:
         """The same from one descriptor to another, until the first one ends.
@@ -89,6 +88,10 @@ class Redactor:
             done = match.end()
         end = max(done, limit)
         return b"".join([*parts, data[done:end]]), end
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _write_all(fd: int, data: bytes) -> None:

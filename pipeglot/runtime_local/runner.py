@@ -45,7 +45,7 @@ from pipeglot.core.store.base import Store
 from pipeglot.core.store.waiting import attended, hasty
 from pipeglot.runtime_local.beating import Beats, closed
 from pipeglot.runtime_local.deaths import died, timed_out
-from pipeglot.runtime_local.folders import make_folders, remove_folders
+from pipeglot.runtime_local.folders import make_folders, remove_folders, write_new
 from pipeglot.runtime_local.interrupts import LAST_WORD, Interrupts
 from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
@@ -491,7 +491,7 @@ class LocalRun:
         if not self.settings.session:
             return ""
         path = self.folder / "session.pickle"
-        path.write_bytes(self.settings.session)
+        write_new(path, self.settings.session)
         return str(path)
 
     def _clean_up(self) -> None:

@@ -67,8 +67,13 @@ def verdict(run: str, step: str, index: Index, slot: int = 1) -> str:
     return f"{run_prefix(run)}v/{cell_part(step, index)}/{slot}"
 
 
+def attempt_prefix(run: str, step: str, index: Index) -> str:
+    """The failed attempts of a cell lie below this."""
+    return f"{run_prefix(run)}f/{cell_part(step, index)}/"
+
+
 def attempt(run: str, step: str, index: Index, slot: int, number: int, nonce: str) -> str:
-    return f"{run_prefix(run)}f/{cell_part(step, index)}/{slot}/{number}-{nonce}"
+    return f"{attempt_prefix(run, step, index)}{slot}/{number}-{nonce}"
 
 
 def checkpoint(run: str, step: str, index: Index, number: int) -> str:

@@ -75,12 +75,31 @@ def unpack(data: bytes, key: str) -> AnyRecord:
     if hashlib.sha256(body).hexdigest().encode() != words[2]:
         raise Corrupt(f"`{key}` does not match its checksum: it was cut or changed")
     try:
-        return _decode(body)
+        record = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NewerFormat(
             f"`{key}` holds a record that this pipeglot does not know: {error}",
             hint="upgrade pipeglot, if a later one has written it; if not, it was changed by a hand",
         ) from error
+    for text in _times(record):
+        if text and not _is_time(text):
+            raise Corrupt(f"`{key}` says that it is of the time `{text[:40]}`: it was changed")
+    return record
+
+
+def _times(record: AnyRecord) -> tuple[str, ...]:
+    """Those that readers count with."""
+    if isinstance(record, Start):
+        return record.created, record.logical_date
+    return (record.finished,) if isinstance(record, End) else ()
+
+
+def _is_time(text: str) -> bool:
+    """False also for one that the clock of some zone cannot show."""
+    try:
+        return 1 < dt.datetime.fromisoformat(text).year < 9999
+    except ValueError:
+        return False
 
 
 def unpack_verdict(data: bytes, key: str, run: str) -> Verdict:
@@ -146,7 +165,10 @@ class Ledger:
         return self._put_first(keys.end(record.run, record.number), record)
 
     def ended(self, run: str) -> End | None:
-        return self._get(keys.end(run, 1), End, run)
+        found = self._get(keys.end(run, 1), End, run)
+        if found is not None and found.number != 1:
+            raise Corrupt(f"`{keys.end(run, 1)}` holds a record of another place")
+        return found
 
     def runs(self) -> list[str]:
         """All run ids, the latest to arrive last. A crash may have left a marker of a run that never started."""
@@ -185,8 +207,13 @@ class Ledger:
 
     def attempts(self, run: str, step: str, index: keys.Index) -> list[Attempt]:
         """The failed attempts of a cell that were tried again, in order."""
-        prefix = f"{keys.run_prefix(run)}f/{keys.cell_part(step, index)}/"
-        found = [record for key in self.store.list(prefix) if (record := self._get(key, Attempt, run))]
+        prefix = keys.attempt_prefix(run, step, index)
+        found = []
+        for key in self.store.list(prefix):
+            record = self._get(key, Attempt, run)
+            if record is not None and not key.startswith(keys.attempt_prefix(record.run, record.step, record.index)):
+                raise Corrupt(f"`{key}` is the record of another cell")
+            found += [record] if record is not None else []
         return sorted(found, key=lambda record: (record.slot, record.observed.attempt))
 
     # --- beats ------------------------------------------------------------------------------------------------------
@@ -242,13 +269,15 @@ class Ledger:
         """
         try:
             found = self._get(keys.cache(key), CacheEntry, None)
+            if found is not None and found.key != key:
+                raise Corrupt(f"`{keys.cache(key)}` holds the entry of another key")
         except Corrupt:
             if tidy:
                 self.forget(key)
             return None
         except NewerFormat:
             return None
-        return found if found is not None and found.key == key else None
+        return found
 
     def remember(self, entry: CacheEntry) -> None:
         self.store.put(keys.cache(entry.key), pack(entry))

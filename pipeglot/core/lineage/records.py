@@ -6,7 +6,6 @@ refuses (see `ledger`).
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -79,12 +78,6 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.blob if self.opaque else self.value
 
 
-def check_time(text: str) -> None:
-    """Raises `ValueError` for what is no time, or one that no zone's clock can show."""
-    if not 1 < dt.datetime.fromisoformat(text).year < 9999:
-        raise ValueError(f"{text!r} is no time of a run")
-
-
 class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
     """A record of the ledger. It names its own run (and cell), so that one put under another's key is noticed."""
 
@@ -125,10 +118,6 @@ class Start(Record, frozen=True, kw_only=True, tag="start"):
     tags: dict[str, str] = {}
     asked: Asked | None = None
     engine: dict[str, str] = {}
-
-    def __post_init__(self) -> None:
-        check_time(self.created)
-        check_time(self.logical_date)
 
 
 class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -272,9 +261,6 @@ class End(Record, frozen=True, kw_only=True, tag="end"):
     finished: str
     digest: str | None
     slots: dict[str, Count] = {}
-
-    def __post_init__(self) -> None:
-        check_time(self.finished)
 
 
 AnyRecord: TypeAlias = Start | Verdict | Attempt | CheckpointRecord | Beat | CacheEntry | Cancel | End

@@ -34,7 +34,7 @@ def check_mark(data: bytes, store: str) -> None:
     try:
         mark = json.loads(data)
         number = mark["format"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise Corrupt(
             f"`{store}/{MARK}` is damaged",
             hint=f'if nothing else is, write `{{"format": {FORMAT}}}` into it',
