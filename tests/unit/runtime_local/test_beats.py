@@ -143,7 +143,7 @@ def test_a_runner_that_stood_still_looks_before_it_goes_on(bench: Bench, monkeyp
             if cell[0] == "one":
                 (run,) = bench.ledger.runs()
                 close(bench.ledger, bench.artifacts, run)
-                monkeypatch.setattr(beating.time, "time", lambda: time.time_ns() / 1e9 + 3600)
+                monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9 + 3600)
 
         def running(self, cell: Any, attempt: int) -> None:
             assert cell[0] == "one", "its function must not be called"
