@@ -66,7 +66,7 @@ def test_a_step_that_takes_long_beats_and_says_what_it_prints(bench: Bench) -> N
     assert [one.number for one in found] == list(range(1, len(found) + 1))
     assert len(found) >= 3
     assert [one.next for one in found[:3]] == [0.1, 0.2, 0.2]
-    assert {one.tail for one in found} == {"one\ntwo"}
+    assert found[-1].tail == "one\ntwo"
     assert view.status == "succeeded"
 
 
