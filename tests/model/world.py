@@ -25,6 +25,9 @@ PAGE = 3
 KILLED, LOST, ECHO = 0.002, 0.002, 0.05
 """How often a process dies at a request; has no answer, done or not; is told of its own success that it came second."""
 
+STUCK = 120.0
+"""Seconds: nothing that is done between two requests takes so long."""
+
 WRITES = 10
 """So many times more often where something is written."""
 
@@ -111,7 +114,7 @@ class World:
     def resume(self, process: Process) -> None:
         self.at_work = process
         process.go.release()
-        self.back.acquire()
+        assert self.back.acquire(timeout=STUCK), f"{process.what} waits for something that is no request"
         self.at_work = None
         if process.over:
             self.processes.remove(process)
