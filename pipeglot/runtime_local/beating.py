@@ -104,8 +104,8 @@ def closed(run: str, status: str) -> RunClosed:
     return RunClosed(
         f"run `{run[:10]}` was recorded as {status} by another process, for this one was not heard of:"
         " what it has done since then is not taken",
-        hint=f"what had finished before is kept: `pipeglot runs resume {run[:10]}` goes on with it, unless another run does"
-        " already (`pipeglot runs list`)",
+        hint=f"what had finished before is kept: `pipeglot runs resume {run[:10]}` goes on with it, unless another run"
+        " does already (`pipeglot runs list`)",
     )
 
 

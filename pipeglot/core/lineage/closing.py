@@ -42,7 +42,7 @@ def was_closed(verdict: Verdict) -> bool:
 def _fill(ledger: Ledger, artifacts: Artifacts, start: Start, state: RunState) -> None:
     """What is closed may make others ready, such as clean-up steps: they are closed too, for nobody runs them."""
     status: Literal["cancelled", "lost"] = "cancelled" if ledger.is_cancelled(start.run) else "lost"
-    beats = {(beat.step, beat.index): beat for beat in lease_of(ledger, start, state).beats}
+    beats = lease_of(ledger, start, state).beats
     while not state.finished:
         for cell in sorted(state.expected):
             code, beat = state.plan.step(cell[0]).code.digest, beats.get(cell)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from pipeglot.core.lineage import keys
@@ -103,7 +104,7 @@ class Lease(NamedTuple):
     status: Literal["running", "lost"]
     seen: dt.datetime | None = None
     certain: bool = False
-    beats: tuple[Beat, ...] = ()
+    beats: Mapping[Cell, Beat] = MappingProxyType({})
     at: dt.datetime | None = None
 
     @property
@@ -113,7 +114,7 @@ class Lease(NamedTuple):
 
     def of(self, cell: Cell) -> tuple[str, Beat | None]:
         """What to call an open cell, and its newest beat. One of many may be lost while the run goes on elsewhere."""
-        beat = next((one for one in self.beats if (one.step, one.index) == cell), None)
+        beat = self.beats.get(cell)
         silent = not self.certain and beat is not None and self.at is not None and is_silent([beat], None, self.at)
         return ("lost" if silent else self.status), beat
 
@@ -140,8 +141,8 @@ def read_lease(
     beats = _latest(ledger.beats(start.run, settled))
     heard = max(filter(None, [time_of(start.created), heard]), default=None)
     there = is_there(start.engine)
-    gone = is_silent(beats, heard, at) if there is None else not there
-    seen = max(filter(None, [heard, *(time_of(beat.at) for beat in beats)]), default=None)
+    gone = is_silent(beats.values(), heard, at) if there is None else not there
+    seen = max(filter(None, [heard, *(time_of(beat.at) for beat in beats.values())]), default=None)
     return Lease("lost" if gone else "running", seen, there is not None, beats, at)
 
 
@@ -157,11 +158,11 @@ def is_silent(beats: Iterable[Beat], heard: dt.datetime | None, at: dt.datetime)
     return not any(since is not None and (at - since).total_seconds() <= lasts for since, lasts in until)
 
 
-def _latest(beats: Iterable[Beat]) -> tuple[Beat, ...]:
+def _latest(beats: Iterable[Beat]) -> dict[Cell, Beat]:
     """Of each cell the newest, if several processes were at work on it."""
     told = [(moment, beat) for beat in beats if (moment := time_of(beat.at)) is not None]
     ordered = sorted(told, key=lambda pair: pair[0])
-    return tuple({(beat.step, beat.index): beat for _, beat in ordered}.values())
+    return {(beat.step, beat.index): beat for _, beat in ordered}
 
 
 def ended_at(verdict: Verdict) -> dt.datetime | None:

@@ -32,7 +32,7 @@ def ago(seconds: float) -> dt.datetime:
 
 
 def beat(seconds_ago: float, step: str = "numbers", *index: int, **known: Any) -> Beat:
-    told = {"nonce": "a", "number": 1, "next": 60.0} | known
+    told: dict[str, Any] = {"nonce": "a", "number": 1, "next": 60.0} | known
     return Beat(run=RUN, step=step, index=index, at=ago(seconds_ago).isoformat(), **told)
 
 
@@ -165,13 +165,13 @@ def test_beats_of_what_is_over_count_no_more(far: Far) -> None:
     far.ledger.beat(beat(20))
     assert far.lease().status == "running"
     far.commit(("numbers", ()), [1, 2], seconds_ago=4000)
-    assert (far.lease().status, far.lease().beats) == ("lost", ())
+    assert (far.lease().status, far.lease().beats) == ("lost", {})
 
 
 def test_of_several_processes_at_one_cell_the_last_heard_counts(far: Far) -> None:
     far.ledger.beat(beat(300, nonce="zombie", number=7, tail="old"))
     far.ledger.beat(beat(30, nonce="again", number=1, tail="new"))
-    assert [one.tail for one in far.lease().beats] == ["new"]
+    assert [one.tail for one in far.lease().beats.values()] == ["new"]
 
 
 def test_what_is_no_beat_says_nothing(far: Far) -> None:
@@ -181,7 +181,7 @@ def test_what_is_no_beat_says_nothing(far: Far) -> None:
     store.put(f"{keys.beats(RUN)}other/-/1/a/1", store.get(keys.start(RUN)) or b"")
     far.ledger.beat(structs.replace(beat(1), at="yesterday"))
     far.ledger.beat(structs.replace(beat(1, "gone"), nonce="b"))
-    assert [one.step for one in far.lease().beats] == ["gone"], "of a step that the pipeline does not have"
+    assert [step for step, _ in far.lease().beats] == ["gone"], "of a step that the pipeline does not have"
     assert far.lease().of(("numbers", ())) == ("running", None)
 
 

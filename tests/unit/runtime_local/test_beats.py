@@ -67,7 +67,6 @@ def test_a_step_that_takes_long_beats_and_says_what_it_prints(bench: Bench) -> N
     assert len(found) >= 3
     assert [one.next for one in found[:3]] == [0.1, 0.2, 0.2]
     assert found[-1].tail == "one\ntwo"
-    assert {one.tail for one in found} <= {"", "one\ntwo"}  # the first beat may come before the step prints
     assert view.status == "succeeded"
 
 
@@ -144,7 +143,7 @@ def test_a_runner_that_stood_still_looks_before_it_goes_on(bench: Bench, monkeyp
             if cell[0] == "one":
                 (run,) = bench.ledger.runs()
                 close(bench.ledger, bench.artifacts, run)
-                monkeypatch.setattr(beating.time, "time", lambda: time.time_ns() / 1e9 + 3600)
+                monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9 + 3600)
 
         def running(self, cell: Any, attempt: int) -> None:
             assert cell[0] == "one", "its function must not be called"
