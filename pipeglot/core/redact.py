@@ -1,4 +1,7 @@
-"""Secrets are taken out of every text before it is stored: the value, and its JSON, URL and base64 forms."""
+"""Secrets are taken out of every text before it is stored: the value, and the forms in which programs write it.
+
+Those are JSON, Python's `repr`, URLs, HTML, shells, hex and base64.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import base64
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
+from html import escape
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, quote_plus
@@ -16,6 +21,8 @@ MIN_LENGTH = 6
 """Shorter secrets are left: they would blacken every text that holds the word by chance."""
 
 CHUNK = 1 << 20
+_LINE = 16
+_PERCENT = re.compile("%[0-9A-F]{2}")
 
 
 class Redactor:
@@ -106,16 +113,24 @@ def _forms(value: str) -> Iterator[str]:
     yield from (line for line in value.splitlines() if len(line) >= MIN_LENGTH)  # a key file is logged line by line
     for ascii_only in (True, False):
         yield json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-    yield repr(value)[1:-1]
     raw = value.encode("utf-8", "surrogatepass")
-    yield quote(raw, safe="")
-    yield quote(raw)
-    yield quote_plus(raw)
+    yield from (repr(value)[1:-1], ascii(value)[1:-1], repr(raw)[2:-1])
+    yield from (escape(value), escape(value, quote=False), shlex.quote(value).strip("'"))
+    yield from (raw.hex(), raw.hex().upper())
+    for quoted in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
+        yield quoted
+        yield _PERCENT.sub(lambda found: found[0].lower(), quoted)
     yield from _base64_forms(raw)
 
 
 def _base64_forms(raw: bytes) -> Iterator[str]:
-    """As it stands, and as it looks inside a longer text at each of the three offsets (without the border letters)."""
+    """As it stands, and as it looks inside a longer text at each of the three offsets (without the border letters).
+
+    And of a long one in lines, as it stands in letters and key files.
+    """
+    whole = base64.b64encode(raw).decode()
+    for width in (64, 76):
+        yield from (line for at in range(0, len(whole), width) if len(line := whole[at : at + width]) >= _LINE)
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield encode(raw).decode()
         yield encode(raw).decode().rstrip("=")

@@ -293,9 +293,9 @@ class Runtime:
         try:
             if not self.secrets.known(job.step):
                 return None
-            if job.step.secrets:
+            if job.step.secrets or self.secrets.any():
                 clean = log.with_suffix(".clean")
-                self.secrets.clean_file(job.step, log, clean)
+                self.secrets.clean_file(log, clean)
                 clean.replace(log)
             return self.artifacts.save(log, name=f"log of step `{job.step.id}`", opaque_id=str)
         finally:

@@ -314,8 +314,12 @@ def test_escapes_in_every_text_of_every_record(bench: Bench) -> None:
         }
         bench.write(key, signed(json.dumps(body).encode()))
         for words in READERS:
-            answer = clear(bench(*[bench.first if word == "RUN" else word for word in words]))
+            answer = clear(bench(*about(words, bench.first)))
             assert not set("\x1b\x9b\x07\r\u202e") & set(answer.out + answer.err), (kind, words)
+
+
+def about(words: tuple[str, ...], run: str) -> list[str]:
+    return [word.replace("RUN", run) for word in words]
 
 
 READERS = [
