@@ -215,12 +215,15 @@ class Ledger:
         try:
             found = self._get(keys.cache(key), CacheEntry, None)
         except Corrupt:
-            if tidy:
-                self.forget(key)
-            return None
+            found = None
         except NewerFormat:
             return None
-        return found if found is not None and found.key == key else None
+        else:
+            if found is None or found.key == key:
+                return found
+        if tidy:  # also one of another key: while it is there, no good one can take its place
+            self.forget(key)
+        return None
 
     def remember(self, entry: CacheEntry) -> None:
         self.store.put(keys.cache(entry.key), pack(entry))
