@@ -271,7 +271,7 @@ class Ledger:
             found = self._get(keys.cache(key), CacheEntry, None)
             if found is not None and found.key != key:
                 raise Corrupt(f"`{keys.cache(key)}` holds the entry of another key")
-        except Corrupt:
+        except Corrupt:  # also one of another key: while it is there, no good one can take its place
             if tidy:
                 self.forget(key)
             return None
