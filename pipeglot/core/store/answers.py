@@ -33,6 +33,9 @@ _NO_ACCESS = frozenset(
     }
 )
 _REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
+_RIGHT_REGION = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>|expecting '([a-z0-9-]{1,40})'")
+_SKEWED = re.compile(r"RequestTimeTooSkewed|Request date header too old|Check your iat and exp values")
+_ROLE = re.compile(r"https://sts[.-]\S+Action=AssumeRole|AWS_WEB_IDENTITY_TOKEN_FILE")
 
 _WORDS = {
     "S3": ("AWS_ACCESS_KEY_ID", "`aws configure` or `aws sso login`", "s3:GetObject, s3:PutObject, s3:DeleteObject"),
@@ -57,12 +60,17 @@ class Answer(NamedTuple):
     @property
     def again(self) -> bool:
         """Whether another try may go better: the server is busy or failed, or the connection broke."""
-        return not self.no_credentials and (self.status in _AGAIN or (not self.status and self.kind in _BROKEN))
+        return self.later and not self.no_credentials
 
     @property
     def why(self) -> str:
         """What went wrong, in a few words."""
         return _reason(self)
+
+    @property
+    def later(self) -> bool:
+        """The same, of one whose like had an answer before: even who gives credentials may be busy for a moment."""
+        return self.status in _AGAIN or (not self.status and self.kind in _BROKEN)
 
     @property
     def unclear(self) -> bool:
@@ -110,7 +118,11 @@ def bucket_error(answer: Answer, doing: str, what: str, bucket: str, cloud: str)
         hint = f"log in ({login}), or set `{variable}`; none belong into `pipeglot.yaml`"
     elif "BareRedirect" in answer.text or answer.code in _REGION:
         reason = answer.reason or "the bucket is in another region"
-        hint = f"set its region: `export AWS_REGION=…`; `aws s3api get-bucket-location --bucket {bucket[5:]}` tells it"
+        hint = _region_hint(answer, bucket)
+    elif _SKEWED.search(answer.text):
+        hint = "the clock of this machine is wrong, and requests are signed with its time: set it, such as by NTP"
+    elif _ROLE.search(answer.text):
+        hint = "that is the answer to the web identity of this pod: look at its role, and at whom the role trusts"
     elif answer.status == 401 or answer.code in _NO_ACCESS:
         hint = f"the credentials are wrong or have expired: log in again ({login}), or look at `{variable}`"
     elif answer.status == 403:
@@ -142,6 +154,13 @@ def _reason(answer: Answer) -> str:
         return f"{where} is to be asked without encryption"
     first = answer.text.strip().partition("\n")[0]
     return _QUERY.sub("", first)[:300]
+
+
+def _region_hint(answer: Answer, bucket: str) -> str:
+    found = _RIGHT_REGION.search(answer.text)
+    if found:
+        return f"set its region: `export AWS_REGION={found[1] or found[2]}`"
+    return f"set its region: `export AWS_REGION=…`; `aws s3api get-bucket-location --bucket {bucket[5:]}` tells it"
 
 
 def _bucket_hint(cloud: str, bucket: str) -> str:

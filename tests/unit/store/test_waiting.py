@@ -176,7 +176,7 @@ def test_a_download_that_is_given_up_writes_into_nobody_elses_file(
     s3: S3, seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     """Its threads go on for a while: the file's number must not be given to another file meanwhile."""
-    monkeypatch.setattr(bucket, "PART", 10)
+    monkeypatch.setattr(bucket, "PIECE", 10)
     store = s3()
     store.put("blobs/x", bytes(35))
     late = threading.Event()
