@@ -89,7 +89,7 @@ class Ground:
         """For processes that are forked now: copies lie where they are watched, and buckets are not waited for long."""
         os.environ["TMPDIR"] = str(place.kept)
         if self.base:
-            bucket.SINGLE, bucket.PIECE, bucket._WAIT = SMALL, SMALL // 2, 0.001
+            bucket.SINGLE, bucket.PIECE, bucket._WAIT, bucket._LONGEST = SMALL, SMALL // 2, 0.001, 0.01
 
 
 # --- points -----------------------------------------------------------------------------------------------------------
@@ -162,6 +162,10 @@ def cases(count: int, chosen: int, ground: Ground, word: str = "") -> list[Case]
         for case in found:
             call = case.point.call if ground.base else ""  # few kinds there, and each counts at each call
             groups.setdefault((f"{workload.name} {call}", case.kind), []).append(case)
+    if ground.base:  # so that a small sample has something of each workload, too
+        order = list(groups.items())
+        chance.shuffle(order)
+        groups = dict(order)
     every += _in_turn(list(groups.values()), count - len(every))
     chance.shuffle(every)
     return every

@@ -401,5 +401,5 @@ _PAGE = 1000
 
 
 def _is_missing(error: Exception, answer: Answer) -> bool:
-    """The key is not there; a bucket that is not there is another matter."""
-    return (isinstance(error, FileNotFoundError) or answer.status == 404) and not answer.no_bucket
+    """The key is not there, or nothing at that place in it; a bucket that is not there is another matter."""
+    return (isinstance(error, FileNotFoundError) or answer.status in (404, 416)) and not answer.no_bucket
