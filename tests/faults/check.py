@@ -145,14 +145,14 @@ def _goes_on(workload: Workload, store: Store, place: Place, told: list[dict[str
     before = _first_broken(store)
     if before:
         ended = close(Ledger(store), Artifacts(store), before)
-        again = run(workload, store, place, resumes=before)
+        again = run(workload, lambda: store, place, resumes=before)
         digest = held(workload, store, again.run_id)
         if ended.status == "succeeded" and digest != ended.digest:
             found.append(f"the resumed run has digest {digest}, and the one before {ended.digest}")
         if kind != "truncated body":  # which is told from a damaged one by nobody, so that is made anew
             found += _taken_over(workload, store, before, again.run_id, told)
-    held(workload, store, run(workload, store, place).run_id)
-    held(workload, store, run(workload, store, place).run_id, again=True)
+    held(workload, store, run(workload, lambda: store, place).run_id)
+    held(workload, store, run(workload, lambda: store, place).run_id, again=True)
     return found
 
 

@@ -31,9 +31,11 @@ T = TypeVar("T")
 SINGLE = 16 << 20
 """Up to so many bytes a value goes in one create-only request; a larger one in parts: see `_upload`."""
 
-PART = 8 << 20
+PART = PIECE = 8 << 20
+"""Bytes of a part that is sent (S3 takes none below 5 MB), and of a piece that is read."""
+
 PARALLEL = 4
-"""How many parts are under way at the same time: together they bound the memory that a transfer takes."""
+"""How many of them are under way at the same time: together they bound the memory that a transfer takes."""
 
 AT_ONCE = 16
 """How many small objects are read at the same time."""
@@ -168,13 +170,13 @@ class BucketStore:
         for last in tries:
             try:
                 return request(partial(ask, obstore, client, path), self.uri, long=large)
-            except StoreError:
+            except _NOT_THE_CLIENTS:
                 raise
             except Exception as error:  # the client raises kinds of its own, and built-in ones  # noqa: BLE001
                 answer = read_answer(error)
                 if _is_missing(error, answer):
                     return None
-                if last or not answer.again:
+                if last or not self._again(answer):
                     raise self._cannot(answer, doing, key) from None
                 tries.why = answer.why
                 client = self._client_for(large or (answer.kind == "Timeout" and self._opened))
@@ -193,6 +195,10 @@ class BucketStore:
         patience = PATIENCE if self._opened else FIRST_PATIENCE
         return Tries(self.uri, most, patience=patience, wait=_WAIT, longest=_LONGEST)
 
+    def _again(self, answer: Answer) -> bool:
+        """Whether another try may go better. Where there are no credentials, nobody waits for them."""
+        return answer.conflict or (answer.later if self._opened else answer.again)
+
     def _cannot(self, answer: Answer, doing: str, key: str) -> StoreError:
         what = self.uri if key == MARK else f"{self.uri}/{key}"
         return bucket_error(answer, doing, what, self.place.bucket_uri, self.place.cloud)
@@ -208,14 +214,14 @@ class BucketStore:
         for last in tries:
             try:
                 request(put, self.uri, long=large)
-            except StoreError:
+            except _NOT_THE_CLIENTS:
                 raise
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
                 if isinstance(error, obstore.exceptions.AlreadyExistsError) and not answer.conflict:
                     return unclear and self.get(key) == data  # an earlier try of ours may have been the writer
                 unclear = unclear or answer.unclear
-                if last or not (answer.again or answer.conflict):
+                if last or not self._again(answer):
                     if unclear and self._is(key, data):
                         return True
                     raise self._cannot(answer, "write", key) from None
@@ -261,11 +267,12 @@ class BucketStore:
                 self.uri,
                 long=True,
             )
-        except StoreError:
+        except _NOT_THE_CLIENTS:
             raise
         except Exception as error:  # see `_found`  # noqa: BLE001
             answer = read_answer(error)
-            if not self._holds(key, file, size):  # else only the last answer was lost
+            over = answer.unclear or _is_missing(error, answer)  # an upload that is over is not there to be ended again
+            if not over or not self._holds(key, file, size):  # else only the last answer was lost
                 raise self._cannot(answer, "write", key) from None
         return True
 
@@ -274,16 +281,25 @@ class BucketStore:
         if self.size(key) != size:
             return False
         with file.open("rb") as ours:
-            return all(ours.read(PART) == self._range(key, at, min(at + PART, size)) for at in range(0, size, PART))
+            return all(ours.read(PIECE) == self._range(key, at, min(at + PIECE, size)) for at in range(0, size, PIECE))
 
     # --- reading large values ----------------------------------------------------------------------------------------
 
     def _download(self, key: str) -> str | None:
-        size = self.size(key)
-        if size is None:
-            return None
+        for _ in range(_REPLACED):
+            size = self.size(key)
+            if size is None:
+                return None
+            found = self._copied(key, size)
+            if found is not None:
+                return found
+        raise StoreError(f"`{self.uri}/{key}` is another one each time that it is read", hint="who else writes there?")
+
+    def _copied(self, key: str, size: int) -> str | None:
+        """The copy of an object that has so many bytes; None if it was replaced or deleted meanwhile."""
         temp = self.copies.temp()
         try:
+            self.copies.make_room(size)
             whole = self._fill(_Open(create(temp, 0o400)), key, size)
             return self.copies.take(key, temp) if whole else None
         except OSError as error:
@@ -292,17 +308,17 @@ class BucketStore:
             remove(temp)
 
     def _fill(self, file: _Open, key: str, size: int) -> bool:
-        """Copy an object into a file, several parts at a time. False if it vanishes meanwhile."""
+        """Copy an object into a file, several parts at a time. False if it has not so many bytes any more."""
 
         def copy(at: int) -> bool:
-            data = self._range(key, at, min(at + PART, size))
+            data = self._range(key, at, min(at + PIECE, size))
             if data is not None:
                 write_at(file.fd, data, at)
-            return data is not None
+            return data is not None and len(data) == min(PIECE, size - at)
 
-        if size <= PART:
+        if size <= PIECE:
             return size == 0 or copy(0)
-        return all(together(copy, range(0, size, PART), PARALLEL, self.uri))
+        return all(together(copy, range(0, size, PIECE), PARALLEL, self.uri))
 
     def _range(self, key: str, start: int, end: int) -> bytes | None:
         def ask(verbs: Any, client: Any, path: str) -> bytes:
@@ -327,11 +343,11 @@ class BucketStore:
         for last in tries:
             try:
                 found = request(names, self.uri)
-            except StoreError:
+            except _NOT_THE_CLIENTS:
                 raise
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
-                if last or not answer.again:
+                if last or not self._again(answer):
                     raise self._cannot(answer, "list", prefix) from None
                 tries.why = answer.why
             else:
@@ -385,10 +401,12 @@ def _whole(verbs: Any, client: Any, path: str) -> bytes:
     return bytes(found.bytes())
 
 
+_NOT_THE_CLIENTS = (StoreError, MemoryError)
 _BATCH = 512
+_REPLACED = 3
 _PAGE = 1000
 
 
 def _is_missing(error: Exception, answer: Answer) -> bool:
-    """The key is not there; a bucket that is not there is another matter."""
-    return (isinstance(error, FileNotFoundError) or answer.status == 404) and not answer.no_bucket
+    """The key is not there, or nothing at that place in it; a bucket that is not there is another matter."""
+    return (isinstance(error, FileNotFoundError) or answer.status in (404, 416)) and not answer.no_bucket
