@@ -151,6 +151,7 @@ class LocalRun:
         self.folder = Path(settings.work) / f"{self.start.run}-{os.getpid()}"
         self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
         self.cancelled = 0
+        self._failed = False
         self._busy: dict[Worker, _Busy] = {}
         self._timers = Timers()
         self._delayed: dict[Cell, int] = {}
@@ -212,7 +213,9 @@ class LocalRun:
     def _take_up(self) -> None:
         """Act on what the last verdict made of the run: new entries and newly ready cells."""
         for cell in self.state.take_fresh():
-            self.listener.settled(cell, self.state.entries[cell])
+            entry = self.state.entries[cell]
+            self._failed = self._failed or entry.status == "failed"
+            self.listener.settled(cell, entry)
         ready = self.state.take_ready()
         if ready:
             self.listener.expanded(ready)
@@ -279,7 +282,7 @@ class LocalRun:
         outcome = self.state.outcome
         if outcome != "running":
             return outcome != "succeeded"
-        return bool(self.cancelled) or any(entry.status == "failed" for entry in self.state.entries.values())
+        return bool(self.cancelled) or self._failed
 
     # --- hearing from workers ---------------------------------------------------------------------------------------
 
