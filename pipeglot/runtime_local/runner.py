@@ -10,7 +10,7 @@ import itertools
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,9 @@ from pipeglot.core.errors import (
     Corrupt,
     PipeglotError,
     StepError,
-    StepTimeout,
     StoreError,
     UsageError,
     ValueRefused,
-    WorkerDied,
 )
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
@@ -36,12 +34,13 @@ from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Failure, Ref, Start, Verdict
+from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Ref, Start, Verdict
 from pipeglot.core.lineage.resuming import read_resumed
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, this_process, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
+from pipeglot.runtime_local.deaths import died, timed_out
 from pipeglot.runtime_local.folders import make_folders, remove_folders
 from pipeglot.runtime_local.interrupts import Interrupts
 from pipeglot.runtime_local.listener import Listener
@@ -51,6 +50,7 @@ from pipeglot.runtime_local.queue import Ready, ReadyQueue
 from pipeglot.runtime_local.timers import Timer, Timers
 
 if TYPE_CHECKING:
+    from pipeglot.runtime_local.ahead import Ahead
     from pipeglot.runtime_local.inline import InlinePool
 
 CANCEL_GRACE = 30.0
@@ -148,6 +148,7 @@ class LocalRun:
             resumed=resumed,
         )
         self.queue = ReadyQueue(self.plan, settings.pools)
+        self._ahead = self._make_ahead(store.at_once) if store.at_once > 1 else None
         self.folder = Path(settings.work) / f"{self.start.run}-{os.getpid()}"
         self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
         self.cancelled = 0
@@ -190,6 +191,11 @@ class LocalRun:
             raise
         finally:
             self._clean_up()
+
+    def _make_ahead(self, at_once: int) -> Ahead:
+        from pipeglot.runtime_local.ahead import Ahead  # here, for it needs threads, which a folder does not
+
+        return Ahead(self.runtime.reuse, at_once)
 
     # --- the loop ---------------------------------------------------------------------------------------------------
 
@@ -236,23 +242,35 @@ class LocalRun:
             self._begin(ready)
 
     def _begin(self, ready: Ready) -> None:
-        step = self.plan.step(ready.step)
-        job = Job(step=step, index=ready.at, attempt=ready.attempt, started=now().isoformat())
+        job = Job(step=self.plan.step(ready.step), index=ready.at, attempt=ready.attempt, started=now().isoformat())
         try:
-            job = structs.replace(job, args=self.state.arguments.of_step(*ready.cell))
+            job = self._with_args(job)
         except (Corrupt, ValueRefused) as error:
-            self._answer(step, self.runtime.fail_unread(job, error))
+            self._answer(job.step, self.runtime.fail_unread(job, error))
             return
-        job = structs.replace(job, key=self.runtime.key(job))
-        if step.trigger == "all_done" or step.id in self.plan.hooks:
+        if job.step.trigger == "all_done" or job.step.id in self.plan.hooks:
             job = structs.replace(job, failed=self._has_failed())
         if ready.attempt == 1:
-            found = self.runtime.reuse(job)
+            found = self._ahead.ask(job, self._coming) if self._ahead is not None else self.runtime.reuse(job)
             if isinstance(found, Verdict):
-                self._answer(step, found)
+                self._answer(job.step, found)
                 return
             job = structs.replace(job, why=found)
         self._give(job)
+
+    def _with_args(self, job: Job) -> Job:
+        """Raises `Corrupt` or `ValueRefused` for a list that cannot be read."""
+        job = structs.replace(job, args=self.state.arguments.of_step(*job.cell))
+        return structs.replace(job, key=self.runtime.key(job))
+
+    def _coming(self, known: Container[Cell]) -> Iterator[Job]:
+        """The jobs that come next, but for those whose arguments cannot be told: they fail when it is their turn."""
+        for ready in self.queue.some(LOOKUPS_A_TURN):
+            if ready.attempt == 1 and ready.cell not in known:
+                with suppress(Corrupt, ValueRefused):
+                    yield self._with_args(
+                        Job(step=self.plan.step(ready.step), index=ready.at, started=now().isoformat())
+                    )
 
     def _answer(self, step: Step, verdict: Verdict) -> None:
         """End a cell without a worker."""
@@ -326,6 +344,8 @@ class LocalRun:
         return self.cancelled == 0 or (self.cancelled == 1 and cleans_up)
 
     def _settle(self, verdict: Verdict) -> None:
+        if self._ahead is not None:
+            self._ahead.computed(verdict.observed.key)
         self.state.apply(verdict)
         self._take_up()
 
@@ -370,7 +390,7 @@ class LocalRun:
         if self.cancelled and not busy.timed_out and event.worker.ending:
             self._take(busy.job, self.runtime.cancel(busy.job, why=busy.job.why, **known))
             return
-        failure, mro = _timed_out(busy.job.step) if busy.timed_out else _died(event.status)
+        failure, mro = timed_out(busy.job.step) if busy.timed_out else died(event.status)
         self._take(busy.job, self.runtime.fail_from_outside(busy.job, failure, mro, **known))
 
     # --- cancelling -------------------------------------------------------------------------------------------------
@@ -470,26 +490,6 @@ class LocalRun:
 
     def _clean_up(self) -> None:
         self.pool.close()
+        if self._ahead is not None:
+            self._ahead.close()
         remove_folders(self.folder)
-
-
-def _timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:
-    failure = Failure(
-        cause="timeout",
-        type="StepTimeout",
-        message=f"ran longer than its timeout of {step.timeout:g} s",
-        hint=f'give it more time: `@step(timeout="…")` on `{step.code}`',
-    )
-    return failure, failures.type_names(StepTimeout(""))
-
-
-def _died(status: int) -> tuple[Failure, tuple[str, ...]]:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        named = number in set(signal.Signals)
-        how = f"was ended by {signal.Signals(number).name if named else f'signal {number}'}"
-        hint = "the system may have run out of memory" if number == signal.SIGKILL else ""
-    else:
-        how, hint = f"ended with exit code {os.WEXITSTATUS(status)} in the middle of the step", ""
-    failure = Failure(cause="died", type="WorkerDied", message=f"the process that ran the step {how}", hint=hint)
-    return failure, failures.type_names(WorkerDied(""))
