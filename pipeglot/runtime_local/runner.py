@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.artifacts.blobs import Verified
 from pipeglot.core.errors import (
     Corrupt,
     PipeglotError,
@@ -44,7 +45,7 @@ from pipeglot.runtime_local.deaths import died, timed_out
 from pipeglot.runtime_local.folders import make_folders, remove_folders
 from pipeglot.runtime_local.interrupts import Interrupts
 from pipeglot.runtime_local.listener import Listener
-from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
+from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, order_of
 from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
 from pipeglot.runtime_local.queue import Ready, ReadyQueue
 from pipeglot.runtime_local.timers import Timer, Timers
@@ -153,6 +154,7 @@ class LocalRun:
         self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
         self.cancelled = 0
         self._failed = False
+        self._verified: list[Verified] = []
         self._busy: dict[Worker, _Busy] = {}
         self._timers = Timers()
         self._delayed: dict[Cell, int] = {}
@@ -288,11 +290,8 @@ class LocalRun:
             worker.log = self.folder / f"{next(self._count)}.log"
         job = structs.replace(job, log=worker.log)
         self._busy[worker] = _Busy(job)
-        step, index = job.cell
-        order = Run(
-            step, index, dict(job.args), job.attempt, job.failed, job.why, job.started, str(worker.log), job.key
-        )
-        self.pool.give(worker, order)
+        self.pool.give(worker, order_of(job, self._verified[worker.told :]))
+        worker.told = len(self._verified)
         self.listener.running(job.cell, job.attempt)
 
     def _has_failed(self) -> bool:
@@ -322,6 +321,7 @@ class LocalRun:
 
     def _finish(self, worker: Worker, done: Done) -> None:
         busy = self._busy.pop(worker)
+        self._verified += done.verified
         self._timers.cancel(busy.timers)
         worker.busy = False
         if done.last or worker.ending:

@@ -456,3 +456,14 @@ def leaves_a_thread() -> None:
 
 def asks() -> None:
     input("? ")
+
+
+def spoils_blobs(store: str) -> int:
+    """As a bad disk would, behind everybody's back."""
+    found = [path for path in Path(store, "blobs").rglob("*") if path.is_file()]
+    for path in found:
+        path.chmod(0o600)
+        with path.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\x55")
+    return len(found)
