@@ -1,4 +1,4 @@
-"""What is told of a step whose process came to an end before the step did."""
+"""What is recorded of an attempt whose process did not live to tell: the failure, and the types retries go by."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pipeglot.core.lineage.records import Failure
 
 
 def timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:
+    """That of a step that ran out of time."""
     failure = Failure(
         cause="timeout",
         type="StepTimeout",
@@ -22,6 +23,7 @@ def timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:
 
 
 def died(status: int) -> tuple[Failure, tuple[str, ...]]:
+    """That of a step whose process is gone; `status` is as `os.waitpid` gives it."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         named = number in set(signal.Signals)

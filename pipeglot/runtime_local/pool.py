@@ -26,6 +26,8 @@ class Worker:
         self.busy = False
         self.ending = False
         self.log: Path | None = None
+        self.told = 0
+        """How much of what the workers have verified it was told of."""
 
 
 class Report(NamedTuple):

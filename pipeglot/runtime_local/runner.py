@@ -10,7 +10,7 @@ import itertools
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.artifacts.blobs import Verified
 from pipeglot.core.errors import (
     Corrupt,
     PipeglotError,
@@ -48,12 +49,13 @@ from pipeglot.runtime_local.deaths import died, timed_out
 from pipeglot.runtime_local.folders import make_folders, remove_folders, write_new
 from pipeglot.runtime_local.interrupts import LAST_WORD, Interrupts
 from pipeglot.runtime_local.listener import Listener
-from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
+from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, order_of
 from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
 from pipeglot.runtime_local.queue import Ready, ReadyQueue
 from pipeglot.runtime_local.timers import Timer, Timers
 
 if TYPE_CHECKING:
+    from pipeglot.runtime_local.ahead import Ahead
     from pipeglot.runtime_local.inline import InlinePool
 
 CANCEL_GRACE = 30.0
@@ -155,9 +157,12 @@ class LocalRun:
             resumed=resumed,
         )
         self.queue = ReadyQueue(self.plan, settings.pools)
+        self._ahead = self._make_ahead(store.at_once) if store.at_once > 1 else None
         self.folder = Path(settings.work) / f"{self.start.run}-{os.getpid()}"
         self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
         self.cancelled = 0
+        self._failed = False
+        self._verified: list[Verified] = []
         self._busy: dict[Worker, _Busy] = {}
         self._timers = Timers()
         self._beats = Beats(self.ledger, self.start.run, self.runtime.secrets, settings.beats, listener.warned)
@@ -199,6 +204,11 @@ class LocalRun:
         finally:
             self._clean_up()
 
+    def _make_ahead(self, at_once: int) -> Ahead:
+        from pipeglot.runtime_local.ahead import Ahead  # here, for it needs threads, which a folder does not
+
+        return Ahead(self.runtime.reuse, at_once)
+
     # --- the loop ---------------------------------------------------------------------------------------------------
 
     def _turn(self, interrupts: Interrupts) -> None:
@@ -223,7 +233,9 @@ class LocalRun:
     def _take_up(self) -> None:
         """Act on what the last verdict made of the run: new entries and newly ready cells."""
         for cell in self.state.take_fresh():
-            self.listener.settled(cell, self.state.entries[cell])
+            entry = self.state.entries[cell]
+            self._failed = self._failed or entry.status == "failed"
+            self.listener.settled(cell, entry)
         ready = self.state.take_ready()
         if ready:
             self.listener.expanded(ready)
@@ -244,23 +256,35 @@ class LocalRun:
             self._begin(ready)
 
     def _begin(self, ready: Ready) -> None:
-        step = self.plan.step(ready.step)
-        job = Job(step=step, index=ready.at, attempt=ready.attempt, started=now().isoformat())
+        job = Job(step=self.plan.step(ready.step), index=ready.at, attempt=ready.attempt, started=now().isoformat())
         try:
-            job = structs.replace(job, args=self.state.arguments.of_step(*ready.cell))
+            job = self._with_args(job)
         except (Corrupt, ValueRefused) as error:
-            self._answer(step, self.runtime.fail_unread(job, error))
+            self._answer(job.step, self.runtime.fail_unread(job, error))
             return
-        job = structs.replace(job, key=self.runtime.key(job))
-        if step.trigger == "all_done" or step.id in self.plan.hooks:
+        if job.step.trigger == "all_done" or job.step.id in self.plan.hooks:
             job = structs.replace(job, failed=self._has_failed())
         if ready.attempt == 1:
-            found = self.runtime.reuse(job)
+            found = self._ahead.ask(job, self._coming) if self._ahead is not None else self.runtime.reuse(job)
             if isinstance(found, Verdict):
-                self._answer(step, found)
+                self._answer(job.step, found)
                 return
             job = structs.replace(job, why=found)
         self._give(job)
+
+    def _with_args(self, job: Job) -> Job:
+        """Raises `Corrupt` or `ValueRefused` for a list that cannot be read."""
+        job = structs.replace(job, args=self.state.arguments.of_step(*job.cell))
+        return structs.replace(job, key=self.runtime.key(job))
+
+    def _coming(self, known: Container[Cell]) -> Iterator[Job]:
+        """The jobs that come next, but for those whose arguments cannot be told: they fail when it is their turn."""
+        for ready in self.queue.some(LOOKUPS_A_TURN):
+            if ready.attempt == 1 and ready.cell not in known:
+                with suppress(Corrupt, ValueRefused):
+                    yield self._with_args(
+                        Job(step=self.plan.step(ready.step), index=ready.at, started=now().isoformat())
+                    )
 
     def _answer(self, step: Step, verdict: Verdict) -> None:
         """End a cell without a worker."""
@@ -278,11 +302,8 @@ class LocalRun:
             worker.log = self.folder / f"{next(self._count)}.log"
         job = structs.replace(job, log=worker.log)
         self._busy[worker] = _Busy(job)
-        step, index = job.cell
-        order = Run(
-            step, index, dict(job.args), job.attempt, job.failed, job.why, job.started, str(worker.log), job.key
-        )
-        self.pool.give(worker, order)
+        self.pool.give(worker, order_of(job, self._verified[worker.told :]))
+        worker.told = len(self._verified)
         self.listener.running(job.cell, job.attempt)
 
     def _has_failed(self) -> bool:
@@ -290,7 +311,7 @@ class LocalRun:
         outcome = self.state.outcome
         if outcome != "running":
             return outcome != "succeeded"
-        return bool(self.cancelled) or any(entry.status == "failed" for entry in self.state.entries.values())
+        return bool(self.cancelled) or self._failed
 
     # --- hearing from workers ---------------------------------------------------------------------------------------
 
@@ -312,6 +333,7 @@ class LocalRun:
 
     def _finish(self, worker: Worker, done: Done) -> None:
         busy = self._busy.pop(worker)
+        self._verified += done.verified
         self._timers.cancel(busy.timers)
         worker.busy = False
         if done.last or worker.ending:
@@ -334,6 +356,8 @@ class LocalRun:
         return self.cancelled == 0 or (self.cancelled == 1 and cleans_up)
 
     def _settle(self, verdict: Verdict) -> None:
+        if self._ahead is not None:
+            self._ahead.computed(verdict.observed.key)
         self._apply(verdict)
         self._take_up()
 
@@ -496,4 +520,6 @@ class LocalRun:
 
     def _clean_up(self) -> None:
         self.pool.close()
+        if self._ahead is not None:
+            self._ahead.close()
         remove_folders(self.folder)

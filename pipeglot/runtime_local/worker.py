@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from pipeglot.core import session
-from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.artifacts import Artifacts, blobs
 from pipeglot.core.calling import Watch
 from pipeglot.core.context import Terminated
 from pipeglot.core.errors import PipeglotError
@@ -139,6 +139,7 @@ class StepRunner:
         self.streams = (sys.stdin, sys.stdout, sys.stderr)
 
     def run(self, order: Run) -> Done | Broken:
+        blobs.learn(order.verified)
         job = Job(
             step=self.plan.step(order.step),
             index=order.index,
@@ -158,7 +159,7 @@ class StepRunner:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.watch.arm(timed=job.step.timeout is not None)
         try:
-            return Done(self.runtime.execute(job, self.watch), last=_has_traces())
+            return Done(self.runtime.execute(job, self.watch), last=_has_traces(), verified=blobs.news())
         except PipeglotError as error:
             return Broken(error.message, error.hint)
         except Exception as error:  # noqa: BLE001  # ours: it must be seen, and this process has no screen

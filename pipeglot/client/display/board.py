@@ -72,8 +72,10 @@ class Row:
             return "running"
         if self.retrying:
             return "retrying"
-        if not self.over:
-            return "running" if self.settled else "waiting"
+        if not self.counts:
+            return "waiting"
+        if self.scope and self.settled < self.total:
+            return "running"
         return next((mood for mood in _WORST_FIRST if self.counts.get(mood)), "skipped")
 
     def elapsed(self, now: float) -> float:

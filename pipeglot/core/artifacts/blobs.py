@@ -14,7 +14,7 @@ from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import chunks, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pipeglot.core.store.base import Store
@@ -26,6 +26,26 @@ _MANY = 1 << 16
 _PLACE = re.compile(r"\d{4}-W\d\d/[0-9a-f]{64}")
 _verified: dict[tuple[int, int, int, int], str] = {}
 """The hash of each file that this process has written or verified, so that it reads none twice for that alone."""
+
+Verified = tuple[str, int, int, int, int]
+"""The hash of a file, and what the file is known by (`spool.identity`)."""
+
+WORTH_TELLING = 1 << 20
+"""Smaller files are hashed as soon as another process is told of them."""
+_news: list[Verified] = []
+
+
+def news() -> list[Verified]:
+    """The large files that this process has written or verified since the last call: for the others of the same run."""
+    found = _news[:]
+    _news.clear()
+    return found
+
+
+def learn(verified: Iterable[Verified]) -> None:
+    """Take over what another process of the same run has verified on this machine."""
+    for sha, *file in verified:
+        _keep_in_mind((file[0], file[1], file[2], file[3]), sha)
 
 
 def this_week() -> str:
@@ -206,6 +226,12 @@ def _hash(fd: int) -> str:
 
 
 def _remember(file: tuple[int, int, int, int], sha: str) -> None:
+    _keep_in_mind(file, sha)
+    if file[3] >= WORTH_TELLING and len(_news) < _MANY:
+        _news.append((sha, *file))
+
+
+def _keep_in_mind(file: tuple[int, int, int, int], sha: str) -> None:
     if len(_verified) >= _MANY:
         _verified.clear()
     _verified[file] = sha

@@ -38,7 +38,7 @@ PARALLEL = 4
 """How many of them are under way at the same time: together they bound the memory that a transfer takes."""
 
 AT_ONCE = 16
-"""How many small objects are read at the same time."""
+"""How many small requests are under way at the same time."""
 
 SMALL = 1 << 20
 QUICK = "20s"
@@ -78,6 +78,10 @@ class BucketStore:
     @property
     def uri(self) -> str:
         return self.place.uri
+
+    @property
+    def at_once(self) -> int:
+        return AT_ONCE
 
     # --- the verbs ---------------------------------------------------------------------------------------------------
 

@@ -79,6 +79,10 @@ class FolderStore:
             self._trusted = info.st_uid == os.geteuid() and not info.st_mode & 0o077
         return self._trusted
 
+    @property
+    def at_once(self) -> int:
+        return 1
+
     # --- the verbs ---------------------------------------------------------------------------------------------------
 
     def put(self, key: str, data: bytes | Path) -> bool:

@@ -461,3 +461,14 @@ def asks() -> None:
 def prints_and_waits(text: str, seconds: float) -> None:
     print(text)
     time.sleep(seconds)
+
+
+def spoils_blobs(store: str) -> int:
+    """As a bad disk would, behind everybody's back."""
+    found = [path for path in Path(store, "blobs").rglob("*") if path.is_file()]
+    for path in found:
+        path.chmod(0o600)
+        with path.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\x55")
+    return len(found)
