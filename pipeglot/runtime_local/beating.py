@@ -111,7 +111,7 @@ def closed(run: str, status: str) -> RunClosed:
 
 def last_lines(log: Path, secrets: Secrets, step: Step) -> str:
     """The end of what a step has printed so far, without its secrets; of a line drawn over and over, its last state."""
-    redactor = secrets.redactor(step) if step.secrets else None
+    redactor = secrets.redactor() if step.secrets or secrets.any() else None
     window = MOST_BYTES + (2 * redactor.longest if redactor else 0)
     try:
         with log.open("rb") as file:

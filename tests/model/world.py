@@ -178,6 +178,10 @@ class Memory:
     def uri(self) -> str:
         return "memory"
 
+    @property
+    def at_once(self) -> int:
+        return 1
+
     def put(self, key: str, data: bytes | Path) -> bool:
         whole = data if isinstance(data, bytes) else data.read_bytes()
         return self._request(lambda: self.world.put(self.process, key, whole), writes=True)
