@@ -293,9 +293,9 @@ class Runtime:
         try:
             if not self.secrets.known(job.step):
                 return None
-            if job.step.secrets:
+            if job.step.secrets or self.secrets.any():
                 clean = log.with_suffix(".clean")
-                self.secrets.clean_file(job.step, log, clean)
+                self.secrets.clean_file(log, clean)
                 clean.replace(log)
             return self.artifacts.save(log, name=f"log of step `{job.step.id}`", opaque_id=str)
         finally:
@@ -342,14 +342,14 @@ class Runtime:
             metrics=observed.metrics,
         )
         verdict = self.ledger.commit(self._verdict(job, "succeeded", structs.replace(observed, key=key)))
-        if verdict.observed.refs == entry.refs:
+        if verdict.status == "succeeded" and verdict.observed.refs == entry.refs:
             if not self.cache or job.step.id in self.anew:  # what was computed on demand is what later runs are to find
                 self.ledger.forget(key)
             self.ledger.remember(entry)
         return verdict
 
     def _load(self, arg: Arg, name: str, job: Job) -> Any:
-        return load(arg, self.artifacts, name=name, scratch=job.scratch)
+        return load(arg, self.artifacts, name=name, trusted=self.plan.trusted, scratch=job.scratch)
 
     def _opaque(self, job: Job) -> Any:
         """The lineage identity of an output with no canonical value: where it comes from."""
@@ -365,7 +365,9 @@ class Runtime:
             index=index,
             attempt=job.attempt,
             params={
-                name: value if name in self.start.artifacts else decode(self.plan.params[name].type, value)
+                name: value
+                if name in self.start.artifacts
+                else decode(self.plan.params[name].type, value, trusted=self.plan.trusted)
                 for name, value in self.start.params.items()
             },
             logical_date=dt.datetime.fromisoformat(self.start.logical_date),

@@ -30,20 +30,24 @@ from pipeglot.core.errors import (
 )
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
-from pipeglot.core.lineage.closing import close
+from pipeglot.core.lineage.closing import close, was_closed
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.lease import Schedule
 from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.lineage.processes import this_process
 from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Ref, Start, Verdict
 from pipeglot.core.lineage.resuming import read_resumed
 from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import RunView, this_process, view
+from pipeglot.core.lineage.view import RunView, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
+from pipeglot.core.store.waiting import attended, hasty
+from pipeglot.runtime_local.beating import Beats, closed
 from pipeglot.runtime_local.deaths import died, timed_out
-from pipeglot.runtime_local.folders import make_folders, remove_folders
-from pipeglot.runtime_local.interrupts import Interrupts
+from pipeglot.runtime_local.folders import make_folders, remove_folders, write_new
+from pipeglot.runtime_local.interrupts import LAST_WORD, Interrupts
 from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, order_of
 from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
@@ -63,6 +67,9 @@ TIMEOUT_GRACE = 2.0
 TICK = 0.1
 CANCEL_POLL = 1.0
 """Seconds between two looks for a request to cancel in the ledger."""
+
+_POLL = 5.0
+"""Seconds that a bucket has to answer that: a busy one is asked again a second later."""
 
 LOOKUPS_A_TURN = 64
 """How many cells are answered from the cache before the loop looks at its workers again."""
@@ -85,6 +92,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether what workers write is to survive a power cut, as what the runner writes does if its store is durable."""
     copies: str = ""
     """Where local copies of what is read from a bucket lie: shared by the workers, and by runs to come."""
+    beats: Schedule = Schedule()  # a tuple
     session: bytes = b""
     """What the caller's `__main__` defined, where that is a notebook."""
 
@@ -157,6 +165,7 @@ class LocalRun:
         self._verified: list[Verified] = []
         self._busy: dict[Worker, _Busy] = {}
         self._timers = Timers()
+        self._beats = Beats(self.ledger, self.start.run, self.runtime.secrets, settings.beats, listener.warned)
         self._delayed: dict[Cell, int] = {}
         self._count = itertools.count()
         self._hello = Hello(
@@ -181,9 +190,10 @@ class LocalRun:
         try:
             temp = make_folders(self.folder, self.ledger.store.uri)
             self._hello = structs.replace(self._hello, temp=str(temp), session=self._keep_session())
-            with Interrupts() as interrupts:
+            with Interrupts() as interrupts, attended(self.listener.waiting, interrupts.left):
                 self.listener.begun(self.start, self.plan)
                 self._timers.after(CANCEL_POLL, self._look_for_cancel)
+                self._timers.after(self.settings.beats.first, self._beat)
                 self._take_up()
                 while not self.state.finished:
                     self._turn(interrupts)
@@ -202,6 +212,8 @@ class LocalRun:
     # --- the loop ---------------------------------------------------------------------------------------------------
 
     def _turn(self, interrupts: Interrupts) -> None:
+        if self._beats.has_slept():
+            self._beats.refuse_closed()
         self._dispatch()
         for event in self.pool.wait(self._patience(), interrupts.fd):
             if isinstance(event, Report):
@@ -346,8 +358,13 @@ class LocalRun:
     def _settle(self, verdict: Verdict) -> None:
         if self._ahead is not None:
             self._ahead.computed(verdict.observed.key)
-        self.state.apply(verdict)
+        self._apply(verdict)
         self._take_up()
+
+    def _apply(self, verdict: Verdict) -> None:
+        if was_closed(verdict):
+            raise closed(self.start.run, verdict.status)
+        self.state.apply(verdict)
 
     def _retry_later(self, job: Job, record: Attempt) -> None:
         retry, failure = job.step.retry, record.observed.failure
@@ -393,6 +410,16 @@ class LocalRun:
         failure, mro = timed_out(busy.job.step) if busy.timed_out else died(event.status)
         self._take(busy.job, self.runtime.fail_from_outside(busy.job, failure, mro, **known))
 
+    def _beat(self) -> None:
+        self._timers.after(self._beats.pace, self._beat)
+        self._beats.look([(busy.job, busy.began) for busy in self._busy.values()], self._delayed)
+
+    def _tell_alive(self) -> None:
+        """To somebody who waits for an answer, however far apart our clocks are."""
+        busy = [(busy.job, 0.0) for busy in self._busy.values()]
+        self._beats.answer()
+        self._beats.look(busy, self._delayed)
+
     # --- cancelling -------------------------------------------------------------------------------------------------
 
     def _look_for_cancel(self) -> None:
@@ -401,18 +428,21 @@ class LocalRun:
             return
         self._timers.after(CANCEL_POLL, self._look_for_cancel)
         try:
-            asked = self.ledger.is_cancelled(self.start.run)
+            with hasty(_POLL):
+                asked = self.ledger.is_cancelled(self.start.run)
         except StoreError:  # a store that is gone for good is told by the next record that it does not take
             return
         if asked:
+            self._tell_alive()
             self._cancel("request")
 
     def _cancel(self, by: str) -> None:
         """The first time: ask running steps to end, and start only clean-up steps. The second time: make all end."""
         self.cancelled = min(self.cancelled + 1, 2)
         if self.cancelled == 1:
-            self.ledger.cancel(Cancel(run=self.start.run, at=now().isoformat(), by=by))
             self.listener.cancelling(CANCEL_GRACE)
+            with hasty(LAST_WORD):
+                self.ledger.cancel(Cancel(run=self.start.run, at=now().isoformat(), by=by))
         for worker, busy in list(self._busy.items()):
             if self.cancelled == 2:
                 self.pool.signal(worker, signal.SIGKILL)
@@ -428,7 +458,7 @@ class LocalRun:
             step = self.plan.step(cell[0])
             if not self._may_run(step):
                 self._delayed.pop(cell, None)
-                self.state.apply(self.runtime.cancel(Job(step=step, index=cell[1], attempt=attempt - 1)))
+                self._apply(self.runtime.cancel(Job(step=step, index=cell[1], attempt=attempt - 1)))
                 ended += 1
             elif cell not in self._delayed:
                 self.queue.push(cell, attempt)
@@ -477,7 +507,7 @@ class LocalRun:
     def _give_up(self) -> None:
         """Record as lost what is open: this process may live on, as a notebook's does, and would pass for a run's."""
         self.pool.close()
-        with suppress(PipeglotError):  # it is for the same reason that the run cannot go on
+        with suppress(PipeglotError), hasty(LAST_WORD):  # it is for the same reason that the run cannot go on
             close(self.ledger, self.artifacts, self.start.run)
 
     def _keep_session(self) -> str:
@@ -485,7 +515,7 @@ class LocalRun:
         if not self.settings.session:
             return ""
         path = self.folder / "session.pickle"
-        path.write_bytes(self.settings.session)
+        write_new(path, self.settings.session)
         return str(path)
 
     def _clean_up(self) -> None:

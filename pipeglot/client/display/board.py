@@ -92,7 +92,11 @@ class Board:
         self.rows: dict[str, Row] = {}
         self.began = clock()
         self.cancelling = False
+        self.waiting = ""
+        """What the store is waited for, if it is."""
         self.over = False
+        self.notes: list[str] = []
+        """What is to be known beside the steps."""
         self._known: dict[tuple[str, ...], set[Index]] = {}
 
     def begun(self, start: Start, plan: Plan) -> None:  # noqa: ARG002  # part of what a listener is told

@@ -13,7 +13,7 @@ from typing import IO, Any
 from pipeglot.client.display.board import Board, Row
 from pipeglot.client.display.lines import Span, row_line
 from pipeglot.client.display.redrawn import Redrawn
-from pipeglot.client.text import duration, paint
+from pipeglot.client.text import duration, paint, safe_line
 
 _STYLES = {"red": "bold red"}
 _MOST_SHOWN_AT_END = 40
@@ -88,12 +88,15 @@ class Live(Redrawn):
         lines = [row_line(row, min(width, 40), now, encoding, over=self.board.over) for row in shown]
         if hidden:
             lines.append([Span(f"  … {_counted(hidden)}", "dim")])
+        lines += [[Span(f"note: {safe_line(note, 500)}", "yellow")] for note in self.board.notes]
         if not self._closed:
             lines.append(self._foot(now))
         return lines
 
     def _foot(self, now: float) -> list[Span]:
         told = duration(now - self.board.began)
+        if self.board.waiting:
+            return [Span(f"{told}: {safe_line(self.board.waiting, 500)}", "yellow")]
         if self.board.cancelling:
             return [
                 Span(f"cancelling, {told}: running steps may end what they do; Ctrl-C again ends them now", "yellow")

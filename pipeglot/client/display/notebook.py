@@ -52,8 +52,11 @@ class Notebook(Redrawn):
         lines = [[(span.text, span.colour) for span in row_line(row, width, now, "utf-8")] for row in shown]
         if len(rows) > len(shown):
             lines.append([(f"… and {len(rows) - len(shown)} more steps", "dim")])
+        lines += [[(f"note: {note}", "yellow")] for note in self.board.notes]
         if self.board.cancelling:
             lines.append([("cancelling: waiting for running steps to end", "yellow")])
+        if self.board.waiting:
+            lines.append([(self.board.waiting, "yellow")])
         return lines
 
     def _text(self) -> str:

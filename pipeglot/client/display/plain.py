@@ -68,6 +68,13 @@ class Plain:
     def cancelling(self, grace: float) -> None:
         self._write(f"cancelling: running steps have {duration(grace)} to end")
 
+    def warned(self, text: str) -> None:
+        self._write(f"note: {text}")
+
+    def waiting(self, told: str) -> None:
+        if told:
+            self._write(told)
+
     def tick(self) -> None:
         for step, row in self._maybe_over.items():
             if len(row.scope) == 1 and row.over:

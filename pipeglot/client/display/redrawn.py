@@ -61,6 +61,13 @@ class Redrawn(ABC):
         self.board.cancelling = True
         self._draw_now()
 
+    def warned(self, text: str) -> None:
+        self.board.notes.append(text)
+
+    def waiting(self, told: str) -> None:
+        self.board.waiting = told
+        self._draw_now()
+
     def tick(self) -> None:
         now = self.board.clock()
         if now - self.board.began >= self.after and now - self._drawn >= max(self.between, self._took / SHARE):

@@ -113,7 +113,10 @@ def _parse(buffer: Any) -> tuple[Any, tuple[int, ...], bool, int]:
     end = start + int.from_bytes(head[8:start], "little")
     if end > _LONGEST_HEADER:
         raise ValueError("its header is too long")
-    found = ast.literal_eval(bytes(buffer[start:end]).decode())
+    try:
+        found = ast.literal_eval(bytes(buffer[start:end]).decode())
+    except (MemoryError, RecursionError):
+        raise ValueError("its header is nested too deeply") from None
     if any(type(size) is not int or size < 0 for size in found["shape"]):
         raise ValueError("its shape is none")
     return found["descr"], found["shape"], found["fortran_order"], end

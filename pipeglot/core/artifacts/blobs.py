@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from pipeglot.core.artifacts.spool import Spool, identity
 from pipeglot.core.errors import Corrupt
 from pipeglot.core.store.failures import store_error
-from pipeglot.core.store.files import chunks
+from pipeglot.core.store.files import chunks, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pipeglot.core.store.base import Store
+
+    _Read = Callable[[str, str, int, str], tuple[int, Path]]
 
 _TRIES = 3
 _MANY = 1 << 16
@@ -100,17 +102,40 @@ class Blobs:
         """Read a blob in chunks, whatever this process knows of it. Raises `Corrupt` if it is gone or damaged."""
         _verified.clear()
         self.store.forget_copy(blob_key(week, sha))
-        os.close(self.open(week, sha, size, what)[0])
+        os.close(self._opened(week, sha, size, what, self._open_verified)[0])
 
     def open(self, week: str, sha: str, size: int, what: str) -> tuple[int, Path]:
-        """A file open at its start, its bytes verified, and its path. Raises `Corrupt`; `what` names the value."""
+        """A file open at its start, its bytes verified, and its path. Raises `Corrupt`; `what` names the value.
+
+        Of a folder that others may write to, it is a copy of our own: they could change the file after that.
+        """
+        return self._opened(week, sha, size, what, self._open_copied if self._is_shared else self._open_verified)
+
+    @property
+    def _is_shared(self) -> bool:
+        return not self.store.trusted and self.store.uri.startswith("file:")
+
+    def _opened(self, week: str, sha: str, size: int, what: str, read: _Read) -> tuple[int, Path]:
         key = blob_key(week, sha)
         try:
-            return self._open_verified(key, sha, size, what)
+            return read(key, sha, size, what)
         except Corrupt:
             if not self.store.forget_copy(key):
                 raise
-        return self._open_verified(key, sha, size, what)  # it was only the copy on this machine
+        return read(key, sha, size, what)  # it was only the copy on this machine
+
+    def _open_copied(self, key: str, sha: str, size: int, what: str) -> tuple[int, Path]:
+        import tempfile
+
+        source, path = self._open(key, what)
+        try:
+            with tempfile.TemporaryFile() as file:
+                _check(_copied(source, file.fileno(), size), sha, size, key, self.store.uri, what)
+                return os.dup(file.fileno()), path.with_name(f"{path.name} (a copy)")
+        except OSError as error:
+            raise store_error(error, "copy", str(path)) from error
+        finally:
+            os.close(source)
 
     def _open_verified(self, key: str, sha: str, size: int, what: str) -> tuple[int, Path]:
         fd, path = self._open(key, what)
@@ -136,23 +161,20 @@ class Blobs:
 
     def _verify(self, fd: int, key: str, sha: str, size: int, what: str) -> None:
         file = identity(fd)
-        if file[3] != size:
-            raise damaged(what, f"blob `{key}` of `{self.store.uri}`", f"{size} bytes", f"{file[3]} bytes")
-        if _verified.get(file) == sha:
+        if file[3] == size and _verified.get(file) == sha:
             return
         try:
-            found = _hash(fd)
+            found = (_hash(fd) if file[3] == size else ""), file[3]
         except OSError as error:
             raise store_error(error, "read", key) from error
-        if found != sha:
-            raise damaged(what, f"blob `{key}` of `{self.store.uri}`", f"sha256 {sha}", found)
+        _check(found, sha, size, key, self.store.uri, what)
         _remember(file, sha)
 
     def _is_good(self, key: str, sha: str, size: int) -> bool:
         _, week, _ = key.split("/")
         self.store.forget_copy(key)  # it is about what is in the store
         try:
-            fd, _ = self.open(week, sha, size, "")
+            fd, _ = self._opened(week, sha, size, "", self._open_verified)
         except Corrupt:
             return False
         os.close(fd)
@@ -171,6 +193,28 @@ def damaged(what: str, where: str, expected: str, found: str) -> Corrupt:
         f"{what} is damaged: {where} should have {expected}, and has {found}",
         hint="run the step that made it again: saving the same value repairs it",
     )
+
+
+def _check(found: tuple[str, int], sha: str, size: int, key: str, store: str, what: str) -> None:
+    """Raises `Corrupt` for another hash or size than the record says."""
+    where = f"blob `{key}` of `{store}`"
+    if found[1] != size:
+        raise damaged(what, where, f"{size} bytes", f"{found[1]} bytes")
+    if found[0] != sha:
+        raise damaged(what, where, f"sha256 {sha}", found[0])
+
+
+def _copied(source: int, target: int, most: int) -> tuple[str, int]:
+    """Copy a file, and give hash and size of what was copied: little more than there should be. Ends at its start."""
+    found, size = hashlib.sha256(), 0
+    for chunk in chunks(source):
+        write_all(target, chunk)
+        found.update(chunk)
+        size += len(chunk)
+        if size > most:
+            break
+    os.lseek(target, 0, os.SEEK_SET)
+    return found.hexdigest(), size
 
 
 def _hash(fd: int) -> str:

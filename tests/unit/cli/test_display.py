@@ -345,6 +345,24 @@ def test_live_lines_in_between(terminal: Terminal) -> None:
     display.close()
 
 
+def test_what_is_no_matter_of_a_step_is_told_and_stays(terminal: Terminal) -> None:
+    clock, stream = Clock(), io.StringIO()
+    plain = Plain(Board(clock), stream)
+    live = Live(Board(clock), terminal)
+    for display in (plain, live):
+        display.begun(START, Plan(FLOW))
+        display.warned("no sign of life can be given")
+        clock.now += 1
+        display.tick()
+        display.ended(VIEW)
+        display.close()
+    assert stream.getvalue().splitlines()[0] == "note: no sign of life can be given"
+    assert "note: no sign of life can be given" in screen(terminal.getvalue())
+    board = Board(clock)
+    board.notes.append("<b>")
+    assert "note: &lt;b&gt;" in Notebook(board)._html()
+
+
 def test_live_draws_at_most_ten_times_a_second(terminal: Terminal) -> None:
     clock = Clock()
     display = Live(Board(clock), terminal)

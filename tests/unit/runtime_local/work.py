@@ -458,6 +458,11 @@ def asks() -> None:
     input("? ")
 
 
+def prints_and_waits(text: str, seconds: float) -> None:
+    print(text)
+    time.sleep(seconds)
+
+
 def spoils_blobs(store: str) -> int:
     """As a bad disk would, behind everybody's back."""
     found = [path for path in Path(store, "blobs").rglob("*") if path.is_file()]
