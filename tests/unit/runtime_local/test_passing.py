@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec import structs
 
-from pipeglot.core import plain
-from pipeglot.core.ir import Cache, CodeRef, Step
+from pipeglot.core.ir import Cache, Step
 from tests.unit.lineage.build import out
 from tests.unit.runtime_local.conftest import Bench, work
 
 
 def passing(name: str, function: str, **more: Any) -> Step:
-    code = CodeRef(
-        module="tests.unit.runtime_local.passing", qualname=function, digest=plain.digest(["passing", function])
-    )
-    return structs.replace(work(name, **more), code=code)
+    return work(name, function, module="passing", **more)
 
 
 def test_a_text_is_handed_over_and_recorded(bench: Bench) -> None:
