@@ -6,11 +6,12 @@ import itertools
 import os
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from benchmarks.accounting import end_strays, spent
 
@@ -95,14 +96,28 @@ def run_rounds(tools: list[Tool], rounds: int, tell: Callable[[str], object]) ->
 def measure(command: list[str], folder: Path, env: Mapping[str, str], keep: Collection[int] = ()) -> Cost:
     """Run a command to its end, and what it leaves behind. `keep`: processes that stay, and whose CPU counts too."""
     before, began = spent(), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=_environment(env), capture_output=True, text=True, check=False)
-    wall = time.perf_counter() - began
-    left = end_strays(keep)
-    if done.returncode:
-        raise CommandFailed(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    with tempfile.TemporaryFile() as output:  # no pipe, which a daemon would hold open
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+        wall = time.perf_counter() - began
+        left = end_strays(keep)
+        if done.returncode:
+            raise CommandFailed(f"{' '.join(command)}\n{_tail(output)}")
     if keep:
         _wait_until_quiet()
     return Cost(spent() - before, wall, left)
+
+
+def _tail(output: IO[bytes]) -> str:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - 4000))
+    return output.read().decode(errors="replace")
 
 
 def median(costs: list[Cost]) -> Cost:
