@@ -81,6 +81,7 @@ def run_rounds(tools: list[Tool], rounds: int, tell: Callable[[str], object]) ->
         for tool in tools:
             with _serving(tool.server, samples) as keep:
                 if number == 0:
+                    tell(f"warming up, and what the cached cases find: {tool.cases[0].column}")
                     known |= _warm_up(tool, numbers, keep)
                 for case in tool.cases:
                     tell(f"{number + 1}/{rounds} {case.column}: {case.row}")

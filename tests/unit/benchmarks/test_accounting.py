@@ -14,16 +14,22 @@ ROOT = Path(__file__).parents[3]
 BURN = "import time\nwhile time.process_time() < 0.3: pass\n"
 DAEMON = f"""
 import os, sys, time
+reader, writer = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
+        if "ends" in sys.argv:
+            os.close(writer)  # the command is over before this is
         exec({BURN!r})
-        if "stay" in sys.argv:
+        if "stays" in sys.argv:
+            os.close(writer)
             time.sleep(600)
     os._exit(0)
 os.wait()
+os.close(writer)
+os.read(reader, 1)
 """
-SERVER = f"""
+SERVER = """
 import signal, sys, time
 def burn(*_):
     goal = time.process_time() + 0.3
@@ -35,6 +41,7 @@ while True: signal.pause()
 """
 HEAD = """
 import json, os, signal, subprocess, sys
+from benchmarks import accounting
 from benchmarks.accounting import adopt_orphans, descendants, end_strays, spent
 from benchmarks.measure import measure
 adopt_orphans()
@@ -50,27 +57,29 @@ def run(script: str, *arguments: str) -> Any:
 
 
 MEASURE = """
-cost = measure([sys.executable, "-c", *sys.argv[1:]], "/", {})
+accounting.OWN_WAY = float(sys.argv[1])
+cost = measure([sys.executable, "-c", *sys.argv[2:]], "/", {})
 print(json.dumps([cost.cpu, cost.left, len(descendants(os.getpid()))]))
 """
 
 
 def test_cpu_of_a_child() -> None:
-    cpu, left, living = run(MEASURE, BURN)
+    cpu, left, living = run(MEASURE, "600", BURN)
     assert (cpu >= 0.3, left, living) == (True, 0, 0)
 
 
 def test_cpu_of_a_daemon_that_outlives_the_command() -> None:
-    cpu, left, living = run(MEASURE, DAEMON)
+    cpu, left, living = run(MEASURE, "600", DAEMON, "ends")
     assert (cpu >= 0.3, left, living) == (True, 0, 0)
 
 
 def test_a_daemon_that_stays_is_ended_counted_and_told() -> None:
-    cpu, left, living = run(MEASURE, DAEMON, "stay")
+    cpu, left, living = run(MEASURE, "0", DAEMON, "stays")
     assert (cpu >= 0.3, left, living) == (True, 1, 0)
 
 
 SERVED = """
+accounting.OWN_WAY = 0.0
 server = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
 assert server.stdout.readline() == "ready\\n"
 before = spent()
