@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _flush_errors()
     except BrokenPipeError:
         return _quietly(BROKEN_PIPE)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        if error.args:
+            sys.stderr.write(f"note: {error}\n")
         return _quietly(CANCELLED)
     except Exception as error:  # noqa: BLE001  # the last line: whatever it is becomes a message
         from pipeglot.cli.errors import report

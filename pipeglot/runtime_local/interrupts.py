@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -10,6 +11,12 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+LAST_WORD = 0.8
+"""Seconds that a request to the store has after a signal, or when a run is given up: the store may be the reason."""
+
+TO_THE_END = 5.0
+"""Seconds that each has in a run that is being cancelled."""
 
 TOGETHER = 1.0
 """Seconds in which other signals than Ctrl-C count as one: supervisors send SIGTERM and SIGHUP at a time."""
@@ -20,7 +27,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._count = 0
-        self._last = float("-inf")
+        self._last = -math.inf
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -39,6 +46,12 @@ class Interrupts:
             signal.signal(number, handler)
         os.close(self.fd)
         os.close(self._write)
+
+    def left(self) -> float:
+        """How many seconds a request to the store may take: once a signal has come, somebody waits for the end."""
+        if self._count:
+            return LAST_WORD
+        return math.inf if self._last == -math.inf else TO_THE_END
 
     def take(self) -> int:
         """How many came since the last call."""

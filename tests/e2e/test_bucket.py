@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.e2e.conftest import ENVIRONMENT, Project, Result
 from tests.servers import azurite as azure_names
 from tests.servers import seaweed as s3_names
 from tests.servers.azurite import Azurite
-from tests.servers.proxy import Proxy
+from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import Seaweed
 
 
@@ -285,3 +286,101 @@ def test_no_network(flow: Project, seaweed: Seaweed, command: list[str]) -> None
         "error: cannot open the store `s3://tests/x`: `127.0.0.1:1` cannot be reached  [store]\n\n"
         "hint: is the network up, and is the endpoint right? A proxy is read from `HTTPS_PROXY`\n"
     )
+
+
+# --- nothing answers --------------------------------------------------------------------------------------------------
+
+STEADY = """\
+import pathlib
+import time
+
+from pipeglot import pipeline, step
+
+
+@step
+def quick() -> int:
+    return 1
+
+
+@step
+def slow(n: int) -> int:
+    pathlib.Path("waiting").touch()
+    time.sleep(600)
+    return n + 1
+
+
+@pipeline
+def slowly() -> None:
+    slow(quick())
+"""
+
+SOON = 15.0
+"""Seconds: on a busy machine, all that a process does takes a while. One request alone may take 20."""
+
+
+def interrupted(s3: Bucketed, words: list[str], ready: Callable[[], object]) -> tuple[int, str]:
+    """Start a command, send it Ctrl-C when it is time to; its exit code, and what it printed."""
+    process = subprocess.Popen(
+        s3.project.command(*words),
+        cwd=s3.project.root,
+        env={**ENVIRONMENT, **s3.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not ready():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=SOON)
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode, out
+
+
+@pytest.mark.parametrize("command", [["runs", "list"], ["run", "slow.py"], ["store", "verify"]])
+def test_ctrl_c_while_the_store_does_not_answer(s3: Bucketed, proxy: Proxy, command: list[str]) -> None:
+    s3.project.write("slow.py", STEADY)
+    proxy.patience, proxy.fault = 60.0, lambda _: "hang"
+    code, out = interrupted(s3, command, lambda: proxy.requests)
+    assert (code, out) == (130, "")
+
+
+def test_ctrl_c_in_a_run_whose_store_does_not_answer_any_more(s3: Bucketed, proxy: Proxy) -> None:
+    """What had finished is there for the next run."""
+    s3.project.write("slow.py", STEADY)
+
+    def ready() -> bool:
+        if (s3.project.root / "waiting").exists():
+            proxy.patience, proxy.fault = 60.0, lambda _: "hang"
+        return bool(proxy.patience)
+
+    code, out = interrupted(s3, ["run", "slow.py"], ready)
+    assert code != 0
+    assert "the store `" in out
+    assert "does not answer" in out
+    proxy.fault = lambda _: ""
+    s3.project.replace("slow.py", "time.sleep(600)", "")
+    done = s3.result("run", "slow.py")
+    assert "quick: cached" in done.err
+    assert "all is there, and whole" in s3("store", "verify")
+
+
+def test_who_waits_is_told_why(s3: Bucketed, proxy: Proxy) -> None:
+    s3.project.write("chain.py", CHAIN.format(steps=1, items=2))
+    s3("run", "chain.py")
+    failed: list[str] = []
+
+    def fault(request: Request) -> str:
+        if "/cache/" not in request.path or len(failed) == 5:
+            return ""
+        failed.append(request.path)
+        return "503"
+
+    proxy.fault = fault
+    told = s3.err("run", "chain.py")
+    assert f"waiting for the store `{s3.uri}`: the server answered 503" in told
+    assert re.search(r"; try \d of 10\n", told)

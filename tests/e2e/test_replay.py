@@ -269,7 +269,7 @@ def test_pdb_of_a_failed_map_item_stops_at_the_users_line(made: Project) -> None
     os.write(terminal.fd, b"p (a, b)\n")
     assert "(100, 0)" in terminal.read(until="(100, 0)")
     os.write(terminal.fd, b"up\n")
-    shown = terminal.read(until="flow.py(21)ratio()")
+    shown = terminal.read(until="flow.py(20)ratio()")
     assert "-> share = helper.divide(total, n)" in terminal.read(until="divide(total, n)\r\n(Pdb) ")
     os.write(terminal.fd, b"up\n")
     assert "*** Oldest frame" in terminal.read(until="*** Oldest frame")

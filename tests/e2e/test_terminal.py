@@ -60,7 +60,7 @@ class Terminal:
         self.text = ""
 
     def read(self, until: str = "", seconds: float = 30.0) -> str:
-        """All that it writes, until it has written `until` or is over."""
+        """All that it has written, once `until` is there, or (without) once it is over."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not (until and until in self.text):
             if not select.select([self.fd], [], [], 0.1)[0]:
@@ -72,6 +72,7 @@ class Terminal:
             if not data:
                 break
             self.text += data.decode()
+        assert until in self.text, f"{until!r} did not come:\n{self.text}"
         return self.text
 
     def close(self) -> int:

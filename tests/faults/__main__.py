@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.faults.harness import Case, Ground, Tally, cases, injected, points_of, tried, witnessed
-from tests.faults.workloads import Workload, workloads
+from tests.faults.workloads import Workload
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def _progress(tally: Tally) -> None:
 
 def _witness(chosen: int, ground: Ground, every: int) -> bool:
     """A reader between any two points of the first workload, when all goes well."""
-    looks, wrong = witnessed(next(workloads(chosen)), ground, every)
+    looks, wrong = witnessed(next(ground.workloads(chosen)), ground, every)
     print(f"{looks} looks between the points of a run that goes well: {len(wrong)} wrong")
     for one in wrong[:5]:
         print(f"  {one}")
@@ -69,7 +69,7 @@ def _quoted(workload: Workload) -> str:
 
 
 def _again(name: str, number: str, kind: str, *, chosen: int, ground: Ground) -> int:
-    workload = next(one for one in workloads(chosen) if one.name == name)
+    workload = next(one for one in ground.workloads(chosen) if one.name == name)
     point = next(one for one in points_of(workload, ground) if one.number == int(number))
     outcome = injected(Case(workload, point, kind), ground)
     print(f"{outcome.case}: it {'came' if outcome.came else 'did not come'}", *outcome.wrong, sep="\n  ")

@@ -17,9 +17,10 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.index.queries import totals
+from pipeglot.core.lineage.lease import lease_of
 from pipeglot.core.lineage.ledger import Ledger, pack
 from pipeglot.core.lineage.records import End, Verdict
-from pipeglot.core.lineage.view import open_status, read_run, view
+from pipeglot.core.lineage.view import read_run, view
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
 from tests.faults.points import Injected
@@ -131,7 +132,7 @@ def _runs_are_closed(store: Store) -> list[str]:
         if ledger.started(name) is None:
             continue
         start, state = read_run(ledger, artifacts, name)
-        status = view(start, state, open_as=open_status(start)).status
+        status = view(start, state, lease_of(ledger, start, state)).status
         if status not in ("succeeded", "failed", "lost", "cancelled"):
             found.append(f"run {name} is told as {status}")
     return found
@@ -144,14 +145,14 @@ def _goes_on(workload: Workload, store: Store, place: Place, told: list[dict[str
     before = _first_broken(store)
     if before:
         ended = close(Ledger(store), Artifacts(store), before)
-        again = run(workload, store, place, resumes=before)
+        again = run(workload, lambda: store, place, resumes=before)
         digest = held(workload, store, again.run_id)
         if ended.status == "succeeded" and digest != ended.digest:
             found.append(f"the resumed run has digest {digest}, and the one before {ended.digest}")
         if kind != "truncated body":  # which is told from a damaged one by nobody, so that is made anew
             found += _taken_over(workload, store, before, again.run_id, told)
-    held(workload, store, run(workload, store, place).run_id)
-    held(workload, store, run(workload, store, place).run_id, again=True)
+    held(workload, store, run(workload, lambda: store, place).run_id)
+    held(workload, store, run(workload, lambda: store, place).run_id, again=True)
     return found
 
 

@@ -23,9 +23,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from pipeglot.core.store import open_store
+from pipeglot.core.store import bucket, open_store
 from pipeglot.core.store.base import Store
 from pipeglot.runtime_local import worker
+from tests.faults import requests
 from tests.faults.check import Told, after, after_power_cut
 from tests.faults.points import Board, Fault, Injector, Point, kinds_at
 from tests.faults.reader import Reader
@@ -40,6 +41,10 @@ SHARE = 0.25
 
 ENOUGH = 8
 """So many faults that went wrong are told of before the harness stops."""
+
+
+SMALL = 32 << 10
+"""Bytes of what goes into a bucket in one request, so that the values of a workload are large ones."""
 
 
 class Case(NamedTuple):
@@ -77,6 +82,15 @@ class Ground:
         store = f"{self.base.rstrip('/')}/{os.urandom(8).hex()}" if self.base else str(kept / "store")
         return Place(store, kept, folder / "work")
 
+    def workloads(self, chosen: int) -> Iterator[Workload]:
+        return workloads(chosen, bucket=bool(self.base))
+
+    def settle(self, place: Place) -> None:
+        """For processes that are forked now: copies lie where they are watched, and buckets are not waited for long."""
+        os.environ["TMPDIR"] = str(place.kept)
+        if self.base:
+            bucket.SINGLE, bucket.PIECE, bucket._WAIT, bucket._LONGEST = SMALL, SMALL // 2, 0.001, 0.01
+
 
 # --- points -----------------------------------------------------------------------------------------------------------
 
@@ -85,6 +99,7 @@ def points_of(workload: Workload, ground: Ground) -> list[Point]:
     """What the workload comes by when all goes well, as it must: or nothing that follows means anything."""
     with tempfile.TemporaryDirectory() as name:
         place = ground.place(Path(name))
+        ground.settle(place)
         seen = Path(name, "seen")
 
         def watch() -> None:
@@ -93,8 +108,10 @@ def points_of(workload: Workload, ground: Ground) -> list[Point]:
 
         pid = forked(watch)
         assert ended(pid) == 0, f"the session of {workload.name} fails without any fault"
+        wrong = _checked(workload, place, [], "", Path(name, "checked"))
+        assert not wrong, f"{workload.name} goes wrong without any fault: {wrong}"
         found = [Point(*json.loads(line)) for line in seen.read_text().splitlines()]
-    return [point for point in found if (point.layer == "verb") == workload.verbs or point.layer == "sql"]
+    return [point for point in found if point.layer in workload.layers]
 
 
 _WRITE = os.write
@@ -104,6 +121,7 @@ def witnessed(workload: Workload, ground: Ground, every: int = 1) -> tuple[int, 
     """Look at the store between any two points of a run; returns how often, and what was wrong."""
     with tempfile.TemporaryDirectory() as name:
         place, report = ground.place(Path(name)), Path(name, "report")
+        ground.settle(place)
 
         def watch() -> None:
             reader, count, found = Reader(workload, place.store, None), 0, list[str]()
@@ -128,7 +146,7 @@ def cases(count: int, chosen: int, ground: Ground, word: str = "") -> list[Case]
     chance = random.Random(chosen)
     every: list[Case] = []
     groups: dict[tuple[str, str], list[Case]] = {}
-    for number, workload in enumerate(workloads(chosen)):
+    for number, workload in enumerate(ground.workloads(chosen)):
         if number >= _FEWEST and len(every) + sum(map(len, groups.values())) >= count:
             break
         found = [
@@ -142,7 +160,12 @@ def cases(count: int, chosen: int, ground: Ground, word: str = "") -> list[Case]
             every += found
             continue
         for case in found:
-            groups.setdefault((workload.name, case.kind), []).append(case)
+            call = case.point.call if ground.base else ""  # few kinds there, and each counts at each call
+            groups.setdefault((f"{workload.name} {call}", case.kind), []).append(case)
+    if ground.base:  # so that a small sample has something of each workload, too
+        order = list(groups.items())
+        chance.shuffle(order)
+        groups = dict(order)
     every += _in_turn(list(groups.values()), count - len(every))
     chance.shuffle(every)
     return every
@@ -173,6 +196,7 @@ def injected(case: Case, ground: Ground) -> Outcome:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         place, board = ground.place(folder), Board()
+        ground.settle(place)
         told, lost = folder / "told", folder / "lost"
         fault = Fault(case.point.number, case.kind, case.point.layer, case.point.call)
         beside = forked(lambda: _read_beside(case.workload, place, board, folder / "read"))
@@ -184,7 +208,8 @@ def injected(case: Case, ground: Ground) -> Outcome:
         wrong += [f"beside it: {one}" for one in seen]
         after_power_cut(lost)
         if not wrong:
-            wrong += _checked(case, place, told, folder / "checked")
+            lines = Told.read(told) if told.exists() else []
+            wrong += _checked(case.workload, place, lines, case.kind, folder / "checked")
         if wrong and ground.base == "" and KEEP:
             shutil.copytree(folder, Path(KEEP, f"{case.point.number}-{case.kind}"), dirs_exist_ok=True)
         return Outcome(case, board.fired, looks, wrong)
@@ -194,10 +219,9 @@ KEEP = os.environ.get("FAULTS_KEEP", "")
 """A folder for what faults that went wrong left behind."""
 
 
-def _checked(case: Case, place: Place, told: Path, report: Path) -> list[str]:
+def _checked(workload: Workload, place: Place, told: list[dict[str, Any]], kind: str, report: Path) -> list[str]:
     def check() -> None:
-        lines = Told.read(told) if told.exists() else []
-        report.write_text(json.dumps(after(case.workload, place, lines, case.kind)))
+        report.write_text(json.dumps(after(workload, place, told, kind)))
 
     status = ended(forked(check, errors=report))
     found: list[str] = json.loads(report.read_text()) if report.exists() else []
@@ -225,6 +249,7 @@ def _session(workload: Workload, place: Place, board: Board, **how: Any) -> None
 
     setattr(worker, "open_store", opened)  # noqa: B010  # workers open the store by themselves
     injector.install()
+    requests.install(injector)
     session(workload, lambda: opened(place.store, durable=workload.durable), place)
 
 
@@ -311,6 +336,7 @@ def warm_up(workload: Workload) -> None:
 
     def all_of_it() -> None:
         place = Ground().place(folder)
+        Ground().settle(place)
         session(workload._replace(workers=False), lambda: open_store(place.store), place)
         after(workload, place, [], "")
         (folder / "modules").write_text("\n".join(set(sys.modules) - before))

@@ -1,7 +1,8 @@
 """The points where a process changes or reads something, and a fault at one of them.
 
-A point is a system call on the files of a store, a statement that SQLite is given, or a verb of a store. They are
-counted as a run comes by; the fault waits for its number. Whoever forks shares the count with its children.
+A point is a system call on the files of a store, a statement that SQLite is given, a verb of a store, or a request to
+a bucket. They are counted as a run comes by; the fault waits for its number. Whoever forks shares the count with its
+children.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import signal
 import sqlite3
 import struct
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -32,7 +34,7 @@ _connect = sqlite3.connect
 
 
 class Point(NamedTuple):
-    """Where a run came by. `layer`: `change`, `read`, `sql`, `verb`; `where`: the path, key or table, cut short."""
+    """Where a run came by. `layer`: `change`, `read`, `sql`, `verb`, `request`; `where`: the path, key or table."""
 
     number: int
     layer: str
@@ -106,6 +108,9 @@ class Injector:
         self.disk: int = 0
         """The error of a disk that takes nothing more; a dead one gives nothing either."""
         self.dead = False
+        self.network: Callable[[], Exception] | None = None
+        """What every request comes to, once it is down."""
+        self._lock = threading.Lock()  # requests come from several threads
         self.unsynced = Unsynced(self.root, lost)
         self._files: dict[int, tuple[str, bool]] = {}
         self._off = False
@@ -115,18 +120,22 @@ class Injector:
         do = partial(real, *args, **named)
         if self._off:
             return do()
-        number = self.board.step()
-        if self.seen is not None:
-            self.seen(Point(number, layer, call, where.removeprefix(self.root)[:60]))
+        with self._lock:
+            number = self.board.step()
+            if self.seen is not None:
+                self.seen(Point(number, layer, call, where.removeprefix(self.root)[:60]))
+            is_here = self.fault is not None and not self.board.fired and self.fault.is_at(number, layer, call)
+            self.board.fired |= is_here
         if self.between is not None:
             self._off = True
             try:
                 self.between()
             finally:
                 self._off = False
-        if self.fault is not None and not self.board.fired and self.fault.is_at(number, layer, call):
-            self.board.fired = True
-            return KINDS[self.fault.kind](self, call, do)
+        if is_here and self.fault is not None:
+            return EVERY_KIND[self.fault.kind](self, call, do)
+        if self.network is not None and layer == "request":
+            raise self.network()
         if self.dead and layer in ("change", "read"):
             raise _error(self.disk)
         if self.disk and (call in TAKES_SPACE or (self.disk == errno.EROFS and layer == "change")):
@@ -395,6 +404,9 @@ KINDS: dict[str, Kind] = {
     "truncated body": _truncated,
 }
 
+EVERY_KIND = dict(KINDS)
+"""Those of requests too, once `tests.faults.requests` is imported."""
+
 _KILLS = ("killed before", "killed after")
 _ON_CHANGE = (
     *_KILLS,
@@ -415,15 +427,33 @@ _OF_CALL = {
     "unlink": ("sent again",),
 }
 _ON_SQL = (*_KILLS, "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_BUSY", "SQLITE_CORRUPT", "exception", "slow")
+_READ = ("timeout", "exception", "slow")
 _OF_VERB = {
     "put": (*_KILLS, "timeout", "reply lost", "reply lost, sent again", "exception", "slow"),
-    "delete": (*_KILLS, "timeout", "reply lost"),
-    "get": ("timeout", "truncated body"),
-    "local": ("timeout", "truncated body"),
-    "list": ("timeout", "truncated body"),
-    "size": ("timeout",),
-    "temp": ("timeout",),
+    "delete": (*_KILLS, "timeout", "reply lost", "exception", "slow"),
+    "get": (*_READ, "truncated body"),
+    "local": (*_READ, "truncated body"),
+    "list": (*_READ, "truncated body"),
+    "size": _READ,
+    "temp": _READ,
 }
+_ON_READ = (
+    *("killed before", "exception", "slow", "503", "429", "connection refused", "connection reset", "no answer"),
+    *("cut short", "busy from here on", "down from here on"),
+)
+_ON_WRITE = (
+    *(*_ON_READ, "killed after"),
+    *("503, and done", "500, and done", "connection reset, and done", "no answer, and done"),
+)
+ON_REQUEST = {
+    "put": (*_ON_WRITE, "409 of two at once"),
+    "delete": _ON_WRITE,
+    "get": _ON_READ,
+    "get_range": _ON_READ,
+    "head": _ON_READ,
+    "list": _ON_READ,
+}
+"""By the name of the client's call."""
 
 
 def kinds_at(point: Point, *, durable: bool) -> tuple[str, ...]:
@@ -438,5 +468,7 @@ def kinds_at(point: Point, *, durable: bool) -> tuple[str, ...]:
             return ("EIO", "ESTALE", "dead from here on", "slow")
         case "sql":
             return _ON_SQL
+        case "request":
+            return ON_REQUEST[point.call]
         case _:
             return _OF_VERB[point.call]

@@ -53,7 +53,7 @@ class Bench:
         self.place: Place = Ground().place(folder)
         self.workload = Workload("by hand", by_hand())
         self.store = open_store(self.place.store)
-        self.run = run(self.workload, self.store, self.place).run_id
+        self.run = run(self.workload, lambda: self.store, self.place).run_id
         _, state = read_run(Ledger(self.store), Artifacts(self.store), self.run)
         self.refs = {cell: entry.verdict.observed.refs for cell, entry in state.entries.items() if entry.verdict}
 

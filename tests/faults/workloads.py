@@ -51,17 +51,27 @@ LARGEST = 14
 """Steps of a generated pipeline."""
 
 
+SYSTEM = ("change", "read", "sql")
+"""Between pipeglot and the files of a store, of an index, of copies."""
+
+VERBS = ("verb", "sql")
+"""Between pipeglot and the store's verbs."""
+
+REQUESTS = ("request", "sql")
+"""Between the store and its bucket."""
+
+
 class Workload(NamedTuple):
     """A pipeline, and how it is run. `workers`: in processes of their own, instead of in the runner's.
 
-    verbs: faults come between pipeglot and the store's verbs, instead of between the folder and the system.
+    layers: where faults come.
     """
 
     name: str
     pipeline: Pipeline
     durable: bool = False
     workers: bool = False
-    verbs: bool = False
+    layers: tuple[str, ...] = SYSTEM
 
 
 class Place(NamedTuple):
@@ -76,12 +86,14 @@ class Place(NamedTuple):
         return self.kept / "index.sqlite"
 
 
-def run(workload: Workload, store: Store, place: Place, *, resumes: str | None = None) -> RunView:
-    """Run it to its end, one step after another."""
+def run(workload: Workload, opened: Callable[[], Store], place: Place, *, resumes: str | None = None) -> RunView:
+    """Run it to its end, one step after another. As for a user, the pool comes before the store is opened."""
     pool = Pool() if workload.workers else InlinePool()
     try:
         origins = Origins(resumes=resumes)
-        return LocalRun(workload.pipeline, PARAMS, store, _settings(workload, place), pool, Silent(), origins).execute()
+        return LocalRun(
+            workload.pipeline, PARAMS, opened(), _settings(workload, place), pool, Silent(), origins
+        ).execute()
     finally:
         pool.close()
 
@@ -93,10 +105,14 @@ def index(store: Store, path: Path) -> list[str]:
 
 
 def session(workload: Workload, opened: Callable[[], Store], place: Place) -> None:
-    """What is done while the fault waits: run it, run it again from the cache, index it, close a run that was left."""
-    run(workload, opened(), place)
+    """What is done while the fault waits: run it, run it again from the cache, index it, close a run that was left.
+
+    And what another machine does, which has no copies of a bucket's values.
+    """
+    run(workload, opened, place)
     index(opened(), place.database)
-    run(workload, opened(), place)
+    run(workload, opened, place)
+    elsewhere(opened, place)
     left = abandoned(workload, opened(), place)
     store = opened()
     close(Ledger(store), Artifacts(store), left)
@@ -108,6 +124,22 @@ def abandoned(workload: Workload, store: Store, place: Place) -> str:
     return LocalRun(workload.pipeline, PARAMS, store, _settings(workload, place), InlinePool(), Silent()).start.run
 
 
+def elsewhere(opened: Callable[[], Store], place: Place) -> None:
+    """Read all values of a run, and forget what the cache has of a step."""
+    here = os.environ["TMPDIR"]
+    os.environ["TMPDIR"] = str(place.work)
+    try:
+        store = opened()
+    finally:
+        os.environ["TMPDIR"] = here
+    ledger, artifacts = Ledger(store), Artifacts(store)
+    for verdict in ledger.verdicts(ledger.runs()[0]):
+        for name, ref in verdict.observed.refs.items():
+            artifacts.load(ref, name=name)
+    for key in list(store.list("cache/"))[:1]:
+        store.delete(key)
+
+
 def _settings(workload: Workload, place: Place) -> Settings:
     roots, work = (str(ROOT),), str(place.work)
     return Settings(stack="local", root=roots[0], roots=roots, work=work, max_parallel=1, durable=workload.durable)
@@ -116,17 +148,27 @@ def _settings(workload: Workload, place: Place) -> Settings:
 # --- pipelines --------------------------------------------------------------------------------------------------------
 
 
-def workloads(chosen: int) -> Iterator[Workload]:
+def workloads(chosen: int, *, bucket: bool = False) -> Iterator[Workload]:
     """The one written by hand in every way, then generated ones in turn, without end."""
+    ways: dict[str, dict[str, Any]] = {
+        "": {},
+        ", by verbs": {"layers": VERBS},
+        ", durable": {"durable": True},
+        ", in workers": {"workers": True},
+    }
+    if bucket:
+        ways = {
+            ", by requests": {"layers": REQUESTS},
+            ", by verbs": {"layers": VERBS},
+            ", in workers": {"layers": REQUESTS, "workers": True},
+            ", beside the bucket": {},
+        }
     made = by_hand()
-    yield Workload("by hand", made)
-    yield Workload("by hand, by verbs", made, verbs=True)
-    yield Workload("by hand, durable", made, durable=True)
-    yield Workload("by hand, in workers", made, workers=True)
+    for way, how in ways.items():
+        yield Workload(f"by hand{way}", made, **how)
     for number in range(1_000_000):
         found = generated(chosen + number)
-        ways: list[dict[str, bool]] = [{}, {"verbs": True}, {"durable": True}, {"workers": True}]
-        yield Workload(f"generated {chosen + number}", found, **ways[number % len(ways)])
+        yield Workload(f"generated {chosen + number}", found, **list(ways.values())[number % len(ways)])
 
 
 def generated(chosen: int) -> Pipeline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,7 @@ _BODIES = {
     "503": "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
     "409": "<Error><Code>ConditionalRequestConflict</Code><Message>Try again.</Message></Error>",
     "error": "<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>",
+    "200": "<DeleteResult><Error><Key>{key}</Key><Code>{code}</Code><Message>Odd.</Message></Error></DeleteResult>",
     "400": "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed; the region "
     "'us-east-1' is wrong; expecting 'eu-west-1'</Message></Error>",
 }
@@ -46,6 +48,8 @@ class Proxy:
         self.fault = fault
         self.requests: list[Request] = []
         self.patience = 0.0
+        self.code = ""
+        """What an answer of 200 to a deletion says of its one key."""
         self._upstream = urlsplit(upstream)
         self._lock = threading.Lock()
         self._released = threading.Event()
@@ -102,7 +106,10 @@ class Proxy:
             self._released.wait(self.patience)
             what = ""
         if what and what not in ("lose", "error", "cut"):
-            _answer(handler, int(what), [], _BODIES.get(what, "").encode())
+            key = re.search(rb"<Key>(.*)</Key>", body)
+            words = {"code": self.code, "key": key[1].decode() if key else ""}
+            text = _BODIES.get(what, "")
+            _answer(handler, int(what), [], (text.format(**words) if what == "200" else text).encode())
             return
         status, headers, data = self._forward(handler, body)
         if what == "error":

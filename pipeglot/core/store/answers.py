@@ -12,10 +12,15 @@ from typing import NamedTuple
 from pipeglot.core.errors import StoreError
 
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_BUSY = frozenset(
+    {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "ServerBusy", "OperationTimedOut"}
+)
+"""Codes that mean the same whatever the status: S3 says them in answers of 200 (to a deletion) and 400, too."""
+
 _BROKEN = frozenset({"Connect", "Request", "Timeout", "Interrupted"})  # of a connection, as the client names them
 _STATUS = re.compile(r"status(?: code)?:? (\d{3})")
 _KIND = re.compile(r"kind: ([A-Z][a-z]+)")
-_CODE = re.compile(r"<Code>([A-Za-z0-9_.-]{1,80})</Code>")
+_CODE = re.compile(r"<Code>([A-Za-z0-9_.-]{1,80})</Code>|\(code: ([A-Za-z0-9_.-]{1,80})\)")
 _MESSAGE = re.compile(r"<Message>([^<\n\\]{1,300})")
 _HOST = re.compile(r"https?://([^/\s?\"]+)")
 _QUERY = re.compile(r"\?[^\s\"'`<>]*")
@@ -32,7 +37,11 @@ _NO_ACCESS = frozenset(
         "AuthorizationFailure",
     }
 )
+_FORBIDDEN = frozenset({"AccessDenied", "AuthorizationPermissionMismatch"})
 _REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
+_RIGHT_REGION = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>|expecting '([a-z0-9-]{1,40})'")
+_SKEWED = re.compile(r"RequestTimeTooSkewed|Request date header too old|Check your iat and exp values")
+_ROLE = re.compile(r"https://sts[.-]\S+Action=AssumeRole|AWS_WEB_IDENTITY_TOKEN_FILE")
 
 _WORDS = {
     "S3": ("AWS_ACCESS_KEY_ID", "`aws configure` or `aws sso login`", "s3:GetObject, s3:PutObject, s3:DeleteObject"),
@@ -57,12 +66,26 @@ class Answer(NamedTuple):
     @property
     def again(self) -> bool:
         """Whether another try may go better: the server is busy or failed, or the connection broke."""
-        return not self.no_credentials and (self.status in _AGAIN or (not self.status and self.kind in _BROKEN))
+        return self.later and not self.no_credentials
+
+    @property
+    def why(self) -> str:
+        """What went wrong, in a few words."""
+        return _reason(self)
+
+    @property
+    def later(self) -> bool:
+        """The same, of one whose like had an answer before: even who gives credentials may be busy for a moment."""
+        return self.status in _AGAIN or self.code in _BUSY or (not self.status and self.kind in _BROKEN)
 
     @property
     def unclear(self) -> bool:
         """Whether the request may have been carried out, though nothing came back that says so."""
         return self.again and self.status != 429 and not (self.kind == "Connect" and not self.status)
+
+    @property
+    def forbidden(self) -> bool:
+        return self.status == 403 or self.code in _FORBIDDEN
 
     @property
     def conflict(self) -> bool:
@@ -88,7 +111,7 @@ def read_answer(error: Exception) -> Answer:
         text,
         int(status[1]) if status else 0,
         kind[1] if kind else "",
-        code[1] if code else "",
+        code[1] or code[2] if code else "",
         message[1].strip() if message else "",
     )
 
@@ -105,23 +128,29 @@ def bucket_error(answer: Answer, doing: str, what: str, bucket: str, cloud: str)
         hint = f"log in ({login}), or set `{variable}`; none belong into `pipeglot.yaml`"
     elif "BareRedirect" in answer.text or answer.code in _REGION:
         reason = answer.reason or "the bucket is in another region"
-        hint = f"set its region: `export AWS_REGION=…`; `aws s3api get-bucket-location --bucket {bucket[5:]}` tells it"
+        hint = _region_hint(answer, bucket)
+    elif _SKEWED.search(answer.text):
+        hint = "the clock of this machine is wrong, and requests are signed with its time: set it, such as by NTP"
+    elif _ROLE.search(answer.text):
+        hint = "that is the answer to the web identity of this pod: look at its role, and at whom the role trusts"
     elif answer.status == 401 or answer.code in _NO_ACCESS:
         hint = f"the credentials are wrong or have expired: log in again ({login}), or look at `{variable}`"
-    elif answer.status == 403:
+    elif answer.forbidden:
         hint = _forbidden(doing, role, cloud)
     elif answer.kind == "Connect" and not answer.status:
         hint = "is the network up, and is the endpoint right? A proxy is read from `HTTPS_PROXY`"
     elif answer.again:
         hint = "it was tried again for a while; finished steps are kept: run it again later"
-    kind_of = Forbidden if answer.status == 403 else StoreError
+    kind_of = Forbidden if answer.forbidden else StoreError
     return kind_of(f"cannot {doing} `{what}`: {reason}", hint=hint)
 
 
 def _reason(answer: Answer) -> str:
-    if answer.status:
-        words = ": ".join(word for word in (answer.code, answer.reason) if word)
+    words = ": ".join(word for word in (answer.code, answer.reason) if word)
+    if answer.status > 299:
         return f"the server answered {answer.status}{f' ({words})' if words else ''}"
+    if answer.code:
+        return f"the server refused it ({words})"
     host = _HOST.search(answer.text)
     where = f"`{host[1].rpartition('@')[2]}`" if host else "the server"
     match answer.kind:
@@ -136,7 +165,14 @@ def _reason(answer: Answer) -> str:
     if "BadScheme" in answer.text:
         return f"{where} is to be asked without encryption"
     first = answer.text.strip().partition("\n")[0]
-    return _QUERY.sub("", first)[:300]
+    return _QUERY.sub("", first)[:300] or "the client does not say why"
+
+
+def _region_hint(answer: Answer, bucket: str) -> str:
+    found = _RIGHT_REGION.search(answer.text)
+    if found:
+        return f"set its region: `export AWS_REGION={found[1] or found[2]}`"
+    return f"set its region: `export AWS_REGION=…`; `aws s3api get-bucket-location --bucket {bucket[5:]}` tells it"
 
 
 def _bucket_hint(cloud: str, bucket: str) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
-import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeglot.core.errors import StoreError
@@ -19,9 +18,11 @@ from pipeglot.core.store.clouds import Place, connect, endpoint_of
 from pipeglot.core.store.copies import Copies, default_folder
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import create, remove, write_at
-from pipeglot.core.store.naming import MARK, check_key, check_mark, new_mark
+from pipeglot.core.store.naming import LONGEST, MARK, check_key, check_mark, new_mark
+from pipeglot.core.store.waiting import Tries, request, together
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
@@ -30,12 +31,14 @@ T = TypeVar("T")
 SINGLE = 16 << 20
 """Up to so many bytes a value goes in one create-only request; a larger one in parts: see `_upload`."""
 
-PART = 8 << 20
+PART = PIECE = 8 << 20
+"""Bytes of a part that is sent (S3 takes none below 5 MB), and of a piece that is read."""
+
 PARALLEL = 4
-"""How many parts are under way at the same time: together they bound the memory that a transfer takes."""
+"""How many of them are under way at the same time: together they bound the memory that a transfer takes."""
 
 AT_ONCE = 16
-"""How many small objects are read at the same time."""
+"""How many small requests are under way at the same time."""
 
 SMALL = 1 << 20
 QUICK = "20s"
@@ -47,7 +50,7 @@ TRIES = 10
 PATIENCE = 120.0
 """Seconds after which a request that failed is not made again, however few its tries were: they may have been slow."""
 
-FIRST_TRIES = 4  # until the server has answered once: a wrong address should be told soon
+FIRST_TRIES, FIRST_PATIENCE = 4, 15.0  # until the server has answered once: a wrong address should be told soon
 _WAIT = 0.1
 _LONGEST = 10.0
 
@@ -65,10 +68,9 @@ class BucketStore:
         self._prefix = f"{place.prefix}/" if place.prefix else ""
         name = hashlib.sha256(f"{place.uri}\n{endpoint_of(place)}".encode()).hexdigest()[:24]
         self.copies = Copies(f"{copies or default_folder()}/{name}")
-        self._tries = FIRST_TRIES
         self._opened = self._ready = False  # to read, to write
         self._exists = self._open()
-        self._opened, self._tries = True, TRIES
+        self._opened = True
 
     def __repr__(self) -> str:
         return f"BucketStore({self.uri!r})"
@@ -76,6 +78,10 @@ class BucketStore:
     @property
     def uri(self) -> str:
         return self.place.uri
+
+    @property
+    def at_once(self) -> int:
+        return AT_ONCE
 
     # --- the verbs ---------------------------------------------------------------------------------------------------
 
@@ -101,9 +107,9 @@ class BucketStore:
         return created
 
     def get(self, key: str) -> bytes | None:
-        """The bytes of `key`, or None if there is none."""
+        """The bytes of `key`, or None if there is none. Of more than `LONGEST`, one more than that."""
         check_key(key)
-        return self._found(key, lambda verbs, client, path: bytes(verbs.get(client, path).bytes()))
+        return self._found(key, _whole)
 
     def get_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Several at the same time, in the order of `keys`."""
@@ -111,12 +117,9 @@ class BucketStore:
         if len(waiting) < 2:
             yield from ((key, self.get(key)) for key in waiting)
             return
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(min(AT_ONCE, len(waiting))) as threads:
-            for at in range(0, len(waiting), _BATCH):
-                batch = waiting[at : at + _BATCH]
-                yield from zip(batch, threads.map(self.get, batch), strict=True)
+        for at in range(0, len(waiting), _BATCH):
+            batch = waiting[at : at + _BATCH]
+            yield from zip(batch, together(self.get, batch, AT_ONCE, self.uri), strict=True)
 
     def size(self, key: str) -> int | None:
         """How many bytes `key` holds, or None if there is none."""
@@ -167,16 +170,19 @@ class BucketStore:
         """
         import obstore
 
-        path, client = self._prefix + key, self._client_for(large)
-        for last in self._pauses():
+        path, client, tries = self._prefix + key, self._client_for(large), self._tried()
+        for last in tries:
             try:
-                return ask(obstore, client, path)
+                return request(partial(ask, obstore, client, path), self.uri, long=large)
+            except _NOT_THE_CLIENTS:
+                raise
             except Exception as error:  # the client raises kinds of its own, and built-in ones  # noqa: BLE001
                 answer = read_answer(error)
                 if _is_missing(error, answer):
                     return None
-                if last or not answer.again:
+                if last or not self._again(answer):
                     raise self._cannot(answer, doing, key) from None
+                tries.why = answer.why
                 client = self._client_for(large or (answer.kind == "Timeout" and self._opened))
         raise AssertionError
 
@@ -188,12 +194,14 @@ class BucketStore:
             self._patient = connect(self.place, tries=1, timeout=LONG)
         return self._patient
 
-    def _pauses(self) -> Iterator[bool]:
-        """One turn for each try, with growing pauses between them; says which is the last."""
-        enough = time.monotonic() + PATIENCE
-        for number in range(1, self._tries + 1):
-            yield number == self._tries or time.monotonic() > enough
-            time.sleep(min(_LONGEST, _WAIT * 2 ** (number - 1)) * random.uniform(0.5, 1.5))
+    def _tried(self) -> Tries:
+        most = TRIES if self._opened else FIRST_TRIES
+        patience = PATIENCE if self._opened else FIRST_PATIENCE
+        return Tries(self.uri, most, patience=patience, wait=_WAIT, longest=_LONGEST)
+
+    def _again(self, answer: Answer) -> bool:
+        """Whether another try may go better. Where there are no credentials, nobody waits for them."""
+        return answer.conflict or (answer.later if self._opened else answer.again)
 
     def _cannot(self, answer: Answer, doing: str, key: str) -> StoreError:
         what = self.uri if key == MARK else f"{self.uri}/{key}"
@@ -205,19 +213,23 @@ class BucketStore:
         import obstore
 
         path, unclear = self._prefix + key, False
-        client = self._client_for(len(data) > SMALL)
-        for last in self._pauses():
+        large, tries = len(data) > SMALL, self._tried()
+        put = partial(obstore.put, self._client_for(large), path, data, mode="create", use_multipart=False)
+        for last in tries:
             try:
-                obstore.put(client, path, data, mode="create", use_multipart=False)
+                request(put, self.uri, long=large)
+            except _NOT_THE_CLIENTS:
+                raise
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
                 if isinstance(error, obstore.exceptions.AlreadyExistsError) and not answer.conflict:
                     return unclear and self.get(key) == data  # an earlier try of ours may have been the writer
                 unclear = unclear or answer.unclear
-                if last or not (answer.again or answer.conflict):
+                if last or not self._again(answer):
                     if unclear and self._is(key, data):
                         return True
                     raise self._cannot(answer, "write", key) from None
+                tries.why = answer.why
             else:
                 return True
         raise AssertionError
@@ -227,7 +239,8 @@ class BucketStore:
         import obstore
 
         try:
-            return bytes(obstore.get(self._client, self._prefix + key).bytes()) == data
+            found = request(lambda: obstore.get(self._client, self._prefix + key).bytes(), self.uri)
+            return bytes(found) == data
         except Exception:  # see `_found`  # noqa: BLE001
             return False
 
@@ -245,18 +258,25 @@ class BucketStore:
             self._parts = connect(self.place, tries=TRIES, timeout=LONG)
         part = max(PART, -(-size // MOST_PARTS))
         try:
-            obstore.put(
-                self._parts,
-                self._prefix + key,
-                file,
-                mode="overwrite",
-                use_multipart=True,
-                chunk_size=part,
-                max_concurrency=PARALLEL,
+            request(
+                lambda: obstore.put(
+                    self._parts,
+                    self._prefix + key,
+                    file,
+                    mode="overwrite",
+                    use_multipart=True,
+                    chunk_size=part,
+                    max_concurrency=PARALLEL,
+                ),
+                self.uri,
+                long=True,
             )
+        except _NOT_THE_CLIENTS:
+            raise
         except Exception as error:  # see `_found`  # noqa: BLE001
             answer = read_answer(error)
-            if not self._holds(key, file, size):  # else only the last answer was lost
+            over = answer.unclear or _is_missing(error, answer)  # an upload that is over is not there to be ended again
+            if not over or not self._holds(key, file, size):  # else only the last answer was lost
                 raise self._cannot(answer, "write", key) from None
         return True
 
@@ -265,42 +285,44 @@ class BucketStore:
         if self.size(key) != size:
             return False
         with file.open("rb") as ours:
-            return all(ours.read(PART) == self._range(key, at, min(at + PART, size)) for at in range(0, size, PART))
+            return all(ours.read(PIECE) == self._range(key, at, min(at + PIECE, size)) for at in range(0, size, PIECE))
 
     # --- reading large values ----------------------------------------------------------------------------------------
 
     def _download(self, key: str) -> str | None:
-        size = self.size(key)
-        if size is None:
-            return None
+        for _ in range(_REPLACED):
+            size = self.size(key)
+            if size is None:
+                return None
+            found = self._copied(key, size)
+            if found is not None:
+                return found
+        raise StoreError(f"`{self.uri}/{key}` is another one each time that it is read", hint="who else writes there?")
+
+    def _copied(self, key: str, size: int) -> str | None:
+        """The copy of an object that has so many bytes; None if it was replaced or deleted meanwhile."""
         temp = self.copies.temp()
         try:
-            fd = create(temp, 0o400)
-            try:
-                whole = self._fill(fd, key, size)
-            finally:
-                os.close(fd)
+            self.copies.make_room(size)
+            whole = self._fill(_Open(create(temp, 0o400)), key, size)
             return self.copies.take(key, temp) if whole else None
         except OSError as error:
             raise store_error(error, "write", temp) from error
         finally:
             remove(temp)
 
-    def _fill(self, fd: int, key: str, size: int) -> bool:
-        """Copy an object into a file, several parts at a time. False if it vanishes meanwhile."""
+    def _fill(self, file: _Open, key: str, size: int) -> bool:
+        """Copy an object into a file, several parts at a time. False if it has not so many bytes any more."""
 
         def copy(at: int) -> bool:
-            data = self._range(key, at, min(at + PART, size))
+            data = self._range(key, at, min(at + PIECE, size))
             if data is not None:
-                write_at(fd, data, at)
-            return data is not None
+                write_at(file.fd, data, at)
+            return data is not None and len(data) == min(PIECE, size - at)
 
-        if size <= PART:
+        if size <= PIECE:
             return size == 0 or copy(0)
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(PARALLEL) as threads:
-            return all(threads.map(copy, range(0, size, PART)))
+        return all(together(copy, range(0, size, PIECE), PARALLEL, self.uri))
 
     def _range(self, key: str, start: int, end: int) -> bytes | None:
         def ask(verbs: Any, client: Any, path: str) -> bytes:
@@ -316,15 +338,22 @@ class BucketStore:
 
         import obstore
 
-        below = self._prefix + prefix
-        for last in self._pauses():
+        below, tries = self._prefix + prefix, self._tried()
+
+        def names() -> builtins.list[str]:
+            stream = obstore.list(self._client, below.rstrip("/") or None, chunk_size=_PAGE)
+            return [meta["path"] for page in itertools.islice(stream, pages) for meta in page]
+
+        for last in tries:
             try:
-                stream = obstore.list(self._client, below.rstrip("/") or None, chunk_size=_PAGE)
-                found = [meta["path"] for page in itertools.islice(stream, pages) for meta in page]
+                found = request(names, self.uri)
+            except _NOT_THE_CLIENTS:
+                raise
             except Exception as error:  # see `_found`  # noqa: BLE001
                 answer = read_answer(error)
-                if last or not answer.again:
+                if last or not self._again(answer):
                     raise self._cannot(answer, "list", prefix) from None
+                tries.why = answer.why
             else:
                 return (name[len(self._prefix) :] for name in found if name.startswith(below) and name != below)
         raise AssertionError
@@ -359,10 +388,29 @@ class BucketStore:
             )
 
 
+class _Open:
+    """A file, closed when nobody writes to it any more: who gives a download up does not wait for its threads."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+
+def _whole(verbs: Any, client: Any, path: str) -> bytes:
+    found = verbs.get(client, path)
+    if found.meta["size"] > LONGEST:
+        return bytes(verbs.get_range(client, path, start=0, end=LONGEST + 1))
+    return bytes(found.bytes())
+
+
+_NOT_THE_CLIENTS = (StoreError, MemoryError)
 _BATCH = 512
+_REPLACED = 3
 _PAGE = 1000
 
 
 def _is_missing(error: Exception, answer: Answer) -> bool:
-    """The key is not there; a bucket that is not there is another matter."""
-    return (isinstance(error, FileNotFoundError) or answer.status == 404) and not answer.no_bucket
+    """The key is not there, or nothing at that place in it; a bucket that is not there is another matter."""
+    return (isinstance(error, FileNotFoundError) or answer.status in (404, 416)) and not answer.no_bucket

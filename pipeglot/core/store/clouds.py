@@ -154,7 +154,9 @@ def _gs(clients: Any) -> _Made:
     if emulator:
         base = emulator if "://" in emulator else f"http://{emulator}"
         return clients.GCSStore, {"base_url": base.rstrip("/"), "credential_provider": _for_emulators}
-    return clients.GCSStore, {}
+    from pipeglot.core.store.google_credentials import google_settings
+
+    return clients.GCSStore, google_settings(os.environ)
 
 
 def _for_emulators() -> dict[str, Any]:

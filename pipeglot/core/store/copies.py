@@ -62,6 +62,16 @@ class Copies:
         """Is it a name that `temp` gave?"""
         return os.path.dirname(path) == self._temp
 
+    def make_room(self, size: int) -> None:
+        """Where the disk is too full for so many bytes more, copies that nobody used just now go first."""
+        try:
+            disk = os.statvfs(self.folder)
+            lacking = size - disk.f_bavail * disk.f_frsize
+            if lacking > 0:
+                self._shrink(sum(file.size for file in _files(self.folder)) - lacking)
+        except OSError:
+            return  # whoever writes is told by the system what it lacks
+
     def take(self, key: str, temp: str) -> str:
         """Make a file that was filled under a name of `temp` the copy of a key; it is moved. Raises `OSError`."""
         path = self._path(key)
@@ -106,15 +116,15 @@ class Copies:
         if self._added * _SHARE >= self.most:
             self._added = 0
             with contextlib.suppress(OSError):
-                self._shrink()
+                self._shrink(self.most)
 
-    def _shrink(self) -> None:
+    def _shrink(self, most: int) -> None:
         """Remove the copies that were not used for longest, until what is left is no more than `most`."""
         found = sorted(_files(self.folder))
         total = sum(file.size for file in found)
         young = time.time() - _YOUNG
         for file in found:
-            if total <= self.most or file.used > young:
+            if total <= most or file.used > young:
                 return
             remove(file.path)
             total -= file.size

@@ -483,9 +483,9 @@ def test_workers_of_a_durable_store_are_durable(bench: Bench, monkeypatch: pytes
     """What they write is to survive a power cut as what the runner writes does."""
     opened = list[bool]()
 
-    def noted(uri: str, *, trusted: bool, durable: bool) -> Store:
+    def noted(uri: str, *, durable: bool, **options: Any) -> Store:
         opened.append(durable)
-        return open_store(uri, trusted=trusted, durable=durable)
+        return open_store(uri, durable=durable, **options)
 
     monkeypatch.setattr("pipeglot.runtime_local.worker.open_store", noted)
     for durable in (True, False):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,10 @@ from pipeglot.core.store.base import Store
 from pipeglot.core.store.bucket import BucketStore
 from pipeglot.core.store.folder import FolderStore
 from tests.servers import azurite as azure_names
+from tests.servers import gcs as gcs_names
 from tests.servers import seaweed as s3_names
 from tests.servers.azurite import Azurite
+from tests.servers.gcs import Gcs
 from tests.servers.seaweed import Seaweed
 
 CLOUD_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "IDENTITY_ENDPOINT")
@@ -55,7 +57,15 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket, "_WAIT", 0.001)
 
 
-@pytest.fixture(params=["folder", "s3", "azure"])
+@pytest.fixture
+def gcs(no_clouds: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gcs]:
+    """Where clients of GCS look, too."""
+    with Gcs() as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.endpoint)
+        yield server
+
+
+@pytest.fixture(params=["folder", "s3", "azure", "gcs"])
 def opener(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Store]:
     """Opens one and the same store, of each kind, as another process would."""
     if request.param == "folder":
@@ -63,6 +73,9 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     if request.param == "s3":
         s3: Callable[..., BucketStore] = request.getfixturevalue("s3")
         return lambda: s3(copies=f"copies-{os.urandom(4).hex()}")
+    if request.param == "gcs":
+        request.getfixturevalue("gcs")
+        return lambda: open_store(f"gs://{gcs_names.BUCKET}/x", copies=tmp_path / f"copies-{os.urandom(4).hex()}")
     request.getfixturevalue("no_clouds")
     azurite: Azurite = request.getfixturevalue("azurite")
     for variable, value in azurite.environment().items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipeglot.core.errors import StoreError
 from pipeglot.core.store import open_store
 from pipeglot.core.store.answers import bucket_error, read_answer
 from pipeglot.core.store.bucket import BucketStore
-from tests.servers.azurite import Azurite
+from tests.servers.azurite import ACCOUNT, Azurite
 from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import SECRET, Seaweed
 
@@ -132,16 +133,21 @@ def test_a_wrong_key_of_azure(azurite: Azurite, no_clouds: None, monkeypatch: py
     assert "AAAA" not in told
 
 
-@pytest.mark.parametrize("what", ["301", "400"])
-def test_another_region(s3: S3, seaweed: Seaweed, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "hint"),
+    [
+        ("301", "`export AWS_REGION=…`; `aws s3api get-bucket-location --bucket tests` tells it"),
+        ("400", "`export AWS_REGION=eu-west-1`"),
+    ],
+)
+def test_another_region(s3: S3, seaweed: Seaweed, what: str, hint: str) -> None:
+    """Some answers tell which."""
     with Proxy(seaweed.endpoint, lambda _: what) as proxy:
         told = refused(lambda: s3(endpoint=proxy.endpoint, prefix="x"))
         assert len(proxy.requests) == 1
     assert told.startswith("cannot open the store `s3://tests/x`: ")
     assert "region" in told.splitlines()[0]
-    assert told.endswith(
-        "hint: set its region: `export AWS_REGION=…`; `aws s3api get-bucket-location --bucket tests` tells it"
-    )
+    assert told.endswith(f"hint: set its region: {hint}")
 
 
 def test_nobody_is_there(s3: S3) -> None:
@@ -225,6 +231,72 @@ def test_plain_http_is_only_taken_where_it_is_said() -> None:
     assert "`h:1` is to be asked without encryption" in told(
         "uri: http://h:1/x, HttpError { kind: Unknown, BadScheme }"
     )
+
+
+def test_the_right_region_is_named_where_the_server_tells_it() -> None:
+    text = "status code: 301: <Error><Code>PermanentRedirect</Code><Message>Odd</Message><Region>eu-west-1</Region>"
+    assert told(text).endswith("\n\nhint: set its region: `export AWS_REGION=eu-west-1`")
+
+
+CLOCKS = {
+    "S3": "status code: 403 Forbidden: <Error><Code>RequestTimeTooSkewed</Code><Message>The difference</Message>",
+    "Azure": "status code: 403: <Error><Code>AuthenticationFailed</Code><Message>Server failed</Message>"
+    "<AuthenticationErrorDetail>Request date header too old: 'Fri'</AuthenticationErrorDetail>",
+    "GCS": 'status code: 400: {"error_description":"Invalid JWT: Token must be in a reasonable timeframe. '
+    'Check your iat and exp values in the JWT claim."}',
+}
+
+
+@pytest.mark.parametrize(("cloud", "text"), CLOCKS.items())
+def test_a_wrong_clock(cloud: str, text: str) -> None:
+    assert "hint: the clock of this machine is wrong" in told(text, cloud)
+
+
+def test_a_role_that_a_pod_may_not_have() -> None:
+    shown = told(
+        "Generic S3 error: Error performing POST https://sts.eu-west-1.amazonaws.com/?Action=AssumeRoleWithWebIdentity"
+        "&WebIdentityToken=SIGNED in 90ms - status code: 403 Forbidden: <Error><Code>AccessDenied</Code>"
+        "<Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message>"
+    )
+    assert shown == (
+        "cannot read `s3://b/k`: the server answered 403 "
+        "(AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity)\n\n"
+        "hint: that is the answer to the web identity of this pod: look at its role, and at whom the role trusts"
+    )
+
+
+def test_words_of_the_client_that_are_none() -> None:
+    assert told("").startswith("cannot read `s3://b/k`: the client does not say why")
+
+
+# --- Azure's tokens ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["{}", "?{}", "connection string"])
+def test_a_token_of_azure(
+    azurite: Azurite, no_clouds: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    def log_in(token: str) -> None:
+        if form == "connection string":
+            text = f"BlobEndpoint={azurite.endpoint};AccountName={ACCOUNT};SharedAccessSignature={token}"
+            monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
+            return
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", ACCOUNT)
+        monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", azurite.endpoint)
+        monkeypatch.setenv("AZURE_STORAGE_SAS_TOKEN", form.format(token))
+
+    log_in(azurite.token())
+    uri = f"az://tests/{os.urandom(4).hex()}"
+    store = open_store(uri, copies=tmp_path)
+    assert store.put("a", b"x")
+    assert not store.put("a", b"y")
+    assert list(store.list("")) == ["a", "store.json"]
+    log_in(azurite.token("rl"))
+    reader = open_store(uri, copies=tmp_path)
+    assert reader.get("a") == b"x"
+    shown = refused(lambda: reader.put("b", b""))
+    assert "allow `Storage Blob Data Contributor`" in shown
+    assert "sig=" not in shown
 
 
 # --- GCS, of which there is no server here ---------------------------------------------------------------------------

@@ -117,6 +117,36 @@ def test_the_pauses_grow(monkeypatch: pytest.MonkeyPatch, store: BucketStore, pr
     assert all(0.5 * wait <= found <= 1.5 * wait for wait, found in zip(expected, slept, strict=True))
 
 
+def test_who_gives_credentials_may_be_busy(store: BucketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there were some before, the machine's metadata service is asked again."""
+    import obstore
+
+    asked: list[str] = []
+    get = obstore.get
+
+    def busy(client: object, path: str) -> object:
+        asked.append(path)
+        if len(asked) < 3:
+            text = "Error performing GET http://169.254.169.254/latest in 1s - status code: 503 Service Unavailable:"
+            raise obstore.exceptions.GenericError(text)
+        return get(client, path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(obstore, "get", busy)
+    assert store.get(KEY) is None
+    assert len(asked) == 3
+
+
+def test_what_is_not_the_clients_is_not_taken_for_it(store: BucketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    for name in ("get", "put", "list"):
+        monkeypatch.setattr(f"obstore.{name}", full)
+    for call in (lambda: store.get(KEY), lambda: store.put(KEY, b""), lambda: list(store.list("a/"))):
+        with pytest.raises(MemoryError):
+            call()
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -126,9 +156,36 @@ def test_reads_are_tried_again(store: BucketStore, proxy: Proxy, what: str) -> N
     for method, read in (("GET", store.get), ("HEAD", store.size)):
         proxy.fault = first(2, what, method)
         assert read(KEY) in (b"0123456789", 10)
-    proxy.fault = first(2, what, "DELETE")
+    if what == "cut":
+        return  # half an answer to a deletion is told from none by nobody: it is not read
+    proxy.fault = first(2, what, "POST", "/tests")
     store.delete(KEY)
+    assert proxy.count("POST") == 3, "S3's client deletes by a list of one"
     assert store.get(KEY) is None
+
+
+def test_two_who_delete_at_once(store: BucketStore, proxy: Proxy) -> None:
+    proxy.fault = first(1, "409", "POST", "/tests")
+    store.delete(KEY)
+    assert proxy.count("POST") == 2
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError"])
+def test_a_deletion_that_failed_with_a_status_of_success(store: BucketStore, proxy: Proxy, code: str) -> None:
+    store.put(KEY, b"x")
+    proxy.code, proxy.fault = code, first(2, "200", "POST", "/tests")
+    store.delete(KEY)
+    assert proxy.count("POST") == 3
+    assert store.get(KEY) is None
+
+
+def test_a_deletion_that_is_refused_with_a_status_of_success(store: BucketStore, proxy: Proxy) -> None:
+    proxy.code, proxy.fault = "AccessDenied", first(1, "200", "POST", "/tests")
+    with pytest.raises(StoreError) as caught:
+        store.delete(KEY)
+    assert str(caught.value).startswith(
+        f"cannot delete `{store.uri}/{KEY}`: the server refused it (AccessDenied)\n\nhint: these credentials may not"
+    )
 
 
 @pytest.mark.parametrize("what", ["503", "refuse", "lose", "cut"])
@@ -240,6 +297,17 @@ def test_an_upload_that_fails_leaves_nothing(store: BucketStore, proxy: Proxy, l
     proxy.fault = lambda _: ""
     assert list(store.list("blobs/")) == []
     assert store.size("blobs/x") is None
+    ended = [one for one in proxy.requests if one.method == "DELETE" and "uploadId" in one.query]
+    assert len(ended) == 1, "nor do its parts stay, which nobody sees and somebody pays for"
+
+
+@pytest.mark.parametrize("what", ["405", "403"])
+def test_an_upload_that_is_refused_is_not_looked_for(store: BucketStore, proxy: Proxy, large: Path, what: str) -> None:
+    """What is told is why it cannot be written; and not, after a while, that it cannot be read."""
+    proxy.fault = lambda request: what if request.method == "POST" else ""
+    with pytest.raises(StoreError, match=f"cannot write `.*`: the server answered {what}"):
+        store.put("blobs/x", large)
+    assert proxy.count("HEAD") == 1
 
 
 @pytest.mark.parametrize("what", ["503", "refuse", "cut"])
@@ -249,6 +317,28 @@ def test_parts_are_read_again(store: BucketStore, proxy: Proxy, large: Path, wha
     found = store.local("blobs/x")
     assert found is not None
     assert found.read_bytes() == large.read_bytes()
+
+
+def test_an_object_that_is_replaced_while_it_is_read(
+    store: BucketStore, s3: S3, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damaged bytes are replaced by who has good ones; a copy of half of each would be neither."""
+    store.put("blobs/x", large)
+    size = store.size
+    other = s3()
+
+    def replaced(key: str) -> int | None:
+        found = size(key)
+        monkeypatch.setattr(store, "size", size)
+        other.delete(key)
+        other.put(key, b"short")
+        return found
+
+    monkeypatch.setattr(store, "size", replaced)
+    store.copies.forget("blobs/x")
+    found = store.local("blobs/x")
+    assert found is not None
+    assert found.read_bytes() == b"short"
 
 
 def test_a_download_that_fails_leaves_nothing(store: BucketStore, proxy: Proxy, large: Path) -> None:

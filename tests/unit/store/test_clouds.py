@@ -117,6 +117,79 @@ def test_gcs(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     assert found["credential_provider"]()["token"] == "none"
 
 
+def adc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "adc.json"
+    path.write_text(text)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["service_account", "authorized_user"])
+def test_google_credentials_that_the_client_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
+    adc(monkeypatch, tmp_path, json.dumps({"type": kind}))
+    assert settings("gs://b") == {}
+
+
+def test_google_credentials_that_gcloud_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "home/.config/gcloud/application_default_credentials.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"type": "impersonated_service_account"}')
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+    with pytest.raises(StoreError, match="`impersonated_service_account`, and that needs the package `google-auth`"):
+        settings("gs://b")
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", "{}")
+    assert settings("gs://b") == {}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '"x"', "\udcff"])
+def test_files_that_are_no_google_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    path = adc(monkeypatch, tmp_path, "")
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(StoreError) as caught:
+        settings("gs://b")
+    assert str(caught.value) == (
+        f"`{path}` is no file of Google's credentials\n\nhint: `gcloud auth application-default login` makes one"
+    )
+    path.unlink()
+    with pytest.raises(StoreError, match=r"adc\.json` cannot be read: No such file or directory"):
+        settings("gs://b")
+
+
+def test_google_credentials_by_google_auth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of google-auth there are only the names here, as it has them."""
+    path = adc(monkeypatch, tmp_path, '{"type": "external_account"}')
+    asked: list[object] = []
+
+    class Found:
+        token, expiry = "", None
+
+        def refresh(self, request: object) -> None:
+            asked.append(request)
+            self.token, self.expiry = "secret", dt.datetime(2030, 1, 1)  # noqa: DTZ001  # as google-auth gives it
+
+    def loaded(file: str, scopes: list[str]) -> tuple[Found, str]:
+        assert (file, scopes) == (str(path), ["https://www.googleapis.com/auth/devstorage.read_write"])
+        return Found(), "project"
+
+    auth = SimpleNamespace(load_credentials_from_file=loaded)
+    monkeypatch.setitem(sys.modules, "google", SimpleNamespace(auth=auth))
+    monkeypatch.setitem(sys.modules, "google.auth", auth)
+    monkeypatch.setitem(sys.modules, "google.auth.transport.requests", SimpleNamespace(Request=lambda: "request"))
+    provider = settings("gs://b")["credential_provider"]
+    assert provider() == {"token": "secret", "expires_at": dt.datetime(2030, 1, 1, tzinfo=dt.UTC)}
+    assert asked == ["request"]
+
+    def refused(*_: object, **__: object) -> None:
+        raise ValueError("the file says SECRET")
+
+    auth.load_credentials_from_file = refused
+    with pytest.raises(StoreError) as caught:
+        settings("gs://b")
+    assert str(caught.value).startswith(
+        f"Google's credentials `{path}` (`external_account`) are refused: ValueError\n\nhint: "
+    )
+
+
 def test_azure(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         StoreError, match="which storage account the container is in is not known\n\nhint: export AZURE_"

@@ -1,4 +1,4 @@
-"""What every store does, whatever it is made of: a folder, S3, Azure."""
+"""What every store does, whatever it is made of: a folder, S3, Azure, GCS as it is documented."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,6 +93,19 @@ def test_one_that_is_open_can_go(copies: Copies) -> None:
         add(copies, "b", 900)
         assert copies.find("a") is None
         assert file.read() == bytes(900)
+
+
+def test_on_a_full_disk_copies_go_first(copies: Copies, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = {name: add(copies, name, 100) for name in "abc"}
+    for name, seconds in zip("abc", (300, 900, 600), strict=True):
+        age(paths[name], seconds)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=10, f_frsize=5))
+    copies.make_room(50)
+    assert len(os.listdir(copies.folder)) == 4, "three and `tmp`: there is room"
+    copies.make_room(51)
+    assert [name for name in "abc" if os.path.exists(paths[name])] == ["a", "c"]
+    copies.make_room(10_000)
+    assert not any(os.path.exists(path) for path in paths.values())
 
 
 def test_others_files_are_not_counted(copies: Copies) -> None:
