@@ -72,26 +72,47 @@ class CommandFailed(Exception):
     """A command of a case failed, so nothing was measured."""
 
 
-def run_rounds(tools: list[Tool], rounds: int, tell: Callable[[str], object]) -> Samples:
-    """Every case once in each round. Raises `CommandFailed`."""
-    samples: Samples = {}
+class Measured(NamedTuple):
+    """What cases cost. `failed` are those that could not be run to their ends, with what they said."""
+
+    samples: Samples
+    failed: dict[Case, str]
+
+
+def run_rounds(tools: list[Tool], rounds: int, tell: Callable[[str], object]) -> Measured:
+    """Every case once in each round, or a few times if it is short; but not again once it has failed."""
+    measured = Measured({}, {})
     numbers = itertools.count(_STRIDE, _STRIDE)
     known: dict[Case, int] = {}
     for number in range(rounds):
         for tool in tools:
-            with _serving(tool.server, samples) as keep:
+            with _serving(tool.server, measured.samples) as keep:
                 if number == 0:
                     tell(f"warming up, and what the cached cases find: {tool.cases[0].column}")
-                    known |= _warm_up(tool, numbers, keep)
+                    known |= _warm_up(tool, numbers, keep, measured.failed)
                 for case in tool.cases:
+                    if case in measured.failed:
+                        continue
                     tell(f"{number + 1}/{rounds} {case.column}: {case.row}")
-                    for _ in range(TIMES_IF_SHORT):
-                        start = known[case] if case.cached else next(numbers)
-                        cost = measure(_filled(case.command, start), tool.folder, tool.env, keep)
-                        samples.setdefault((case.row, case.column), []).append(cost)
-                        if cost.wall > SHORT:
-                            break
-    return samples
+                    try:
+                        costs = list(_repeated(case, tool, numbers, known, keep))
+                    except CommandFailed as error:
+                        measured.failed[case] = str(error)
+                        measured.samples.pop((case.row, case.column), None)
+                    else:
+                        measured.samples.setdefault((case.row, case.column), []).extend(costs)
+    return measured
+
+
+def _repeated(
+    case: Case, tool: Tool, numbers: Iterator[int], known: dict[Case, int], keep: Collection[int]
+) -> Iterator[Cost]:
+    for _ in range(TIMES_IF_SHORT):
+        start = known[case] if case.cached else next(numbers)
+        cost = measure(_filled(case.command, start), tool.folder, tool.env, keep)
+        yield cost
+        if cost.wall > SHORT:
+            return
 
 
 def measure(command: list[str], folder: Path, env: Mapping[str, str], keep: Collection[int] = ()) -> Cost:
@@ -145,13 +166,16 @@ def _serving(server: Server | None, samples: Samples) -> Iterator[Collection[int
     end_strays()
 
 
-def _warm_up(tool: Tool, numbers: Iterator[int], keep: Collection[int]) -> dict[Case, int]:
+def _warm_up(tool: Tool, numbers: Iterator[int], keep: Collection[int], failed: dict[Case, str]) -> dict[Case, int]:
     """Whatever happens only once: bytecode, databases, and what the cached cases find. Gives their numbers."""
     for command in tool.warm_up:
         measure(_filled(command, next(numbers)), tool.folder, tool.env, keep)
     known = {case: next(numbers) for case in tool.cases if case.cached}
     for case, start in known.items():
-        measure(_filled(case.command, start), tool.folder, tool.env, keep)
+        try:
+            measure(_filled(case.command, start), tool.folder, tool.env, keep)
+        except CommandFailed as error:
+            failed[case] = str(error)
     return known
 
 

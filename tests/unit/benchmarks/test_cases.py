@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.measure import TIMES_IF_SHORT, Case, CommandFailed, Tool, run_rounds
+from benchmarks.measure import TIMES_IF_SHORT, Case, Tool, run_rounds
 from benchmarks.ours import make_project, our_tool
 from benchmarks.page import _ROWS
 from benchmarks.peers import PEERS, Peer
@@ -30,7 +30,7 @@ def noting(row: str, *, cached: bool = False) -> Case:
 
 def test_a_cached_case_has_one_number_and_the_others_new_ones(tmp_path: Path) -> None:
     tool = Tool(tmp_path, {}, (noting("new"), noting("known", cached=True)), warm_up=(noting("warm").command,))
-    samples = run_rounds([tool], 2, [].append)
+    samples = run_rounds([tool], 2, [].append).samples
     new, known, warm = ((tmp_path / name).read_text().split() for name in ("new", "known", "warm"))
     assert len(set(new)) == len(new) == len(samples["new", OURS])
     assert len(known) == len(samples["known", OURS]) + 1, "once before, unmeasured"
@@ -41,15 +41,19 @@ def test_a_cached_case_has_one_number_and_the_others_new_ones(tmp_path: Path) ->
 def test_only_short_commands_are_repeated_in_a_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = Tool(tmp_path, {}, (noting("new"),))
     monkeypatch.setattr("benchmarks.measure.SHORT", 600.0)
-    assert len(run_rounds([tool], 2, [].append)["new", OURS]) == 2 * TIMES_IF_SHORT
+    assert len(run_rounds([tool], 2, [].append).samples["new", OURS]) == 2 * TIMES_IF_SHORT
     monkeypatch.setattr("benchmarks.measure.SHORT", 0.0)
-    assert len(run_rounds([tool], 2, [].append)["new", OURS]) == 2
+    assert len(run_rounds([tool], 2, [].append).samples["new", OURS]) == 2
 
 
-def test_a_failing_case_ends_it_all(tmp_path: Path) -> None:
-    failing = Case("bad", OURS, (sys.executable, "-c", "raise SystemExit('the disk is full')"))
-    with pytest.raises(CommandFailed, match="the disk is full"):
-        run_rounds([Tool(tmp_path, {}, (failing,))], 1, [].append)
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_failing_case_is_left_out_and_told(cached: bool, tmp_path: Path) -> None:
+    words = (sys.executable, "-c", "import sys; open('tries', 'a').write('x'); sys.exit('the disk is full')")
+    failing = Case("bad", OURS, words, cached)
+    measured = run_rounds([Tool(tmp_path, {}, (failing, noting("good")))], 2, [].append)
+    assert set(measured.samples) == {("good", OURS)}
+    assert "the disk is full" in measured.failed[failing]
+    assert (tmp_path / "tries").read_text() == "x", "it is not run again"
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
