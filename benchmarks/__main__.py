@@ -30,6 +30,8 @@ from benchmarks.tables import medians
 
 def main() -> int:
     args = _arguments()
+    if args.runs < 1:
+        return _refused(f"`--runs {args.runs}`: at least one round is needed")
     peers = PEERS if args.peers else ()
     missing = [peer.package for peer in peers if not peer.environment.is_dir()]
     if peers and not ON_LINUX:
@@ -81,7 +83,10 @@ def _run(args: argparse.Namespace, peers: Sequence[Peer], folder: Path, check: C
 def _measured(args: argparse.Namespace, peers: Sequence[Peer], folder: Path) -> Measured:
     make_project(folder / OURS)
     tools = [our_tool(folder / OURS), *(peer.tool(folder / peer.package) for peer in peers)]
-    measured = run_rounds([one for tool in tools if (one := _only(tool, args.only)).cases], args.runs, _tell)
+    wanted = [one for tool in tools if (one := _only(tool, args.only)).cases]
+    if not wanted:
+        raise CommandFailed(f"no case has {' or '.join(f'`{name}`' for name in args.only)} in its name")
+    measured = run_rounds(wanted, args.runs, _tell)
     if not args.no_lineage and not args.only:
         measured.samples.update(measure_lineage(folder / "lineage", args.runs, _tell))
     _tell("")

@@ -69,7 +69,7 @@ class Tool(NamedTuple):
 
 
 class CommandFailed(Exception):
-    """A command of a case failed, so nothing was measured."""
+    """A command failed, or there is none, so nothing was measured."""
 
 
 class Measured(NamedTuple):

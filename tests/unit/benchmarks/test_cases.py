@@ -24,13 +24,17 @@ from pipeglot.core.ir import ListOf, Map, Step
 NOTE = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + '\\n')"
 
 
+def silently(_: str) -> None:
+    """Takes what is told of the progress."""
+
+
 def noting(row: str, *, cached: bool = False) -> Case:
     return Case(row, OURS, (sys.executable, "-c", NOTE, row, "{start}"), cached)
 
 
 def test_a_cached_case_has_one_number_and_the_others_new_ones(tmp_path: Path) -> None:
     tool = Tool(tmp_path, {}, (noting("new"), noting("known", cached=True)), warm_up=(noting("warm").command,))
-    samples = run_rounds([tool], 2, [].append).samples
+    samples = run_rounds([tool], 2, silently).samples
     new, known, warm = ((tmp_path / name).read_text().split() for name in ("new", "known", "warm"))
     assert len(set(new)) == len(new) == len(samples["new", OURS])
     assert len(known) == len(samples["known", OURS]) + 1, "once before, unmeasured"
@@ -41,16 +45,16 @@ def test_a_cached_case_has_one_number_and_the_others_new_ones(tmp_path: Path) ->
 def test_only_short_commands_are_repeated_in_a_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = Tool(tmp_path, {}, (noting("new"),))
     monkeypatch.setattr("benchmarks.measure.SHORT", 600.0)
-    assert len(run_rounds([tool], 2, [].append).samples["new", OURS]) == 2 * TIMES_IF_SHORT
+    assert len(run_rounds([tool], 2, silently).samples["new", OURS]) == 2 * TIMES_IF_SHORT
     monkeypatch.setattr("benchmarks.measure.SHORT", 0.0)
-    assert len(run_rounds([tool], 2, [].append).samples["new", OURS]) == 2
+    assert len(run_rounds([tool], 2, silently).samples["new", OURS]) == 2
 
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_failing_case_is_left_out_and_told(cached: bool, tmp_path: Path) -> None:
     words = (sys.executable, "-c", "import sys; open('tries', 'a').write('x'); sys.exit('the disk is full')")
     failing = Case("bad", OURS, words, cached)
-    measured = run_rounds([Tool(tmp_path, {}, (failing, noting("good")))], 2, [].append)
+    measured = run_rounds([Tool(tmp_path, {}, (failing, noting("good")))], 2, silently)
     assert set(measured.samples) == {("good", OURS)}
     assert "the disk is full" in measured.failed[failing]
     assert (tmp_path / "tries").read_text() == "x", "it is not run again"
