@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace, peers: Sequence[Peer], folder: Path, check: C
 
 def _measured(args: argparse.Namespace, peers: Sequence[Peer], folder: Path) -> Measured:
     make_project(folder / OURS)
-    tools = [our_tool(folder / OURS), *(peer.tool(folder / peer.package) for peer in peers)]
+    tools = [our_tool(folder / OURS), *(tool for peer in peers for tool in peer.tools(folder))]
     wanted = [one for tool in tools if (one := _only(tool, args.only)).cases]
     if not wanted:
         raise CommandFailed(f"no case has {' or '.join(f'`{name}`' for name in args.only)} in its name")

@@ -16,12 +16,16 @@ from benchmarks.measure import TIMES_IF_SHORT, Case, Tool, run_rounds
 from benchmarks.ours import make_project, our_tool
 from benchmarks.page import _ROWS
 from benchmarks.peers import PEERS, Peer
-from benchmarks.peers.place import Place
 from benchmarks.rows import OURS, PEER_STEPS, STEPS
 from benchmarks.work import by_hand, closure_by_hand, mesh, pipelines
 from pipeglot.core.ir import ListOf, Map, Step
 
 NOTE = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + '\\n')"
+
+
+FAILING = Case(
+    "bad", OURS, (sys.executable, "-c", "import sys; open('tries', 'a').write('x'); sys.exit('the disk is full')")
+)
 
 
 def silently(_: str) -> None:
@@ -50,14 +54,20 @@ def test_only_short_commands_are_repeated_in_a_round(tmp_path: Path, monkeypatch
     assert len(run_rounds([tool], 2, silently).samples["new", OURS]) == 2
 
 
-@pytest.mark.parametrize("cached", [False, True])
-def test_a_failing_case_is_left_out_and_told(cached: bool, tmp_path: Path) -> None:
-    words = (sys.executable, "-c", "import sys; open('tries', 'a').write('x'); sys.exit('the disk is full')")
-    failing = Case("bad", OURS, words, cached)
-    measured = run_rounds([Tool(tmp_path, {}, (failing, noting("good")))], 2, silently)
+def test_a_failing_case_is_left_out_and_told(tmp_path: Path) -> None:
+    measured = run_rounds([Tool(tmp_path, {}, (FAILING, noting("good")))], 2, silently)
     assert set(measured.samples) == {("good", OURS)}
-    assert "the disk is full" in measured.failed[failing]
+    assert "the disk is full" in measured.failed[FAILING]
     assert (tmp_path / "tries").read_text() == "x", "it is not run again"
+
+
+def test_without_what_they_need_all_cases_of_a_tool_have_failed(tmp_path: Path) -> None:
+    needy = Tool(tmp_path, {}, (noting("good"),), warm_up=(FAILING.command,))
+    (tmp_path / "other").mkdir()
+    other = Tool(tmp_path / "other", {}, (noting("other"),))
+    measured = run_rounds([needy, other], 1, silently)
+    assert set(measured.samples) == {("other", OURS)}
+    assert "the disk is full" in measured.failed[noting("good")]
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
@@ -94,7 +104,7 @@ def test_ten_runs_of_the_mesh_have_a_million_edges() -> None:
 
 def test_every_step_of_the_tables_is_measured(tmp_path: Path) -> None:
     make_project(tmp_path / "ours")
-    tools = [our_tool(tmp_path / "ours"), *(_tool(peer, tmp_path) for peer in PEERS)]
+    tools = [our_tool(tmp_path / "ours"), *(tool for peer in PEERS for tool in peer.tools(tmp_path))]
     rows = {case.row for tool in tools for case in tool.cases}
     assert rows >= {row for step in STEPS for row in (step.few, step.row)}
     assert rows >= set(_ROWS)
@@ -102,10 +112,9 @@ def test_every_step_of_the_tables_is_measured(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.package)
 def test_peers_keep_out_of_the_users_home(peer: Peer, tmp_path: Path) -> None:
-    tool = _tool(peer, tmp_path)
-    assert tool.env["HOME"] == str(tool.folder)
-    assert tool.cases
-    assert {case.column for case in tool.cases} == {peer.name}
+    tools = peer.tools(tmp_path)
+    assert [tool.env["HOME"] for tool in tools] == [str(tool.folder) for tool in tools]
+    assert {case.column for tool in tools for case in tool.cases} == {peer.name}
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.package)
@@ -118,15 +127,11 @@ def test_peers_are_pinned_and_their_locks_name_no_index(peer: Peer) -> None:
 
 
 def test_a_chain_for_metaflow_is_source_with_a_step_each(tmp_path: Path) -> None:
-    tool = _tool(next(peer for peer in PEERS if peer.package == "metaflow"), tmp_path)
+    (tool,) = next(peer for peer in PEERS if peer.package == "metaflow").tools(tmp_path)
     text = (tool.folder / f"metaflow_chain_{PEER_STEPS}.py").read_text()
     compile(text, "chain.py", "exec")
     assert text.count("@step") == PEER_STEPS
     assert text.count("self.next(") == PEER_STEPS - 1
-
-
-def _tool(peer: Peer, folder: Path) -> Tool:
-    return peer.make(Place.made(folder / peer.package, peer.environment, peer.name))
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
