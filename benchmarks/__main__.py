@@ -20,11 +20,11 @@ from benchmarks.accounting import ON_LINUX, adopt_orphans
 from benchmarks.control_group import Check, checked
 from benchmarks.lineage import measure_lineage
 from benchmarks.machine import Neighbours, commit, this_machine
-from benchmarks.measure import CommandFailed, Measured, Tool, run_rounds
+from benchmarks.measure import Case, CommandFailed, Measured, Tool, run_rounds
 from benchmarks.ours import make_project, our_tool
 from benchmarks.page import Conditions, conditions_text, page, tables
 from benchmarks.peers import PEERS, Peer
-from benchmarks.rows import OURS
+from benchmarks.rows import CLOSURE, OURS
 from benchmarks.tables import medians
 
 
@@ -88,7 +88,10 @@ def _measured(args: argparse.Namespace, peers: Sequence[Peer], folder: Path) -> 
         raise CommandFailed(f"no case has {' or '.join(f'`{name}`' for name in args.only)} in its name")
     measured = run_rounds(wanted, args.runs, _tell)
     if not args.no_lineage and not args.only:
-        measured.samples.update(measure_lineage(folder / "lineage", args.runs, _tell))
+        try:
+            measured.samples.update(measure_lineage(folder / "lineage", args.runs, _tell))
+        except CommandFailed as error:
+            measured.failed[Case(CLOSURE, OURS, ())] = str(error)
     _tell("")
     return measured
 

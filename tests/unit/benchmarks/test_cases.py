@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sqlite3
@@ -176,17 +175,15 @@ def test_by_hand_damage_is_noticed(tmp_path: Path) -> None:
         run(by_hand.first, 1)
 
 
-def test_by_hand_the_closure_has_what_leads_to_a_node(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_by_hand_the_closure_has_what_leads_to_a_node(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edges = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("d", "e"), ("x", "e")]
     graph = {
         "nodes": [{"id": name} for name in "abcdex"],
         "edges": [{"source": source, "target": target} for source, target in edges],
     }
-    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(graph)))
+    (tmp_path / "graph.json").write_text(json.dumps(graph))
     connection = sqlite3.connect(":memory:")
-    closure_by_hand.make(connection)
+    closure_by_hand.make(connection, str(tmp_path / "graph.json"))
     closure_by_hand.show(connection, "d")
     connection.close()
     told = json.loads(capsys.readouterr().out)
