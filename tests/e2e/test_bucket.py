@@ -1,4 +1,4 @@
-"""Stores in buckets, as a user has them: on a real S3 server and on Azure's emulator."""
+"""Stores in buckets, as a user has them: on a real S3 server, on Azure's emulator, on GCS as it is documented."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ import pytest
 
 from tests.e2e.conftest import ENVIRONMENT, Project, Result
 from tests.servers import azurite as azure_names
+from tests.servers import gcs as gcs_names
 from tests.servers import seaweed as s3_names
 from tests.servers.azurite import Azurite
+from tests.servers.gcs import Gcs
 from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import Seaweed
 
@@ -46,9 +48,18 @@ class Bucketed:
         return found
 
 
-@pytest.fixture(params=["s3", "azure"])
+@pytest.fixture
+def gcs() -> Iterator[Gcs]:
+    with Gcs() as server:
+        yield server
+
+
+@pytest.fixture(params=["s3", "azure", "gcs"])
 def bucketed(request: pytest.FixtureRequest, flow: Project) -> Bucketed:
     name = os.urandom(6).hex()
+    if request.param == "gcs":
+        server: Gcs = request.getfixturevalue("gcs")
+        return Bucketed(flow, f"gs://{gcs_names.BUCKET}/{name}", {"STORAGE_EMULATOR_HOST": server.endpoint})
     if request.param == "s3":
         seaweed: Seaweed = request.getfixturevalue("seaweed")
         return Bucketed(flow, f"s3://{s3_names.BUCKET}/{name}", seaweed.environment())

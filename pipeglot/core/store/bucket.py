@@ -115,7 +115,9 @@ class BucketStore:
             return
         for at in range(0, len(waiting), _BATCH):
             batch = waiting[at : at + _BATCH]
-            yield from zip(batch, together(self.get, batch, AT_ONCE, self.uri), strict=True)
+            yield from zip(
+                batch, together(self.get, batch, AT_ONCE, self.uri, f"reading {len(waiting)} records"), strict=True
+            )
 
     def size(self, key: str) -> int | None:
         """How many bytes `key` holds, or None if there is none."""
@@ -169,7 +171,7 @@ class BucketStore:
         path, client, tries = self._prefix + key, self._client_for(large), self._tried()
         for last in tries:
             try:
-                return request(partial(ask, obstore, client, path), self.uri, long=large)
+                return request(partial(ask, obstore, client, path), self.uri, f"{doing}ing `{key}`" if large else "")
             except _NOT_THE_CLIENTS:
                 raise
             except Exception as error:  # the client raises kinds of its own, and built-in ones  # noqa: BLE001
@@ -213,7 +215,7 @@ class BucketStore:
         put = partial(obstore.put, self._client_for(large), path, data, mode="create", use_multipart=False)
         for last in tries:
             try:
-                request(put, self.uri, long=large)
+                request(put, self.uri, _of(len(data), "writing") if large else "")
             except _NOT_THE_CLIENTS:
                 raise
             except Exception as error:  # see `_found`  # noqa: BLE001
@@ -265,7 +267,7 @@ class BucketStore:
                     max_concurrency=PARALLEL,
                 ),
                 self.uri,
-                long=True,
+                _of(size, "writing"),
             )
         except _NOT_THE_CLIENTS:
             raise
@@ -318,7 +320,7 @@ class BucketStore:
 
         if size <= PIECE:
             return size == 0 or copy(0)
-        return all(together(copy, range(0, size, PIECE), PARALLEL, self.uri))
+        return all(together(copy, range(0, size, PIECE), PARALLEL, self.uri, _of(size, "reading")))
 
     def _range(self, key: str, start: int, end: int) -> bytes | None:
         def ask(verbs: Any, client: Any, path: str) -> bytes:
@@ -398,6 +400,10 @@ _NOT_THE_CLIENTS = (StoreError, MemoryError)
 _BATCH = 512
 _REPLACED = 3
 _PAGE = 1000
+
+
+def _of(size: int, doing: str) -> str:
+    return f"{doing} {size / 1e6:.1f} MB"
 
 
 def _is_missing(error: Exception, answer: Answer) -> bool:
