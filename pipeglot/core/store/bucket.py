@@ -18,7 +18,7 @@ from pipeglot.core.store.clouds import Place, connect, endpoint_of
 from pipeglot.core.store.copies import Copies, default_folder
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import create, remove, write_at
-from pipeglot.core.store.naming import MARK, check_key, check_mark, new_mark
+from pipeglot.core.store.naming import FORMAT, MARK, check_key, check_mark, new_mark
 from pipeglot.core.store.waiting import Tries, request, together
 
 if TYPE_CHECKING:
@@ -369,9 +369,19 @@ class BucketStore:
         """Before the first write of a process."""
         if not self._exists and not self._open():
             self._check_empty()
-            self._create(MARK, new_mark())
+            if self._create(MARK, new_mark()):
+                self._check_create_only()
             self._open()
         self._exists = self._ready = True
+
+    def _check_create_only(self) -> None:
+        """All rests on it, and a server that does not know the condition does not say so, but overwrites."""
+        if self._create(MARK, _OVERWRITTEN):
+            self.delete(MARK)
+            raise StoreError(
+                f"the server of `{self.uri}` overwrites objects that are to be created only (`If-None-Match: *`)",
+                hint="two runs could destroy each other's records there: take another server, or a newer version of it",
+            )
 
     def _check_empty(self) -> None:
         """Refuse a prefix that holds what a store does not. Who may not list cannot know, and is not held up."""
@@ -396,6 +406,7 @@ class _Open:
         os.close(self.fd)
 
 
+_OVERWRITTEN = b'{"format": %d, "overwritten": true}\n' % FORMAT
 _NOT_THE_CLIENTS = (StoreError, MemoryError)
 _BATCH = 512
 _REPLACED = 3
