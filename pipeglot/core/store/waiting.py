@@ -36,7 +36,8 @@ TROUBLE = 1.0
 """Seconds of failed tries, after which the user is told of them."""
 
 BETWEEN = 10.0
-"""Seconds between two lines of the same trouble."""
+LONGEST = 300.0
+"""Seconds between two lines of the same trouble: at first, and after a while."""
 
 
 class _State:
@@ -45,7 +46,7 @@ class _State:
     def __init__(self) -> None:
         self.left: Callable[[], float] | None = None
         self.listener: Callable[[str], None] = _to_stderr
-        self.told = -math.inf
+        self.told, self.between = -math.inf, BETWEEN
         self.limit = math.inf
         self.used = self.forked = False
         self.helper: _Helper | None = None
@@ -56,16 +57,17 @@ class _State:
 
     def tell(self, text: str) -> bool:
         """Unless something was told just now."""
-        if time.monotonic() - self.told < BETWEEN:
+        if time.monotonic() - self.told < self.between:
             return False
         self.told = time.monotonic()
+        self.between = min(2 * self.between, LONGEST)
         self.listener(text)
         return True
 
     def over(self) -> None:
-        """What was told is past."""
+        """The store has answered: what was told is past."""
         if self.told > -math.inf and _in_main():
-            self.told = -math.inf
+            self.told, self.between = -math.inf, BETWEEN
             self.listener("")
 
 
@@ -157,7 +159,7 @@ def request(ask: Callable[[], T], of: str, doing: str = "") -> T:
         helper.todo.put(None)  # it is busy with what nobody waits for
         raise
     _state.helper = helper
-    if doing:
+    if error is None or isinstance(error, FileNotFoundError):
         _state.over()
     if error is not None:
         raise error
@@ -186,7 +188,7 @@ def together(ask: Callable[[A], T], items: Sequence[A], hands: int, of: str, doi
             found[at] = value
     finally:
         over = True
-        _state.over()
+    _state.over()
     return [found[at] for at in range(len(items))]
 
 
@@ -235,16 +237,13 @@ class Tries:
 
     def __iter__(self) -> Iterator[bool]:
         began = time.monotonic()
-        try:
-            for number in range(1, self.most + 1):
-                pause = min(self.longest, self.wait * 2 ** (number - 1)) * (0.5 + os.urandom(1)[0] / 255)
-                yield number == self.most or time.monotonic() + pause > began + self.patience
-                if time.monotonic() - began > TROUBLE and _in_main():
-                    again = f"try {number + 1} of {self.most}"
-                    _state.tell(f"waiting for the store `{self.of}`: {self.why}; {again}")
-                self._pause(pause, began)
-        finally:
-            _state.over()
+        for number in range(1, self.most + 1):
+            pause = min(self.longest, self.wait * 2 ** (number - 1)) * (0.5 + os.urandom(1)[0] / 255)
+            yield number == self.most or time.monotonic() + pause > began + self.patience
+            if time.monotonic() - began > TROUBLE and _in_main():
+                again = f"try {number + 1} of {self.most}"
+                _state.tell(f"waiting for the store `{self.of}`: {self.why}; {again}")
+            self._pause(pause, began)
 
     def _pause(self, seconds: float, began: float) -> None:
         if _state.left is None or not _in_main():

@@ -29,10 +29,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(waiting, "LOOK", 0.01)
     monkeypatch.setattr(waiting, "SILENCE", 0.05)
     monkeypatch.setattr(waiting, "TROUBLE", -1.0)
-    monkeypatch.setattr(waiting._state, "told", float("-inf"))
+    waiting._state.over()
     lines: list[str] = []
     with attended(lines.append, lambda: float("inf")):
         yield lines
+    waiting._state.over()
 
 
 @pytest.fixture
@@ -97,8 +98,7 @@ def test_other_threads_ask_by_themselves() -> None:
 
 
 def test_silence_is_told_once_and_its_end(told: list[str]) -> None:
-    for _ in Tries(OF, 1, patience=60, wait=0.0, longest=1):
-        assert request(after(lambda: bool(told)), OF) == "found"
+    assert request(after(lambda: bool(told)), OF) == "found"
     assert told == ["waiting for the store `s3://b/x`: no answer for 0 s", ""]
 
 
@@ -112,7 +112,7 @@ def test_large_things_take_their_time(told: list[str]) -> None:
 
 
 def test_without_a_listener_it_is_a_note(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(waiting._state, "told", float("-inf"))
+    waiting._state.over()
     assert waiting._state.tell("odd \x1b[31m words")
     waiting._state.over()
     assert capsys.readouterr().err == "note: odd ?[31m words\n"
@@ -148,7 +148,20 @@ def test_failed_tries_are_told(told: list[str], monkeypatch: pytest.MonkeyPatch)
     tries = Tries(OF, 3, patience=60, wait=0.0, longest=1)
     for _ in tries:
         tries.why = "the server answered 503"
-    assert told == ["waiting for the store `s3://b/x`: the server answered 503; try 2 of 3", ""]
+    assert told == ["waiting for the store `s3://b/x`: the server answered 503; try 2 of 3"]
+    assert request(lambda: 1, OF) == 1
+    assert told[1:] == [""], "that it is over is told when it is"
+
+
+def test_what_lasts_is_told_less_and_less(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    lines = []
+    for second in range(3600):
+        now[0] = 1000.0 + second
+        if waiting._state.tell("trouble"):
+            lines.append(second)
+    assert lines[:7] == [0, 20, 60, 140, 300, 600, 900]
 
 
 # --- several ----------------------------------------------------------------------------------------------------------
