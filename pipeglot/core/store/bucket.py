@@ -185,7 +185,7 @@ class BucketStore:
         raise AssertionError
 
     def _client_for(self, large: bool) -> Any:
-        """A small request is answered soon or not at all; and until then, nobody hears of Ctrl-C."""
+        """A small request is answered soon or not at all, and then is better made again."""
         if not large:
             return self._client
         if self._patient is None:
