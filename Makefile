@@ -28,18 +28,21 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test oldest conformance lint types format lock bench matrix docs build clean
+.PHONY: help demo test oldest conformance lint types format lock bench bench-peers matrix docs build clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
 	@echo 'make oldest  the unit tests with the oldest versions of what pyproject.toml allows'
 	@echo 'make conformance'
-	@echo '             2,000 generated pipelines against the interpreter (COUNT=, SEED=)'
+	@echo '             2,000 generated pipelines against the interpreter, and 1,000 schedules of'
+	@echo '             the protocol (COUNT=, SCHEDULES=, SEED=)'
 	@echo 'make lint    ruff, mypy, import floors'
 	@echo 'make types   what mypy and pyright say of the code that users write'
 	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
 	@echo 'make lock    pin the dependencies anew (UPGRADE=1: to the newest)'
-	@echo 'make bench   benchmarks'
+	@echo 'make bench   what pipeglot costs, beside scripts written by hand (ARGS="--only map")'
+	@echo 'make bench-peers'
+	@echo '             the same beside Prefect, Dagster, ZenML and Metaflow, and docs/benchmarks.md anew'
 	@echo 'make matrix  write docs/support-matrix.md anew'
 	@echo 'make docs    the site, into build/docs'
 	@echo 'make build   wheel and sdist into dist/'
@@ -90,6 +93,10 @@ lock: $(UV_RULE)
 	@cd requirements && $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../$(UV)) pip compile --quiet --universal --python-version 3.11 \
 	  --all-extras --resolution lowest-direct --only-binary :all: --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' ../pyproject.toml oldest.in --output-file oldest.txt
+	@cd benchmarks/peers && for peer in $(PEERS); do \
+	  $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../../$(UV)) pip compile --quiet --universal --python-version 3.11 \
+	  --override overrides.in --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	  $(if $(UPGRADE),--upgrade) $$peer.in --output-file $$peer.txt || exit 1; done
 
 # --- what one does -----------------------------------------------------------------------------------------------------
 
@@ -117,9 +124,11 @@ oldest: $(AZURITE)
 	@$(UV_ENV) VIRTUAL_ENV=.venv-oldest $(UV) pip install --quiet --no-deps -r requirements/oldest.txt
 	.venv-oldest/bin/python -m pytest tests/unit $(ARGS)
 
-# Longer than tests may take: the runner with real workers against the interpreter. What it printed is noted in conformance.md.
+# Longer than tests may take: the runner with real workers against the interpreter, and all that is at work on one store in any
+# interleaving against the rules of the protocol. What they printed is noted in conformance.md.
 conformance: $(READY)
 	$(BIN)/python -m tests.oracle $(or $(COUNT),2000) $(or $(SEED),$(shell date +%Y%m%d))
+	$(BIN)/python -m tests.model $(or $(SCHEDULES),1000) $(or $(SEED),$(shell date +%Y%m%d))
 
 CODE := $(wildcard pipeglot tests benchmarks)
 lint: $(READY)
@@ -139,7 +148,17 @@ format: $(READY)
 	$(BIN)/ruff format $(FILES)
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks --no-lineage $(ARGS)
+
+PEERS := prefect dagster zenml metaflow
+bench-peers: $(READY) $(PEERS:%=.cache/peers/%/.locked)
+	$(BIN)/python -m benchmarks --peers --page docs/benchmarks.md $(ARGS)
+
+.cache/peers/%/.locked: benchmarks/peers/%.txt $(BIN)/python | $(UV_RULE)
+	@echo 'installing $* into $(@D)'
+	@$(UV_ENV) $(UV) venv --quiet --allow-existing --python $(BIN)/python $(@D)
+	@$(UV_ENV) VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --compile-bytecode $<
+	@touch $@
 
 matrix: $(READY)
 	@mkdir -p docs; $(BIN)/pipeglot matrix --markdown > docs/support-matrix.md

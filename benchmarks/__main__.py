@@ -1,91 +1,119 @@
-"""Start-up, a small recorded run, and the cost of a step in long chains and wide maps.
+"""What pipeglot costs, beside scripts written by hand and, with `--peers`, beside other tools: `make bench`.
 
-    python -m benchmarks [RUNS]          the median of RUNS, 7 if not given
-
-Absolute times are the machine's; the last column is what to compare.
+Each case is a command, whose CPU is that of all processes that it starts, servers too. The cases are run in rounds,
+in turn; the tables have the medians.
 """
 
 from __future__ import annotations
 
+import argparse
+import datetime as dt
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
-from benchmarks.measure import Cost, cost, medians
-
-FLOWS = """
-from pipeglot import each, pipeline, step
-
-
-@step
-def one() -> int:
-    return 1
-
-
-@step
-def add(x: int) -> int:
-    return x + 1
+import pipeglot
+from benchmarks.accounting import ON_LINUX, adopt_orphans
+from benchmarks.control_group import Check, checked
+from benchmarks.lineage import measure_lineage
+from benchmarks.machine import Neighbours, commit, this_machine
+from benchmarks.measure import CommandFailed, Samples, Tool, run_rounds
+from benchmarks.ours import make_project, our_tool
+from benchmarks.page import Conditions, conditions_text, page, tables
+from benchmarks.peers import PEERS, Peer
+from benchmarks.rows import OURS
+from benchmarks.tables import medians
 
 
-@step
-def numbers(n: int) -> list[int]:
-    return list(range(n))
+def main() -> int:
+    args = _arguments()
+    peers = PEERS if args.peers else ()
+    missing = [peer.package for peer in peers if not peer.environment.is_dir()]
+    if peers and not ON_LINUX:
+        return _refused("servers are accounted for on Linux only", "leave out `--peers`")
+    if missing:
+        return _refused(f"there is no environment of {', '.join(missing)}", "`make bench-peers` makes them")
+    adopt_orphans()
+    try:
+        with tempfile.TemporaryDirectory() as folder, checked() if args.check else nullcontext() as check:
+            return _run(args, peers, Path(folder), check)
+    except (CommandFailed, OSError) as error:
+        return _refused(str(error))
 
 
-@step
-def total(xs: list[int]) -> int:
-    return sum(xs)
+def _arguments() -> argparse.Namespace:
+    assert __doc__
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("--peers", action="store_true", help="beside Prefect, Dagster, ZenML and Metaflow")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="rounds (3 if not given)")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="cases with this in `TOOL: ROW`")
+    parser.add_argument("--no-lineage", action="store_true", help="leave out the million edges, which take a minute")
+    parser.add_argument("--check", action="store_true", help="hold all CPU against the kernel's own account of it")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the page of results")
+    return parser.parse_args()
 
 
-@pipeline
-def three() -> None:
-    add(add(one()))
+def _run(args: argparse.Namespace, peers: Sequence[Peer], folder: Path, check: Check | None) -> int:
+    neighbours = Neighbours()
+    samples = _measured(args, peers, folder)
+    found, columns = medians(samples), [peer.name for peer in peers]
+    conditions = Conditions(
+        day=dt.datetime.now(dt.UTC).date(),
+        machine=this_machine(),
+        versions=_versions(peers),
+        rounds=args.runs,
+        minutes=neighbours.seconds / 60,
+        others=neighbours.share(),
+        check=check.told() if check else "",
+    )
+    if args.page:
+        args.page.write_text(page(found, columns, conditions), encoding="utf-8")
+    print("\n\n".join([*tables(found, columns).values(), conditions_text(conditions)]))
+    return 0
 
 
-@pipeline
-def chain() -> None:
-    x = one()
-    for _ in range(999):
-        x = add(x)
+def _measured(args: argparse.Namespace, peers: Sequence[Peer], folder: Path) -> Samples:
+    make_project(folder / OURS)
+    tools = [our_tool(folder / OURS), *(peer.tool(folder / peer.package) for peer in peers)]
+    samples = run_rounds([one for tool in tools if (one := _only(tool, args.only)).cases], args.runs, _tell)
+    if not args.no_lineage and not args.only:
+        samples |= measure_lineage(folder / "lineage", args.runs, _tell)
+    _tell("")
+    return samples
 
 
-@pipeline
-def wide() -> None:
-    total(add.map(each(numbers(1000))))
-"""
+def _only(tool: Tool, names: list[str]) -> Tool:
+    """A tool with those of its cases that have one of the names in theirs."""
+    wanted = [case for case in tool.cases if not names or any(name in f"{case.column}: {case.row}" for name in names)]
+    return tool._replace(cases=tuple(wanted))
 
 
-def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    python = [sys.executable]
-    pipeglot = [*python, "-m", "pipeglot"]
-    cases = {
-        "bare interpreter": [*python, "-c", "pass"],
-        "import pipeglot": [*python, "-c", "import pipeglot"],
-        "pipeglot --help": [*pipeglot, "--help"],
-        "3 steps, nothing cached": [*pipeglot, "run", "flows.py:three", "--no-cache"],
-        "3 steps, all cached": [*pipeglot, "run", "flows.py:three"],
-        "chain of 1,000": [*pipeglot, "run", "flows.py:chain", "--no-cache"],
-        "chain of 1,000, all cached": [*pipeglot, "run", "flows.py:chain"],
-        "map of 1,000": [*pipeglot, "run", "flows.py:wide", "--no-cache"],
-        "map of 1,000, all cached": [*pipeglot, "run", "flows.py:wide"],
-    }
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "flows.py").write_text(FLOWS)
-        for case, command in cases.items():
-            if "cached" in case:
-                cost(command, folder)
-        _print(medians(cases, folder, runs))
+def _versions(peers: Sequence[Peer]) -> dict[str, str]:
+    own = f"{pipeglot.__version__} ({commit()})"
+    return {OURS: own, **{peer.name: _version(peer) for peer in peers}}
 
 
-def _print(found: dict[str, Cost]) -> None:
-    bare, three = found["bare interpreter"].cpu, found["3 steps, all cached"].cpu
-    print(f"{'':28}{'CPU ms':>9}{'wall ms':>9}   over the bare interpreter, or a step")
-    for case, one in found.items():
-        each = f"{(one.cpu - three):.2f} ms a step" if "1,000" in case else f"{1000 * (one.cpu - bare):.0f} ms"
-        print(f"{case:28}{one.cpu * 1000:9.0f}{one.wall * 1000:9.0f}   {each}")
+def _version(peer: Peer) -> str:
+    ask = f"import importlib.metadata; print(importlib.metadata.version({peer.package!r}))"
+    python = peer.environment / "bin" / "python"
+    return subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _tell(text: str) -> None:
+    """What is being done, on the one line that is for it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}")
+    elif text:
+        sys.stderr.write(f"{text}\n")
+
+
+def _refused(why: str, hint: str = "") -> int:
+    print(f"error: {why}" + (f"\n  hint: {hint}" if hint else ""), file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

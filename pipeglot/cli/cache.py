@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
+from pipeglot.cli.errors import note_of
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json
+from pipeglot.cli.output import print_json, say
 from pipeglot.cli.parsing import parse_index
 from pipeglot.client.explain import Change, Explanation, explain
 from pipeglot.client.text import SHORT_ID, cell_name, safe_line, when
@@ -20,7 +22,9 @@ def do_explain(args: argparse.Namespace) -> int:
         print_json(told)
         return 0
     for line in _lines(told):
-        print(line)
+        say(line)
+    sys.stdout.flush()
+    sys.stderr.writelines(map(note_of, told.notes))
     return 0
 
 

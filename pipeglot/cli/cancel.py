@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json
+from pipeglot.cli.output import print_json, say
 from pipeglot.client.cancel import PATIENCE, Cancellation, cancel
-from pipeglot.client.text import SHORT_ID
+from pipeglot.client.text import SHORT_ID, when
 
 
 def cancel_run(args: argparse.Namespace) -> int:
@@ -18,17 +18,17 @@ def cancel_run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found)
     else:
-        print(_told(found, forced=args.force))
+        say(_told(found, forced=args.force))
     if found.outcome != "asked" or args.no_wait:
         return 0
     run = found.run_id[:SHORT_ID]
     hint = f"if `{found.host}` or its process is gone, close the run: `pipeglot runs cancel {run} --force`"
-    sys.stderr.write(f"it has not answered for {PATIENCE:.0f} s\n\nhint: {hint}\n")
+    say(f"it has not answered for {PATIENCE:.0f} s\n\nhint: {hint}", sys.stderr)
     return 1
 
 
 def _waiting(host: str) -> None:
-    print(f"asked to stop; waiting for its steps on {host} to end (Ctrl-C stops waiting only)", file=sys.stderr)
+    say(f"asked to stop; waiting for its steps on {host} to end (Ctrl-C stops waiting only)", sys.stderr)
 
 
 def _told(found: Cancellation, *, forced: bool) -> str:
@@ -37,7 +37,8 @@ def _told(found: Cancellation, *, forced: bool) -> str:
         case "over":
             return f"{run} is over already: {found.status}"
         case "closed":
-            why = "is closed" if forced else "had no process any more"
+            silence = f"was last heard of at {when(found.seen)}" if found.seen else "had no process any more"
+            why = "is closed" if forced else silence
             return f"{run} {why}: it is now recorded as {found.status}"
         case "asked":
             return f"{run} is asked to stop"

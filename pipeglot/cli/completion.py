@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pipeglot.cli.arguments import ARGUMENTS, Argument
 from pipeglot.cli.candidates import Candidate, Candidates
 from pipeglot.cli.commands import COMMANDS, GROUPS
+from pipeglot.client.text import safe_line
 
 _BASH = r"""# pipeglot completion for bash. To install, write `eval "$(pipeglot completion bash)"` into ~/.bashrc, or:
 # pipeglot completion bash > ~/.local/share/bash-completion/completions/pipeglot
@@ -45,6 +46,9 @@ _FISH = r"""# pipeglot completion for fish. To install:
 complete -c pipeglot -f -a '(pipeglot __complete fish (commandline -opc) (commandline -ct) 2>/dev/null)'
 """
 
+_OBEYED = frozenset("\"'$`\\!")
+"""What a shell obeys inside of quotes too. A name of the store's that holds one is not offered there."""
+
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
@@ -68,9 +72,11 @@ def answer(shell: str, words: list[str]) -> int:
         if shell == "bash":
             split, quoted = _split(words[0])
             breaks = "" if quoted else words[1] if len(words) > 1 else ""
-            lines = [_for_bash(one.word, split[-1], breaks, quoted=quoted) for one in candidates(split[1:])]
+            found = [one.word for one in candidates(split[1:])]
+            fitting = [word for word in found if not (quoted and _OBEYED.intersection(word))]
+            lines = [_for_bash(word, split[-1], breaks, quoted=quoted) for word in fitting]
         else:
-            lines = ["\t".join(part for part in found if part) for found in candidates(words[1:])]
+            lines = ["\t".join(part for part in one if part) for one in candidates(words[1:])]
     except (PipeglotError, OSError):
         return 1
     sys.stdout.writelines(f"{line}\n" for line in lines)
@@ -103,10 +109,13 @@ def _for_bash(word: str, current: str, breaks: str, *, quoted: bool) -> str:
 
 
 def candidates(words: list[str]) -> list[Candidate]:
-    """For the words after `pipeglot`; the last is being written, and may be empty."""
+    """For the words after `pipeglot`; the last is being written, and may be empty.
+
+    Names come from the store too, and go to a shell: what has a newline or an escape in it is not offered.
+    """
     *before, current = words or [""]
-    found = list(_next(before, current))
-    return [one for one in found if one.word.startswith(current)]
+    found = [Candidate(one.word, safe_line(one.about)) for one in _next(before, current)]
+    return [one for one in found if one.word.startswith(current) and one.word.isprintable()]
 
 
 def _next(before: list[str], current: str) -> Iterable[Candidate]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json, results_only
+from pipeglot.cli.output import print_json, results_only, say
 from pipeglot.cli.values_text import change_text, value_lines
 from pipeglot.client.diff.model import (
     CellDiff,
@@ -45,7 +45,7 @@ def diff(args: argparse.Namespace) -> int:
         print_json(found)
     elif not args.quiet:
         for line in _lines(found, tolerance):
-            print(line)
+            say(line)
     return 0 if found.equal else 1
 
 

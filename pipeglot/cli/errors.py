@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeglot.client.text import paint, safe
-from pipeglot.core.errors import DefinitionError, PipeglotError, Problem, Unsupported
+from pipeglot.core.errors import DefinitionError, Location, PipeglotError, Problem, Unsupported
 
 if TYPE_CHECKING:
     from pipeglot.client.views import ErrorReport, ProblemView
@@ -90,9 +90,16 @@ def describe(error: Exception) -> tuple[str, int]:
 
 
 def note(problem: Problem | str) -> str:
-    """A line of advice."""
-    text, code = (problem, "") if isinstance(problem, str) else (_placed(problem), _tag(problem.code))
-    return f"{paint('note:', 'cyan')} {safe(text)}{code}\n"
+    """A line of advice, and the way out below it if there is one."""
+    if isinstance(problem, str):
+        return f"{paint('note:', 'cyan')} {safe(problem)}\n"
+    return f"{paint('note:', 'cyan')} {safe(_placed(problem))}{_tag(problem.code)}\n{_indented(problem.hint)}"
+
+
+def note_of(view: ProblemView) -> str:
+    """The same, of what programs read."""
+    at = Location(view.file, view.line) if view.file is not None and view.line is not None else None
+    return note(Problem(view.code, view.message, at, view.hint))
 
 
 def _problems(problems: list[Problem]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import structs
 
-from pipeglot.cli.output import as_json
+from pipeglot.cli.output import as_json, print_json
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.records import Ref
@@ -34,7 +34,7 @@ def to_stdout(artifacts: Artifacts, ref: Ref, shown: str) -> None:
     """Plain data as JSON; bytes and files as they are, but not to a terminal."""
     match ref.codec:
         case "json/1":
-            sys.stdout.buffer.write(as_json(plain_value(artifacts, ref, shown)))
+            print_json(plain_value(artifacts, ref, shown))
         case "bytes/1" | "file/1":
             if sys.stdout.isatty():
                 hint = f"write them to a file: `pipeglot artifact get {shown} -o FILE`"

@@ -10,7 +10,7 @@ from pipeglot.cli.artifact import KINDS
 from pipeglot.cli.drawing import draw
 from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json, print_table
+from pipeglot.cli.output import print_json, print_table, say
 from pipeglot.client.folding import fold
 from pipeglot.client.indexed import Index
 from pipeglot.client.lineage import (
@@ -46,7 +46,7 @@ def do_lineage(args: argparse.Namespace) -> int:
     if args.json:
         print_json(graph)
     else:
-        print("\n".join(title))
+        say("\n".join(title))
         _print_table(graph) if args.table else _print_drawing(graph)
     if graph.truncated:
         sys.stderr.write(note(f"only the nearest {MOST} nodes are shown: `--depth N` asks for fewer"))
@@ -66,9 +66,9 @@ def _digest(args: argparse.Namespace, records: Records, *, is_run: bool) -> int:
     if args.json:
         print_json(told)
     elif told.lineage_digest is None:
-        print(f"run `{told.run_id}` is {told.status}: it has no lineage digest", file=sys.stderr)
+        say(f"run `{told.run_id}` is {told.status}: it has no lineage digest", sys.stderr)
     else:
-        print(told.lineage_digest)
+        say(told.lineage_digest)
     return 0 if told.lineage_digest is not None else 1
 
 
@@ -129,7 +129,7 @@ def _reachable(graph: Graph, *, upwards: bool) -> Graph:
 
 def _print_lines(lines: Iterator[str]) -> None:
     for line in lines:
-        print(line)
+        say(line)
 
 
 # --- table ------------------------------------------------------------------------------------------------------------

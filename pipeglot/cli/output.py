@@ -6,15 +6,30 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
-from pipeglot.client.text import paint, safe_line
+from pipeglot.client.text import paint, safe_line, safe_painted
 
 
 def print_json(value: Any) -> None:
-    """Indented JSON and a newline."""
-    sys.stdout.buffer.write(as_json(value))
+    """Indented JSON and a newline. On a terminal, what it would obey is written as its escape: the same JSON."""
+    data = as_json(value)
+    sys.stdout.buffer.write(escaped(data) if sys.stdout.isatty() else data)
     sys.stdout.buffer.flush()
+
+
+def escaped(json: bytes) -> bytes:
+    """JSON in which no control character and no mark that turns text round stands as such."""
+    if json.isascii():
+        return json
+    text = "".join(char if char.isprintable() or char == "\n" else _escape(char) for char in json.decode())
+    return text.encode()
+
+
+def _escape(char: str) -> str:
+    """As JSON has it: characters beyond 16 bits as two."""
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def as_json(value: Any) -> bytes:
@@ -28,6 +43,11 @@ def as_json(value: Any) -> bytes:
 
         text = json.dumps(msgspec.to_builtins(value, str_keys=True), ensure_ascii=False, indent=2)
         return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def say(text: str = "", stream: IO[str] | None = None) -> None:
+    """Lines in which records may have a say: what they name, a terminal does not obey."""
+    print(safe_painted(text), file=stream or sys.stdout)
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

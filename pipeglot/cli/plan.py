@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pipeglot.cli.errors import note
 from pipeglot.cli.output import print_json, print_table, results_only
 from pipeglot.cli.parsing import folder_of
-from pipeglot.cli.run import parse_params
 from pipeglot.client.launch import Request, prepare
 from pipeglot.client.plan import PlannedStep, RunPlan, plan_run
 from pipeglot.client.records import open_records
 from pipeglot.client.text import SHORT_ID, cell_name, listed, plural
+from pipeglot.client.written import params_of
 from pipeglot.stacks.target import load, locate
 
 MOST_ITEMS = 10
@@ -25,9 +25,7 @@ _WORDS = {"cached": "cached", "run": "would run", "open": "depends", "skipped": 
 
 
 def do_plan(args: argparse.Namespace) -> int:
-    request = Request(
-        stack=args.stack, texts=parse_params(args.params), anew=tuple(args.from_), until=tuple(args.until)
-    )
+    request = Request(stack=args.stack, texts=params_of(args.params), anew=tuple(args.from_), until=tuple(args.until))
     target = locate(args.target, folder_of(args))
     stack = target.workspace.stack(args.stack)
     records = open_records(target.workspace, args.stack)

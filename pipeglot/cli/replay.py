@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json, results_only
+from pipeglot.cli.output import print_json, results_only, say
 from pipeglot.cli.parsing import parse_index
 from pipeglot.cli.values_text import value_lines, value_text
 from pipeglot.client.replay import Outcome, Replay, Replayed, refuse_missing_secrets
@@ -75,7 +75,7 @@ def _watch(replay: Replay, *, pdb: bool) -> Watch:
 def _shown(replay: Replay, *, pdb: bool) -> Replayed:
     """With what differs from then first, and what came of it last; between them, what the step prints."""
     for line in _before(replay, pdb=pdb):
-        print(line)
+        say(line)
     announced = replay.files
     print(_rule("what it prints"), flush=True)
     outcome = _run(replay, pdb=pdb)
@@ -83,7 +83,7 @@ def _shown(replay: Replay, *, pdb: bool) -> Replayed:
     result = replay.result(outcome)
     print(_rule("what came of it"))
     for line in _after(result, outcome):
-        print(line)
+        say(line)
     if replay.files is not None and announced is None:
         print(_FILES.format(replay.files))
     if pdb and outcome.error is not None and not isinstance(outcome.error, bdb.BdbQuit):

@@ -6,12 +6,12 @@ import argparse
 import sys
 
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json
+from pipeglot.cli.output import print_json, say
 from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
 from pipeglot.client.resume import is_resumable, target_of, unfinished_hooks
-from pipeglot.client.text import SHORT_ID, cell_name, listed
+from pipeglot.client.text import SHORT_ID, cell_name, listed, when
 from pipeglot.core.lineage.records import Asked
 from pipeglot.stacks.target import locate
 
@@ -21,11 +21,11 @@ def resume(args: argparse.Namespace) -> int:
     found = records.run(args.run)
     run = found.start.run[:SHORT_ID]
     if not is_resumable(records, found):
-        print(f"run {run} of {found.start.pipeline} succeeded: there is nothing left to do", file=sys.stderr)
+        say(f"run {run} of {found.start.pipeline} succeeded: there is nothing left to do", sys.stderr)
         if args.json:
             print_json(found.view)
         return 0
-    target = locate(target_of(found, args.target), records.workspace.root)
+    target = locate(target_of(records, found, args.target), records.workspace.root)
     asked = found.start.asked or Asked()
     request = Request(
         stack=args.stack or _stack(records, found),
@@ -35,7 +35,7 @@ def resume(args: argparse.Namespace) -> int:
         inline=args.inline,
         resumes=found.start,
     )
-    print(_told(found), file=sys.stderr)
+    say(_told(found), sys.stderr)
     more = [args.target] if args.target else []
     onward = Commands(args, target.workspace, lambda run: ["runs", "resume", run, *more])
     return run_target(target, request, onward, json=args.json)
@@ -53,6 +53,8 @@ def _told(found: Found) -> str:
     view = found.view
     failed = [cell_name(step.id, step.index) for step in view.steps if step.status == "failed"]
     how = {"failed": "failed", "cancelled": "was cancelled", "lost": "was lost"}.get(view.status)
+    if view.status == "lost" and view.seen is not None and not found.lease.certain:
+        how = f"was last heard of at {when(view.seen)} and is now recorded as lost"
     if how is None:
         how = f"succeeded, but for its hooks: {listed(unfinished_hooks(found))}"
     at = f" at {failed[0]}{f' and {len(failed) - 1} more' if len(failed) > 1 else ''}" if failed else ""

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from pipeglot.cli.output import as_json, results_only
+from pipeglot.cli.output import print_json, results_only
 from pipeglot.cli.parsing import folder_of
 from pipeglot.client.launch import Outcome, Request, launch
-from pipeglot.core.errors import ParamError, Problem, Unsupported, UsageError
+from pipeglot.client.written import params_of, tags_of
+from pipeglot.core.errors import Problem, Unsupported
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.view import RunView
 from pipeglot.runtime_local.pool import Pool
@@ -23,9 +24,9 @@ from pipeglot.stacks.workspace import Workspace, workspace_at
 def do_run(args: argparse.Namespace) -> int:
     request = Request(
         stack=args.stack,
-        texts=parse_params(args.params),
+        texts=params_of(args.params),
         cache=not args.no_cache,
-        tags=parse_tags(args.tags),
+        tags=tags_of(args.tags),
         anew=tuple(args.from_),
         until=tuple(args.until),
         inline=args.inline,
@@ -43,7 +44,7 @@ def run_target(target: Target, request: Request, onward: Commands, *, json: bool
     with _pool(request) as pool, nullcontext() if attached else results_only():
         view = _execute(target, load(target), request, pool, onward).view
     if json:
-        sys.stdout.buffer.write(as_json(view))
+        print_json(view)
     return exit_code(view)
 
 
@@ -92,44 +93,6 @@ def _refuse_not_to_wait(stack: str) -> None:
     raise Unsupported([Problem("no-wait", message, None, hint)])
 
 
-# --- what is given as text --------------------------------------------------------------------------------------------
-
-
-def parse_params(given: list[str]) -> dict[str, str]:
-    """`KEY=VALUE` texts by key. Raises `ParamError`."""
-    found: dict[str, str] = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise ParamError(
-                f"`-p {text}`: there is no `=` after a name", hint="write `-p KEY=VALUE`, as `-p year=2013`"
-            )
-        if key in found:
-            raise ParamError(
-                f"parameter `{key}` is given twice: `{found[key]}` and `{value}`",
-                hint=f"give it once; a list is one value, as `-p '{key}=[1, 2]'`",
-            )
-        found[key] = value
-    return found
-
-
-def parse_tags(given: list[str]) -> dict[str, str]:
-    """`K=V` texts by name. Raises `UsageError`."""
-    found: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(
-                f"`--tag {text}`: there is no `=` after a name", hint="write `--tag K=V`, as `--tag team=risk`"
-            )
-        if name in found:
-            raise UsageError(
-                f"tag `{name}` is given twice: `{found[name]}` and `{value}`", hint="a tag has one value: give it once"
-            )
-        found[name] = value
-    return found
-
-
 class Commands:
     """The command lines to go on with, as they are to be typed here."""
 
@@ -137,6 +100,7 @@ class Commands:
         self, args: argparse.Namespace, workspace: Workspace, again: Callable[[str], list[str]] | None = None
     ) -> None:
         """`again` makes the words of a command of a run's id; without one it is `run`, as it was typed."""
+        self._target: str | None = args.target
         self._again = again or (lambda _: _run_again(args))
         self._project = ["-C", args.folder] if args.folder is not None else []
         self._stack = ["--stack", args.stack] if args.stack is not None else []
@@ -153,8 +117,9 @@ class Commands:
         words = ["pipeglot", "replay", run, step, *_at(index), "--pdb"]
         return _quoted([*words, *self._elsewhere, *self._stack])
 
-    def resume(self, run: str) -> str:
-        return _quoted(["pipeglot", "runs", "resume", run, *self._elsewhere, *self._stack])
+    def resume(self, run: str, *, named: bool = False) -> str:
+        target = [self._target] if named and self._target else []
+        return _quoted(["pipeglot", "runs", "resume", run, *target, *self._elsewhere, *self._stack])
 
 
 def _at(index: Index) -> list[str]:

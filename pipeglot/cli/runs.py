@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_fields, print_json, print_table
+from pipeglot.cli.output import print_fields, print_json, print_table, say
 from pipeglot.cli.parsing import parse_index
 from pipeglot.client.logs import log_file
 from pipeglot.client.records import Found, Records
@@ -21,7 +22,7 @@ from pipeglot.client.views import AttemptLog
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.records import Failure, Observed, Ref
-from pipeglot.core.lineage.view import StepView
+from pipeglot.core.lineage.view import RunView, StepView
 
 if TYPE_CHECKING:
     from pipeglot.client.listing import RunSummary
@@ -128,7 +129,7 @@ def do_show(args: argparse.Namespace) -> int:
     fields = [
         ("run", view.run_id),
         ("pipeline", view.pipeline),
-        ("status", view.status),
+        ("status", _status(found, view)),
         ("started", when(view.created)),
         ("stack", f"{view.stack} ({view.backend})"),
         ("params", params or "-"),
@@ -139,7 +140,25 @@ def do_show(args: argparse.Namespace) -> int:
     print_fields(fields)
     print()
     print_table(["STEP", "STATUS", "TRIES", "TIME", "WHAT"], list(_step_rows(view.steps)))
+    for step in [step for step in view.steps if step.tail][:MOST_ITEMS]:
+        _print_tail(step)
     return 0
+
+
+def _status(found: Found, view: RunView) -> str:
+    """Of a run that is shown as lost for its silence, how long that lasts."""
+    lease = found.lease
+    if view.seen is None or view.status != "lost" or lease.certain:
+        return view.status
+    host = found.start.engine.get("host", "")
+    where = f", from `{host}`" if host else ""
+    return f"lost: last heard of at {when(view.seen)}, {duration(lease.quiet)} ago{where}"
+
+
+def _print_tail(step: StepView) -> None:
+    at = f" at {when(step.seen)}" if step.seen else ""
+    print(f"\n{cell_name(step.id, step.index)}: the last lines that it had printed{at}")
+    sys.stdout.writelines(f"  {safe(line)}\n" for line in step.tail.split("\n"))
 
 
 def _step_rows(steps: tuple[StepView, ...]) -> Iterator[list[str]]:
@@ -217,6 +236,8 @@ class Piece(NamedTuple):
     attempt: int
     log: Ref | None
     failure: Failure | None
+    tail: str = ""
+    """Of one that has not ended, the last lines that it printed."""
 
 
 def do_logs(args: argparse.Namespace) -> int:
@@ -227,11 +248,11 @@ def do_logs(args: argparse.Namespace) -> int:
     found = records.run(args.run)
     cells = _cells(records, found, args.step, index)
     pieces = [piece for cell in cells for piece in _pieces(records, found, cell)]
-    shown = [piece for piece in pieces if piece.log or piece.failure]
+    shown = [piece for piece in pieces if piece.log or piece.failure or piece.tail]
     if args.json:
         print_json([_attempt_log(records, piece) for piece in shown])
         return 0
-    alone = len(shown) == 1 and shown[0].failure is None and args.step is not None
+    alone = len(shown) == 1 and not shown[0].failure and not shown[0].tail and args.step is not None
     for piece in shown:
         if not alone:
             _print_title(piece)
@@ -246,7 +267,8 @@ def _cells(records: Records, found: Found, step: str | None, index: Index | None
         records.step(found, step)
     if index is not None and step is not None:
         return [records.cell(found, step, index)]
-    return [cell for cell, entry in found.state.ordered() if entry.verdict and (step is None or cell[0] == step)]
+    known = [cell for cell, entry in found.state.ordered() if entry.verdict] + sorted(found.state.expected)
+    return [cell for cell in known if step in (None, cell[0])]
 
 
 def _pieces(records: Records, found: Found, cell: Cell) -> Iterator[Piece]:
@@ -257,10 +279,13 @@ def _pieces(records: Records, found: Found, cell: Cell) -> Iterator[Piece]:
         seen.append(entry.verdict.observed)
     for observed in seen:
         yield Piece(cell, observed.attempt, observed.log, observed.failure)
+    _, beat = found.lease.of(cell)
+    if entry is None and beat is not None:
+        yield Piece(cell, beat.attempt, None, None, beat.tail)
 
 
 def _attempt_log(records: Records, piece: Piece) -> AttemptLog:
-    text = ""
+    text = piece.tail
     if piece.log is not None:
         with log_file(records.artifacts, piece.log) as path:
             text = path.read_bytes().decode("utf-8", "replace")
@@ -269,7 +294,9 @@ def _attempt_log(records: Records, piece: Piece) -> AttemptLog:
 
 
 def _print_title(piece: Piece) -> None:
-    sys.stdout.write(paint(f"--- {cell_name(*piece.cell)}, attempt {piece.attempt} ---", "bold", sys.stdout) + "\n")
+    so_far = ", the last lines so far" if piece.tail else ""
+    title = f"--- {cell_name(*piece.cell)}, attempt {piece.attempt}{so_far} ---"
+    say(paint(title, "bold", sys.stdout))
 
 
 def _print_log(records: Records, piece: Piece) -> None:
@@ -281,6 +308,7 @@ def _print_log(records: Records, piece: Piece) -> None:
                     sys.stdout.writelines(f"{safe_log(line)}\n" for line in text)
             else:
                 _copy_raw(path)
+    sys.stdout.writelines(f"{safe(line)}\n" for line in (piece.tail.split("\n") if piece.tail else ()))
     if piece.failure is not None:
         failure = piece.failure
         sys.stdout.write(f"{safe(failure.traceback.rstrip() or f'{failure.type}: {failure.message}')}\n")
@@ -306,12 +334,12 @@ def _print_nothing(found: Found, cells: list[Cell], step: str | None) -> None:
         origin = origins[0]
         words = ["pipeglot", "runs", "logs", origin.run[:SHORT_ID], origin.step]
         words += ["--index", ".".join(map(str, origin.index))] if origin.index else []
-        print(f"{what} came from the cache; what it printed when it ran: `{' '.join(words)}`", file=sys.stderr)
+        say(f"{what} came from the cache; what it printed when it ran: `{shlex.join(words)}`", sys.stderr)
     elif "lost" in unfinished:
-        print(f"{what} was lost, and with it what it had printed: logs are kept when a step ends", file=sys.stderr)
+        say(f"{what} was lost, and with it what it had printed: logs are kept when a step ends", sys.stderr)
     elif unfinished:
-        print(f"{what} has not ended: what a step prints is kept when it ends", file=sys.stderr)
+        say(f"{what} has not ended: what a step prints is kept when it ends", sys.stderr)
     elif found.start.asked is not None and found.start.asked.inline:
-        print(f"{what} ran with `--inline`: what steps print is shown then, and not kept", file=sys.stderr)
+        say(f"{what} ran with `--inline`: what steps print is shown then, and not kept", sys.stderr)
     else:
-        print(f"{what} printed nothing ({plural(len(cells), 'execution')})", file=sys.stderr)
+        say(f"{what} printed nothing ({plural(len(cells), 'execution')})", sys.stderr)

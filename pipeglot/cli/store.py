@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 
 from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
-from pipeglot.cli.output import print_json
-from pipeglot.client.text import SHORT_ID, cell_name, is_terminal, paint, plural, safe, size
+from pipeglot.cli.output import print_json, say
+from pipeglot.client.text import SHORT_ID, cell_name, is_terminal, paint, plural, size
 from pipeglot.client.verify import Counts, Touched, Trouble, Verified, verify
 
 _MOST_NAMED = 5
@@ -44,9 +45,9 @@ def do_reindex(args: argparse.Namespace) -> int:
 
 def _print(found: Verified) -> None:
     for trouble in found.troubles:
-        print(f"{paint(trouble.kind, 'red', sys.stdout)}: {safe(trouble.message)}")
+        say(f"{paint(trouble.kind, 'red', sys.stdout)}: {trouble.message}")
         if trouble.touches:
-            print(f"  {_touched(trouble)}")
+            say(f"  {_touched(trouble)}")
     counts = found.counts
     looked = "looked at the sizes of" if found.quick else "read"
     total = f"{looked} {plural(counts.blobs, 'blob')} ({size(counts.bytes)})"
@@ -54,6 +55,18 @@ def _print(found: Verified) -> None:
     if found.orphans:
         print(f"{plural(found.orphans, 'blob')} ({size(found.orphan_bytes)}) are referred to by nothing")
     print(f"{len(found.troubles)} damaged or missing" if found.troubles else "all is there, and whole")
+    sys.stderr.writelines(f"hint: {hint}\n" for hint in _hints(found.troubles))
+
+
+def _hints(troubles: list[Trouble]) -> Iterator[str]:
+    """What is to be done about them."""
+    hurt = [trouble.key for trouble in troubles if trouble.kind in ("damaged", "missing")]
+    if any(key.startswith(("blobs/", "cache/")) for key in hurt):
+        yield "compute a damaged or missing result again (`pipeglot run TARGET --from STEP`): the same value repairs it"
+    if any(key.startswith(("runs/", "ir/")) for key in hurt):
+        yield "what a record of a run (`runs/…`, `ir/…`) told is nowhere else: bring it back from a copy of the store"
+    if any(trouble.kind == "newer" for trouble in troubles):
+        yield "a later pipeglot wrote what is newer: update this one to read it"
 
 
 def _touched(trouble: Trouble) -> str:

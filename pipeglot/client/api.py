@@ -19,7 +19,7 @@ from pipeglot.client.selection import Selection
 from pipeglot.client.text import SHORT_ID, plural
 from pipeglot.core import session
 from pipeglot.core.errors import Problem, RunFailed, UsageError
-from pipeglot.stacks.target import Loaded, load, locate, target_text
+from pipeglot.stacks.target import Loaded, found_outside, load, locate, target_text
 from pipeglot.stacks.workspace import Workspace, workspace_at
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _traced(pipeline: Pipeline[..., Any], roots: tuple[str, ...], main: str | No
     _reach(roots)
     project = Project(roots, main)
     traced = pipeline.trace(project)
-    return Loaded(traced.pipeline, traced.locations, project.sources())
+    return Loaded(traced.pipeline, traced.locations, project.sources(), found_outside(project))
 
 
 def _load_session(pipeline: Pipeline[..., Any]) -> _Code:

@@ -8,14 +8,18 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeglot.client.records import Records
+from pipeglot.client.records import Records, found_in
 from pipeglot.core.lineage.closing import close
+from pipeglot.core.lineage.lease import Lease
 from pipeglot.core.lineage.ledger import host, now
+from pipeglot.core.lineage.processes import is_there
 from pipeglot.core.lineage.records import Cancel, Start
-from pipeglot.core.lineage.view import is_alive
 
 PATIENCE = 60.0
 """Seconds to wait for a run of another machine, of which nobody here can tell whether its process is there."""
+
+ANSWER = 10.0
+"""Seconds in which a run that was not heard of for long, by a clock that may be wrong, has to answer."""
 
 LOOK_AGAIN = 0.2
 
@@ -25,10 +29,12 @@ class Cancellation(Struct, frozen=True, kw_only=True):
 
     run_id: its id.
     pipeline: the pipeline's name.
-    outcome: `over`: it had ended before. `stopped`: it has ended since. `closed`: its process was gone, so its open
-        steps were recorded as lost or cancelled. `asked`: the request is recorded, and it has not ended yet.
+    outcome: `over`: it had ended before. `stopped`: it has ended since. `closed`: its process was gone, or had not been
+        heard of for long and gave no answer, so its open steps were recorded as lost or cancelled. `asked`: the request
+        is recorded, and it has not ended yet.
     status: the run's, now.
     host: the machine that the run was started on.
+    seen: when it was last heard of, of one that was closed for its silence: UTC, in ISO 8601; null for others.
     """
 
     run_id: str
@@ -36,6 +42,7 @@ class Cancellation(Struct, frozen=True, kw_only=True):
     outcome: Literal["over", "stopped", "closed", "asked"]
     status: str
     host: str
+    seen: str | None = None
 
 
 def cancel(records: Records, run: str, *, wait: bool, force: bool, waiting: Callable[[str], None]) -> Cancellation:
@@ -50,7 +57,7 @@ def cancel(records: Records, run: str, *, wait: bool, force: bool, waiting: Call
     ended = ledger.ended(run)
     if ended is not None:
         return _told(start, "over", ended.status)
-    if force or _is_gone(start):
+    if force or is_there(start.engine) is False:
         return _told(start, "closed", close(ledger, records.artifacts, run).status)
     ledger.cancel(Cancel(run=run, at=now().isoformat(), by=f"runs cancel on {host()}"))
     if not wait:
@@ -60,26 +67,43 @@ def cancel(records: Records, run: str, *, wait: bool, force: bool, waiting: Call
 
 
 def _await_end(records: Records, start: Start) -> Cancellation:
-    deadline = time.monotonic() + PATIENCE if _host(start) != host() else None
+    there = is_there(start.engine)
+    lease = _lease(records, start) if there is None else None
+    silent = lease is not None and lease.status == "lost"
+    found = _look(records, start, None if there else ANSWER if silent else PATIENCE)
+    if found is None and silent and lease is not None and _lease(records, start).beats == lease.beats:
+        status = close(records.ledger, records.artifacts, start.run).status
+        return _told(start, "closed", status, lease.seen.isoformat() if lease.seen else None)
+    if found is None and silent:  # it has answered: its steps have their time to end
+        found = _look(records, start, PATIENCE - ANSWER)
+    return found or _told(start, "asked", "running")
+
+
+def _look(records: Records, start: Start, seconds: float | None) -> Cancellation | None:
+    """Wait for its end, so long at most."""
+    deadline = None if seconds is None else time.monotonic() + seconds
     while deadline is None or time.monotonic() < deadline:
-        gone = _is_gone(start)  # before the look at the ledger: it may end in between
+        gone = is_there(start.engine) is False  # before the look at the ledger: it may end in between
         ended = records.ledger.ended(start.run)
         if ended is not None:
             return _told(start, "stopped", ended.status)
         if gone:
             return _told(start, "closed", close(records.ledger, records.artifacts, start.run).status)
         time.sleep(LOOK_AGAIN)
-    return _told(start, "asked", "running")
+    return None
 
 
-def _is_gone(start: Start) -> bool:
-    """Whether its process is certainly no more. Of another machine's nothing is known here."""
-    return _host(start) == host() and not is_alive(start.engine)
+def _lease(records: Records, start: Start) -> Lease:
+    return found_in(records.ledger, records.artifacts, start.run).lease
 
 
 def _host(start: Start) -> str:
     return start.engine.get("host", "")
 
 
-def _told(start: Start, outcome: Literal["over", "stopped", "closed", "asked"], status: str) -> Cancellation:
-    return Cancellation(run_id=start.run, pipeline=start.pipeline, outcome=outcome, status=status, host=_host(start))
+def _told(
+    start: Start, outcome: Literal["over", "stopped", "closed", "asked"], status: str, seen: str | None = None
+) -> Cancellation:
+    return Cancellation(
+        run_id=start.run, pipeline=start.pipeline, outcome=outcome, status=status, host=_host(start), seen=seen
+    )

@@ -28,6 +28,10 @@ def notes_or_refusal(loaded: Loaded, stacks: list[LocalStack]) -> list[Problem]:
         found = findings(loaded, stack)
         problems.update(dict.fromkeys(found.problems))
         notes.update(dict.fromkeys(found.notes))
+    if loaded.outside:
+        from pipeglot.client.outside import outside_notes
+
+        notes.update(dict.fromkeys(outside_notes(loaded.pipeline, loaded.outside)))
     if problems:
         raise Unsupported(list(problems))
     return list(notes)

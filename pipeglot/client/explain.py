@@ -7,14 +7,18 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from pipeglot.client.records import Found, Records
+from pipeglot.client.outside import note, watched
+from pipeglot.client.records import Found, Records, found_in
 from pipeglot.client.steps import declared_changes, member_changes, origin
-from pipeglot.core.errors import PipeglotError
+from pipeglot.client.views import ProblemView
+from pipeglot.core.code import Project
+from pipeglot.core.errors import DefinitionError, PipeglotError
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.arguments import Arg, Given, Saved, hashes
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Origin, Verdict
-from pipeglot.core.lineage.view import read_run, readable
+from pipeglot.core.lineage.view import readable
+from pipeglot.stacks.target import found_outside
 
 MOST_RUNS = 50
 """So many earlier runs are tried, if the records of some cannot be read."""
@@ -53,6 +57,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     against: the latest earlier run in which it succeeded, with which it is compared.
     against_created: when that run began.
     changes: the parts of the key that differ from that run's.
+    notes: what its code uses that the key cannot know, if the code is still that of the run.
     """
 
     run_id: str
@@ -65,6 +70,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     against: str | None
     against_created: str
     changes: tuple[Change, ...]
+    notes: tuple[ProblemView, ...] = ()
 
 
 def explain(records: Records, found: Found, cell: Cell) -> Explanation:
@@ -84,7 +90,23 @@ def explain(records: Records, found: Found, cell: Cell) -> Explanation:
         against=earlier.start.run if earlier else None,
         against_created=earlier.start.created if earlier else "",
         changes=tuple(_changes(earlier, found, cell)) if earlier and not (seen and seen.cached) else (),
+        notes=tuple(_notes(records, found.state.plan.step(cell[0]))),
     )
+
+
+def _notes(records: Records, step: Step) -> Iterator[ProblemView]:
+    """What comes from outside the code, which is looked at as it is here; other code has other notes."""
+    if not watched(step) or step.code.module == "__main__":
+        return
+    project = Project(records.workspace.roots)
+    try:
+        here = project.closure(step.code.module, step.code.qualname).digest
+    except DefinitionError:  # its module is gone, or is no Python for the moment
+        return
+    if here == step.code.digest:
+        for problem in (note([value], [step.id]) for value in found_outside(project).get(here, ())):
+            file, line = problem.at or (None, None)
+            yield ProblemView(code=problem.code, message=problem.message, file=file, line=line, hint=problem.hint)
 
 
 def _first_why(records: Records, found: Found, cell: Cell, verdict: Verdict | None) -> str:
@@ -112,7 +134,7 @@ def _earlier(records: Records, found: Found, cell: Cell) -> Found | None:
     )
     for run in before:
         try:
-            return Found(*read_run(records.ledger, records.artifacts, run))
+            return found_in(records.ledger, records.artifacts, run)
         except PipeglotError:  # damaged since it was indexed: it tells nothing
             continue
     return None

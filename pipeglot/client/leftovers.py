@@ -14,17 +14,16 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError, StoreError
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.ledger import Ledger
-from pipeglot.core.lineage.view import is_alive
+from pipeglot.core.lineage.processes import is_there
 from pipeglot.core.store import open_store
 from pipeglot.runtime_local.folders import remove_folders, store_of
+from pipeglot.stacks.state import make_private
 from pipeglot.stacks.workspace import Workspace
 
 
 def work_folder(workspace: Workspace) -> Path:
     """Where runs of this machine keep their logs while they go on."""
-    folder = workspace.state("run", os.uname().nodename)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return make_private(workspace.state("run", os.uname().nodename))
 
 
 def clear_leftovers(workspace: Workspace) -> list[str]:
@@ -54,7 +53,7 @@ def _close(run: str, store: str) -> str | None:
     start = ledger.started(run)
     if start is None or ledger.ended(run) is not None:
         return ""
-    if is_alive(start.engine):
+    if is_there(start.engine) is not False:
         return None
     status = close(ledger, Artifacts(opened), run).status
     onward = "" if status == "succeeded" else f"; `pipeglot runs resume {run[:SHORT_ID]}` goes on with it"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from pipeglot.client.indexed import Index
-from pipeglot.core import units
+from pipeglot.client.written import microseconds, moment, name_and_value
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.index import queries
 from pipeglot.core.lineage.index.queries import Metric, RunFilter
@@ -155,27 +155,8 @@ def _hint(connection: sqlite3.Connection, wanted: RunFilter) -> str:
 
 
 def parse_time(text: str, option: str, now: dt.datetime) -> int:
-    """`2d` (so long ago), `2026-11-01` (its beginning here), or a time in ISO 8601, in microseconds since 1970."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d([T ].+)?", text):
-        try:
-            time = dt.datetime.fromisoformat(text)
-            aware = time if time.tzinfo else time.astimezone()  # which no calendar has for its first and last day
-        except (ValueError, OverflowError) as error:
-            raise UsageError(f"`{option} {text}`: {error}", hint=_TIME_HINT) from None
-    else:
-        try:
-            aware = now - units.timedelta_of(text)
-        except (UsageError, OverflowError):
-            raise UsageError(f"`{option} {text}` is no time", hint=_TIME_HINT) from None
-    return microseconds(aware)
-
-
-def microseconds(time: dt.datetime) -> int:
-    """Since 1970."""
-    return (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-
-
-_TIME_HINT = "write how long ago, as `2d` or `90m`, a day, as `2026-11-01`, or a time, as `2026-11-01T06:00`"
+    """What `moment` reads, in microseconds since 1970."""
+    return microseconds(moment(text, f"{option} {text}", now))
 
 
 def parse_status(text: str) -> str:
@@ -186,9 +167,7 @@ def parse_status(text: str) -> str:
 
 def parse_param(text: str) -> tuple[str, tuple[str, ...]]:
     """`NAME=VALUE`, as on the command line of `run`: text, or JSON."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(f"`--param {text}`: there is no `=` after a name", hint="write it as `--param year=2013`")
+    name, value = name_and_value(text, "--param", "write it as `--param year=2013`")
     return name, tuple(dict.fromkeys(_texts(value)))
 
 

@@ -10,10 +10,11 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.keys import Cell, Index
+from pipeglot.core.lineage.lease import GOES_ON, Lease, lease_of
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import End, Start, Verdict
 from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import RunView, open_status, read_run, view
+from pipeglot.core.lineage.view import RunView, read_run, view
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
 from pipeglot.core.suggest import meant
@@ -42,10 +43,21 @@ class Found(NamedTuple):
 
     start: Start
     state: RunState
+    lease: Lease = GOES_ON
 
     @property
     def view(self) -> RunView:
-        return view(self.start, self.state, open_as=open_status(self.start))
+        return view(self.start, self.state, self.lease)
+
+    @property
+    def status(self) -> str:
+        return self.state.status if self.state.finished else self.lease.status
+
+
+def found_in(ledger: Ledger, artifacts: Artifacts, run: str) -> Found:
+    """The run of this id. Raises `NotFound`."""
+    start, state = read_run(ledger, artifacts, run)
+    return Found(start, state, lease_of(ledger, start, state))
 
 
 class Records:
@@ -92,7 +104,7 @@ class Records:
 
     def run(self, text: str) -> Found:
         """A run, read from the ledger. Raises `NotFound`."""
-        return Found(*read_run(self.ledger, self.artifacts, self.run_id(text)))
+        return found_in(self.ledger, self.artifacts, self.run_id(text))
 
     # --- cells --------------------------------------------------------------------------------------------------------
 

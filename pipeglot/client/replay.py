@@ -29,6 +29,7 @@ from pipeglot.core.errors import (
     NotFound,
     PipeglotError,
     TargetError,
+    Untrusted,
     UsageError,
 )
 from pipeglot.core.ir import Step
@@ -122,13 +123,18 @@ class Replay:
     """One execution of a recorded run, ready to be run again. `close` removes what it has put on this machine."""
 
     def __init__(self, records: Records, stack: LocalStack, found: Found, cell: Cell) -> None:
-        """Raises `UsageError` for an execution without inputs, `TargetError` for code that is not here, `Corrupt`."""
+        """Raises `UsageError` for an execution without inputs, `TargetError` for code that is not here, `Corrupt`.
+
+        From a store that is not trusted: `Untrusted` for what its records alone say is a step.
+        """
         self.records = records
         self.found = found
         self.cell = cell
         self.recorded_step = _step(found, cell)
         self.args, self.verdict = _arguments(found, cell)
         self.recorded = _recorded(records, found, cell, self.verdict)
+        if not records.ledger.store.trusted:
+            _refuse_undeclared(records, self.recorded_step)
         closure = _closure(records, self.recorded_step)
         self.members = closure.members
         code = structs.replace(self.recorded_step.code, digest=closure.digest)
@@ -356,6 +362,23 @@ def _closure(records: Records, step: Step) -> Any:
             f"the code of step `{step.id}`, `{step.code}`, is not in this checkout: {error.problems[0].message}",
             hint="check out the code that the run had; `-C DIR` names the project's folder",
         ) from error
+
+
+def _refuse_undeclared(records: Records, step: Step) -> None:
+    """The record names any function of the project, and calls it as it likes: it has to be one that says `@step` here.
+
+    Nothing is imported to know that.
+    """
+    store = f"the store `{records.ledger.store.uri}` is not trusted"
+    hint = "if only you and people you trust can write to it, say `trusted: true` in the stack"
+    if step.env:
+        names = ", ".join(f"`{name}`" for name in step.env)
+        raise Untrusted(f"step `{step.id}` is recorded to set {names} in the environment, and {store}", hint=hint)
+    if not Project(records.workspace.roots).has_decorator(step.code.module, step.code.qualname, "step"):
+        raise Untrusted(
+            f"step `{step.id}` is recorded to call `{step.code}`, which says no `@step` in this checkout, and {store}",
+            hint=hint,
+        )
 
 
 def refuse_missing_secrets(step: Step, stack: LocalStack) -> None:

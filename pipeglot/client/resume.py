@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from typing import Any
 
 from pipeglot.client.records import Found, Records
 from pipeglot.client.text import SHORT_ID
 from pipeglot.core import params
-from pipeglot.core.errors import ParamError, UsageError
+from pipeglot.core.errors import Corrupt, ParamError, Untrusted, UsageError
 from pipeglot.core.ir import Param, Pipeline
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.ledger import Ledger
@@ -40,12 +41,18 @@ def unfinished_hooks(found: Found) -> list[str]:
     return [step.id for step in found.view.steps if step.hook and step.status in ("lost", "cancelled", "running")]
 
 
-def target_of(found: Found, given: str | None) -> str:
-    """What to load: as said now, else as it was recorded. Raises `UsageError`."""
+def target_of(records: Records, found: Found, given: str | None) -> str:
+    """What to load: as said now, else as it was recorded. Raises `UsageError`.
+
+    Of a store that is not trusted, the record does not say whose code runs: raises `Untrusted`.
+    """
     start = found.start
     recorded = start.asked.target if start.asked else ""
-    if given or recorded:
-        return given or recorded
+    if given:
+        return given
+    if recorded:
+        _check_recorded(records, start.run, recorded)
+        return recorded
     if any(step.code.module == MAIN for step in found.state.plan.steps()):
         raise UsageError(
             f"run `{start.run[:SHORT_ID]}` is of pipeline `{start.pipeline}` of a notebook, which only that can run",
@@ -55,6 +62,24 @@ def target_of(found: Found, given: str | None) -> str:
         f"run `{start.run[:SHORT_ID]}` does not say which file its pipeline `{start.pipeline}` is in",
         hint=f"say it: `pipeglot runs resume {start.run[:SHORT_ID]} TARGET`",
     )
+
+
+def _check_recorded(records: Records, run: str, target: str) -> None:
+    """It is a path from the project's root, or a module; whoever wrote the record may have written another."""
+    command = shlex.join(["pipeglot", "runs", "resume", run[:SHORT_ID], target])
+    store = records.ledger.store
+    if not store.trusted:
+        raise Untrusted(
+            f"what to run is not taken from the record of run `{run[:SHORT_ID]}`: the store `{store.uri}` is not"
+            " trusted",
+            hint=f"say it: its record names `{target}`, and if that is right: `{command}`",
+        )
+    place = target.partition(":")[0]
+    if place.startswith(("/", "~")) or ".." in place.split("/"):
+        raise Corrupt(
+            f"the record of run `{run[:SHORT_ID]}` names `{target}`, which is not in the project",
+            hint=f"if that is what it was run from, say so: `{command}`",
+        )
 
 
 def carried(start: Start, pipeline: Pipeline, ledger: Ledger) -> tuple[dict[str, Any], list[str]]:
@@ -78,7 +103,7 @@ def carried(start: Start, pipeline: Pipeline, ledger: Ledger) -> tuple[dict[str,
         elif old.type == param.type:
             given[param.name] = start.params[param.name]
         else:
-            given[param.name] = _converted(old, param, start)
+            given[param.name] = _converted(old, param, start, trusted=ledger.store.trusted)
             types = f"had type {describe(old.type)} in that run, and has type {describe(param.type)} now"
             notes.append(f"parameter `{param.name}` {types}")
     gone = [f"`{name}`" for name in start.params if name not in given]
@@ -87,9 +112,10 @@ def carried(start: Start, pipeline: Pipeline, ledger: Ledger) -> tuple[dict[str,
     return given, notes
 
 
-def _converted(old: Param, new: Param, start: Start) -> Any:
+def _converted(old: Param, new: Param, start: Start, *, trusted: bool) -> Any:
     try:
-        return normalise(new.type, params.decode(old.type, start.params[old.name]), name=new.name)
+        value = params.decode(old.type, start.params[old.name], trusted=trusted)
+        return normalise(new.type, value, name=new.name)
     except ParamError as error:
         raise ParamError(
             f"{error.message} (it had type {describe(old.type)} in run `{start.run[:SHORT_ID]}`)",

@@ -88,7 +88,8 @@ class Run:
         """Its parameters, as steps were given them: dates are dates, enums are members."""
         start, plan = self._found.start, self._found.state.plan
         return {
-            name: parameters.decode(plan.params[name].type, value, name=name) for name, value in start.params.items()
+            name: parameters.decode(plan.params[name].type, value, name=name, trusted=plan.trusted)
+            for name, value in start.params.items()
         }
 
     @property

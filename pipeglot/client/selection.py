@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pipeglot.client.indexed import Index, Tell
-from pipeglot.client.listing import STATUSES, microseconds
+from pipeglot.client.listing import STATUSES
 from pipeglot.client.records import Records
+from pipeglot.client.written import TIME_HINT, microseconds, moment
 from pipeglot.core import params as parameters
 from pipeglot.core import plain
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, ParamError, UsageError
 from pipeglot.core.lineage.index import queries
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.suggest import did_you_mean, listed
-
-_AGE = re.compile(r"(\d+) ?(min|[smhdw])")
-_UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Selection(NamedTuple):
@@ -92,14 +89,13 @@ class Selection(NamedTuple):
 def _time(since: dt.datetime | dt.date | dt.timedelta | str) -> dt.datetime:
     """In UTC. Raises `UsageError` for what is no time, or one that no calendar has."""
     if not isinstance(since, str | dt.date | dt.timedelta):
-        raise UsageError(f"`since={since!r}` is no time", hint=_TIME_HINT)
+        raise UsageError(f"`since={since!r}` is no time", hint=TIME_HINT)
+    if isinstance(since, str):
+        return moment(since, f"since={since!r}", dt.datetime.now(dt.UTC))
     try:
-        return _moment(_parsed(since) if isinstance(since, str) else since)
+        return _moment(since)
     except (ValueError, OverflowError):
-        raise UsageError(f"`since={since!r}` is no time", hint=_TIME_HINT) from None
-
-
-_TIME_HINT = 'write how long ago, as `"2d"` or `"12h"`, or a date, as `"2026-01-31"`'
+        raise UsageError(f"`since={since!r}` is no time", hint=TIME_HINT) from None
 
 
 def _moment(since: dt.datetime | dt.date | dt.timedelta) -> dt.datetime:
@@ -108,8 +104,3 @@ def _moment(since: dt.datetime | dt.date | dt.timedelta) -> dt.datetime:
     if isinstance(since, dt.datetime):
         return since.astimezone(dt.UTC)
     return dt.datetime(since.year, since.month, since.day).astimezone(dt.UTC)  # local midnight is meant
-
-
-def _parsed(text: str) -> dt.datetime | dt.timedelta:
-    age = _AGE.fullmatch(text.strip())
-    return dt.timedelta(**{_UNITS[age[2]]: int(age[1])}) if age else dt.datetime.fromisoformat(text)

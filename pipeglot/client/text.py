@@ -18,6 +18,8 @@ _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _CODES = {"red": "1;31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
+_COLOURS = frozenset(f"\x1b[{code}m" for code in ("0", *_CODES.values()))
+_PAINTED = re.compile(f"({'|'.join(map(re.escape, sorted(_COLOURS)))})")
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
@@ -26,6 +28,13 @@ def safe(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _CONTROLS.sub(_escaped, _ESCAPES.sub("", text.replace("\r\n", "\n")))
+
+
+def safe_painted(text: str) -> str:
+    """The same, but for the colours that `paint` gives."""
+    if "\x1b" not in text:
+        return safe(text)
+    return "".join(part if part in _COLOURS else safe(part) for part in _PAINTED.split(text))
 
 
 def safe_line(text: str, limit: int = 200) -> str:
@@ -81,7 +90,7 @@ def when(iso: str) -> str:
 
     try:
         return dt.datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except ValueError:
+    except (ValueError, OverflowError):
         return iso
 
 

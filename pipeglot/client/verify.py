@@ -16,9 +16,20 @@ from pipeglot.core.artifacts.blobs import Blobs, blob_key
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, PipeglotError, StoreError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
-from pipeglot.core.lineage.index.rows import UNFIT
 from pipeglot.core.lineage.ledger import Ledger, unpack
-from pipeglot.core.lineage.records import Attempt, CacheEntry, CheckpointRecord, End, Ref, Start, Verdict
+from pipeglot.core.lineage.records import (
+    AnyRecord,
+    Attempt,
+    Beat,
+    CacheEntry,
+    Cancel,
+    CheckpointRecord,
+    End,
+    Ref,
+    Start,
+    Verdict,
+)
+from pipeglot.core.lineage.state import UNFIT
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.store.base import Store
 
@@ -124,6 +135,8 @@ class _Verify:
         self._touched: dict[str, set[Touched]] = {}
         self.seen: set[bytes] = set()
         """The blobs that were looked at, as the digest of their keys."""
+        self.bad: set[str] = set()
+        """The last part of the keys that something is wrong with: of blobs, their hashes."""
         self.irs: dict[str, PipeglotError | None] = {}
 
     def run(self) -> Verified:
@@ -207,7 +220,7 @@ class _Verify:
             return None
         try:
             record = unpack(data, key)
-            if record.run != run or _own_key(record) not in (None, key):
+            if record.run != run or not _lies_right(record, key):
                 raise Corrupt(f"`{key}` holds a record of another place")
         except (Corrupt, NewerFormat) as error:
             self._trouble(key, _kind(error), error.message, _named(key, run))
@@ -273,7 +286,7 @@ class _Verify:
                     return
                 key = blob_key(part[0], part[1])
             except PipeglotError as error:  # the list of parts cannot be read: as a blob, it is told of already
-                if not any(one.key.endswith(use.ref.blob) for one in self.troubles.values()):
+                if use.ref.blob not in self.bad:
                     self._trouble(f"blobs/{use.ref.week}/{use.ref.blob}", _kind(error), error.message, use.by)
                 return
             self._blob(key, *part, use.by)
@@ -314,6 +327,7 @@ class _Verify:
 
     def _trouble(self, key: str, kind: Kind, message: str, *by: Touched) -> None:
         found = self.troubles.setdefault(key, Trouble(key=key, kind=kind, message=message, touches=[]))
+        self.bad.add(key.rpartition("/")[2])
         known = self._touched.setdefault(key, set())
         for one in by:
             if one not in known and len(found.touches) < MOST_TOUCHED:
@@ -340,15 +354,26 @@ def _uses(record: object) -> Iterator[_Use]:
             yield _Use(ref, Touched(origin.run, origin.step, origin.index, "cache"))
 
 
-def _own_key(record: object) -> str | None:
-    """Where a record must lie, if it says so."""
-    if isinstance(record, Verdict):
-        return keys.verdict(record.run, record.step, record.index, record.slot)
-    if isinstance(record, CheckpointRecord):
-        return keys.checkpoint(record.run, record.step, record.index, record.number)
-    if isinstance(record, Start):
-        return keys.start(record.run)
-    return keys.end(record.run, record.number) if isinstance(record, End) else None
+def _lies_right(record: AnyRecord, key: str) -> bool:
+    """Whether a record lies where it says that it does."""
+    match record:
+        case Verdict():
+            return key == keys.verdict(record.run, record.step, record.index, record.slot)
+        case CheckpointRecord():
+            return key == keys.checkpoint(record.run, record.step, record.index, record.number)
+        case Attempt():
+            number = record.observed.attempt
+            return key.startswith(keys.attempt(record.run, record.step, record.index, record.slot, number, ""))
+        case Beat():
+            return key == keys.beat(record.run, record.step, record.index, record.slot, record.nonce, record.number)
+        case Start():
+            return key == keys.start(record.run)
+        case Cancel():
+            return key == keys.cancel(record.run)
+        case End():
+            return key == keys.end(record.run, record.number)
+        case _:
+            return False  # an entry of the cache
 
 
 def _kind(error: PipeglotError) -> Kind:
@@ -358,7 +383,7 @@ def _kind(error: PipeglotError) -> Kind:
 def _named(key: str, run: str) -> Touched:
     """The execution that a record's key is of: damaged, the record cannot say so itself."""
     parts = key.split("/")
-    if len(parts) < 6 or parts[2] not in ("v", "f", "c"):
+    if len(parts) < 6 or parts[2] not in ("v", "f", "c", "t"):
         return Touched(run)
     from urllib.parse import unquote
 

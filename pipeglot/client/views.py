@@ -143,7 +143,7 @@ class AttemptLog(Struct, frozen=True, kw_only=True):
     step: the step's name.
     index: the position in each enclosing map; empty outside maps.
     attempt: which one, from 1.
-    text: all that it printed; empty if that is nothing.
+    text: all that it printed; empty if that is nothing. Of a step that has not ended, the last lines so far.
     failure: why it failed; null if it did not.
     """
 

@@ -98,7 +98,7 @@ async def _await(result: Any) -> Any:
 @contextmanager
 def _environment(step: Step, temp: Path | None) -> Iterator[None]:
     """The step's `env`, and `temp` for temporary files. What the step changes of its process is put back."""
-    environ, path, folder, umask = dict(os.environ), list(sys.path), os.getcwd(), os.umask(0o077)
+    environ, path, folder, umask = _environ(), list(sys.path), os.getcwd(), os.umask(0o077)
     os.umask(umask)
     if temp is not None:
         os.environ["TMPDIR"] = str(temp)
@@ -114,12 +114,19 @@ def _environment(step: Step, temp: Path | None) -> Iterator[None]:
         _reset_tempdir()
 
 
-def _restore(environ: dict[str, str]) -> None:
+def _environ() -> dict[bytes, bytes]:
+    """A copy of the environment, of its bytes as Python holds them: `dict(os.environ)` decodes and encodes each name,
+    which took a fifth of all the time that a short step has beside its own."""
+    held = getattr(os.environb, "_data", None)
+    return dict(held) if type(held) is dict else dict(os.environb)
+
+
+def _restore(environ: dict[bytes, bytes]) -> None:
     """Only what differs: every change of the environment costs a system call."""
-    now = dict(os.environ)
+    now = _environ()
     for name in now.keys() - environ.keys():
-        del os.environ[name]
-    os.environ.update({name: value for name, value in environ.items() if now.get(name) != value})
+        del os.environb[name]
+    os.environb.update({name: value for name, value in environ.items() if now.get(name) != value})
 
 
 def _reset_tempdir() -> None:

@@ -13,6 +13,7 @@ PipeglotError                      exit code
 │   ├── NewerFormat                1   written by a later pipeglot
 │   └── Untrusted                  1   refused: would run code from a store that is not trusted
 ├── RunFailed                      1   a run that Python started did not succeed; `.run` is that run
+├── RunClosed                      1   another process has closed the run that this one drives
 ├── ValueRefused                   1   a value that cannot be stored so that it comes back equal
 └── StepError                      1   a step did not do what it promised
     ├── StepTimeout                1   ran longer than its timeout
@@ -154,6 +155,12 @@ class RunFailed(PipeglotError):
     def __init__(self, message: str, hint: str = "", *, run: Any = None) -> None:
         super().__init__(message, hint=hint)
         self.run = run
+
+
+class RunClosed(PipeglotError):
+    """The run that this process drives was taken for lost, and closed, by another: nothing more is taken from it."""
+
+    code = "closed"
 
 
 class ValueRefused(PipeglotError):

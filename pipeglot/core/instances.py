@@ -12,7 +12,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from pipeglot.core.errors import PipeglotError, Untrusted, ValueRefused
+from pipeglot.core.errors import PipeglotError, ValueRefused
+from pipeglot.core.imports import refuse_import
 from pipeglot.core.placeholders import Instance
 
 _LOST = frozenset({"__orig_class__"})  # what typing notes on an object of a generic class
@@ -201,14 +202,14 @@ class Builder:
 
 
 def load_class(ref: str, what: str, *, trusted: bool) -> Any:
-    """What `module:qualname` names; the module is imported only if trusted. Raises `ValueRefused`, `Untrusted`."""
+    """What `module:qualname` names; the module is imported only if trusted. Raises `ValueRefused`, `Untrusted`.
+
+    If not, no `__getattr__` of a module is asked either, which may import others.
+    """
     module, _, qualname = ref.partition(":")
     if module not in sys.modules:
         if not trusted:
-            raise Untrusted(
-                f"{what} names the module `{module}`, and the store is not trusted: to import it could run code here",
-                hint="import the module first, or, if only people you trust write there, `trusted: true` in the stack",
-            )
+            refuse_import(ref, what)
         try:
             import_module(module)
         except PipeglotError:
@@ -220,11 +221,22 @@ def load_class(ref: str, what: str, *, trusted: bool) -> Any:
             ) from error
     found: Any = sys.modules[module]
     for part in qualname.split("."):
-        found = getattr(found, part, None)
+        found = getattr(found, part, None) if trusted else getattr(found, "__dict__", {}).get(part)
     if found is None:
         raise ValueRefused(
             f"{what} holds a `{ref}`, and module `{module}` has no `{qualname}` here",
             hint="it was moved or removed after the value was saved: run the step that made it again",
+        )
+    return found
+
+
+def load_namedtuple(ref: str, what: str, *, trusted: bool) -> Any:
+    """The same, of a class of named tuples: nothing else that a record names is ever called."""
+    found = load_class(ref, what, trusted=trusted)
+    if not isinstance(found, type) or _kind(found) != "namedtuple":
+        raise ValueRefused(
+            f"{what} holds a `{ref}`, which is no named tuple here",
+            hint="the code here is not the code that the pipeline was made from",
         )
     return found
 

@@ -26,7 +26,7 @@ from decimal import Decimal
 from json.encoder import encode_basestring as _quoted
 from typing import Any, NoReturn
 
-from pipeglot.core.errors import ValueRefused
+from pipeglot.core.errors import Corrupt, ValueRefused
 from pipeglot.core.placeholders import Builder, Instance, Part
 
 MAX_DEPTH = 100
@@ -47,6 +47,10 @@ class TooDeep(NotPlain):
     """Plain as far as one can see, but there is no end to it."""
 
     code = "too-deep"
+
+
+class Unwritten(Corrupt):
+    """Tagged data that `encode` never wrote."""
 
 
 def encode(value: object, name: str = "value") -> Any:
@@ -81,7 +85,8 @@ def dumps_ordered(tree: Any) -> bytes:
 
 
 def decode(tree: Any, build: Builder | None = None) -> Any:
-    """Turn the result of `encode` back. Raises `ValueRefused` for a tag that this version does not know.
+    """Turn the result of `encode` back. Raises `ValueRefused` for a tag that this version does not know,
+    `Unwritten` for what `encode` never wrote.
 
     Without a builder, objects of users' classes stay `Instance`s: no module is imported that the data names.
     """
@@ -383,6 +388,13 @@ def _zone_key(zone: dt.tzinfo) -> str:
 
 
 def _decode_tag(tag: str, content: Any, build: Builder | None) -> Any:
+    try:
+        return _decoded(tag, content, build)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise Unwritten(f"plain data holds a `{tag}` that is none: {type(error).__name__}: {error}") from error
+
+
+def _decoded(tag: str, content: Any, build: Builder | None) -> Any:
     container = _BUILDERS.get(tag)
     if container is not None:
         return container(content, build)

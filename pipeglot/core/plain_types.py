@@ -61,8 +61,12 @@ def _decode_numpy(content: list[Any]) -> Any:
 
     name, item = content[0], plain.decode(content[1])
     if name in ("str", "bytes"):
+        if type(item) is not (str if name == "str" else bytes):
+            raise TypeError(f"a NumPy `{name}` of a `{type(item).__name__}`")
         return numpy.str_(item) if name == "str" else numpy.bytes_(item)
     dtype = numpy.dtype(name)
+    if dtype.kind not in "biufcmM":  # others may be as large as their name says
+        raise TypeError(f"`{name}` is no type of a NumPy scalar")
     if dtype.kind in "mM":
         return numpy.int64(item).view(dtype)
     return dtype.type(item)

@@ -52,7 +52,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """One attempt at one cell.
 
     log: receives what the step prints. scratch: a folder for its input files. temp: one for its temporary files.
-    why: why the cache had nothing to offer. started: when it was given to a worker, UTC in ISO 8601.
+    why: why the cache had nothing to offer. started: when it was given to a worker, UTC in ISO 8601. key: the cache
+    key, if whoever gave the job has computed it already.
     """
 
     step: Step
@@ -65,6 +66,7 @@ class Job(Struct, frozen=True, kw_only=True):
     temp: Path | None = None
     why: str = ""
     started: str = ""
+    key: str = ""
 
     @property
     def cell(self) -> Cell:
@@ -98,7 +100,7 @@ class Runtime:
         self.resumed = resumed
         self.secrets = Secrets(secrets)
         self._distrusted: set[str] = set()
-        self._used: dict[str, dict[str, str]] = {}
+        self._used: dict[tuple[str, str], dict[str, str]] = {}
 
     # --- the cache --------------------------------------------------------------------------------------------------
 
@@ -121,7 +123,7 @@ class Runtime:
         why = self.why_anew(job.step)
         if why:
             return why
-        key = cache_key(job.step, job.args)
+        key = self.key(job)
         found = look_up(job.step, key, self.ledger, self.artifacts, now(), tidy=tidy)
         if found.stale and tidy:
             self.ledger.forget(key)
@@ -136,6 +138,12 @@ class Runtime:
             return "the cached result is damaged"
         observed = self._observed(job, refs=saved, key=key, cached=entry.origin, metrics=entry.metrics)
         return self._verdict(job, "succeeded", observed)
+
+    def key(self, job: Job) -> str:
+        """The cache key of a job; empty of one that is never cached."""
+        if job.key or not self._cacheable(job.step):
+            return job.key
+        return cache_key(job.step, job.args)
 
     def why_anew(self, step: Step) -> str:
         """Why the cache is not even asked about a step; empty if it is."""
@@ -216,7 +224,7 @@ class Runtime:
             self.start,
             job.cell,
             attempt=job.attempt,
-            key=lambda: cache_key(job.step, job.args),
+            key=lambda: job.key or cache_key(job.step, job.args),
             scratch=job.scratch,
         )
 
@@ -232,10 +240,11 @@ class Runtime:
         return self._observed(job, seconds=trial.seconds, **known)
 
     def _packages(self, step: Step) -> dict[str, str]:
-        """The packages that the step's code uses; looked up once, for its items have the same."""
-        found = self._used.get(step.id)
+        """The packages that the step's code uses; looked up once, for all its calls and items have the same."""
+        code = (step.code.module, step.code.digest)
+        found = self._used.get(code)
         if found is None:
-            found = self._used[step.id] = packages(code_modules(step, self.plan))
+            found = self._used[code] = packages(code_modules(step, self.plan))
         return found
 
     def _fail(self, job: Job, observed: Observed, mro: tuple[str, ...]) -> Verdict | Attempt:
@@ -273,19 +282,20 @@ class Runtime:
         return self.ledger.commit(self._verdict(job, "cancelled", self._observed(job, log=self.save_log(job), **known)))
 
     def save_log(self, job: Job) -> Ref | None:
-        """Store what the attempt printed, without its secrets; None if it printed nothing. The file is removed.
+        """Store what the attempt printed, without its secrets; None if it printed nothing. The file is then removed; an
+        empty one stays, for whoever made it may use it again.
 
         If a secret is not known any more, nor was when the step began, the log is dropped: it cannot be cleaned.
         """
         log = job.log
-        if log is None or not log.exists():
+        if log is None or not _size(log):
             return None
         try:
-            if not log.stat().st_size or not self.secrets.known(job.step):
+            if not self.secrets.known(job.step):
                 return None
-            if job.step.secrets:
+            if job.step.secrets or self.secrets.any():
                 clean = log.with_suffix(".clean")
-                self.secrets.clean_file(job.step, log, clean)
+                self.secrets.clean_file(log, clean)
                 clean.replace(log)
             return self.artifacts.save(log, name=f"log of step `{job.step.id}`", opaque_id=str)
         finally:
@@ -320,7 +330,7 @@ class Runtime:
     def _succeed(self, job: Job, observed: Observed) -> Verdict:
         if not self._cacheable(job.step):
             return self.ledger.commit(self._verdict(job, "succeeded", observed))
-        key = cache_key(job.step, job.args)
+        key = self.key(job)
         step, index = job.cell
         origin = Origin(run=self.start.run, step=step, index=index)
         entry = CacheEntry(
@@ -332,14 +342,14 @@ class Runtime:
             metrics=observed.metrics,
         )
         verdict = self.ledger.commit(self._verdict(job, "succeeded", structs.replace(observed, key=key)))
-        if verdict.observed.refs == entry.refs:
+        if verdict.status == "succeeded" and verdict.observed.refs == entry.refs:
             if not self.cache or job.step.id in self.anew:  # what was computed on demand is what later runs are to find
                 self.ledger.forget(key)
             self.ledger.remember(entry)
         return verdict
 
     def _load(self, arg: Arg, name: str, job: Job) -> Any:
-        return load(arg, self.artifacts, name=name, scratch=job.scratch)
+        return load(arg, self.artifacts, name=name, trusted=self.plan.trusted, scratch=job.scratch)
 
     def _opaque(self, job: Job) -> Any:
         """The lineage identity of an output with no canonical value: where it comes from."""
@@ -355,7 +365,9 @@ class Runtime:
             index=index,
             attempt=job.attempt,
             params={
-                name: value if name in self.start.artifacts else decode(self.plan.params[name].type, value)
+                name: value
+                if name in self.start.artifacts
+                else decode(self.plan.params[name].type, value, trusted=self.plan.trusted)
                 for name, value in self.start.params.items()
             },
             logical_date=dt.datetime.fromisoformat(self.start.logical_date),
@@ -382,6 +394,13 @@ class Runtime:
             python=PYTHON,
         )
         return structs.replace(observed, **known)
+
+
+def _size(file: Path) -> int:
+    try:
+        return os.stat(file).st_size
+    except FileNotFoundError:  # its process was over before it could make it
+        return 0
 
 
 def code_modules(step: Step, plan: Plan) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Secrets:
     """Reads secrets by name from `env:NAME` or `file:PATH`, and remembers every value that it has read.
 
-    A step may change or remove what its secret was read from, and its log must be cleaned all the same.
+    A step may change or remove what its secret was read from, and its log must be cleaned all the same. And since every
+    step's process has the environment, those that lie there are taken out of every step's texts.
     """
 
     def __init__(self, sources: Mapping[str, str]) -> None:
@@ -27,40 +28,50 @@ class Secrets:
 
     def of(self, step: Step) -> dict[str, str]:
         """The secrets that a step declares. Raises `StepError` for one that cannot be had."""
+        self._look_around()
         values = {name: _read(name, self._sources.get(name)) for name in step.secrets}
         for name, value in values.items():
             self._seen.setdefault(name, set()).add(value)
         return values
+
+    def _look_around(self) -> None:
+        for name, source in self._sources.items():
+            kind, _, where = source.partition(":")
+            if kind == "env" and where in os.environ:
+                self._seen.setdefault(name, set()).add(os.environ[where])
+
+    def any(self) -> bool:
+        """Whether there is anything to take out of a text."""
+        self._look_around()
+        return bool(self._seen)
 
     def known(self, step: Step) -> bool:
         """Whether all that must be taken out of this step's texts is known."""
         return all(name in self._seen for name in step.secrets)
 
     def cleaner(self, step: Step) -> Callable[[str], str]:
-        """Takes every value that this step's secrets ever had out of a text."""
-        return self.redactor(step).text if step.secrets else str
+        """Takes every value that this step's secrets ever had out of a text, and those of others that are known."""
+        return self.redactor().text if step.secrets or self.any() else str
 
-    def clean_file(self, step: Step, source: Path, target: Path) -> None:
+    def clean_file(self, source: Path, target: Path) -> None:
         """The same for a file, of any size."""
-        self.redactor(step).file(source, target)
+        self.redactor().file(source, target)
 
     def hidden(self, step: Step) -> AbstractContextManager[None]:
         """The same for what is printed meanwhile, where that is shown at once and not kept."""
-        try:
-            known = self.of(step)
-        except StepError:  # the step will fail for it
-            known = {}
-        if not known:
+        with suppress(StepError):  # the step will fail for it
+            self.of(step)
+        if not self.any():
             return nullcontext()
         from pipeglot.core.capture import cleaned
 
-        return cleaned(self.redactor(step))
+        return cleaned(self.redactor())
 
-    def redactor(self, step: Step) -> Redactor:
-        """Takes out every value that this step's secrets ever had."""
+    def redactor(self) -> Redactor:
+        """Takes out every value that any secret ever had here."""
         from pipeglot.core.redact import Redactor
 
-        return Redactor(value for name in step.secrets for value in self._seen.get(name, ()))
+        return Redactor(value for values in self._seen.values() for value in values)
 
 
 def _read(name: str, source: str | None) -> str:

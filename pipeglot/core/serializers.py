@@ -15,20 +15,29 @@ _BUILT_IN = frozenset({"builtins", "collections", "datetime", "decimal", "enum",
 
 
 class Serializer(Struct, frozen=True):
-    """One that is registered. `make` gives the object with `dump`, `load` and perhaps `digest`."""
+    """One that is registered. `make` gives the object with `dump`, `load` and perhaps `digest`.
+
+    safe: whether `load` may be given what anybody has written.
+    """
 
     id: str
     version: int
     ref: str
     make: Callable[[], Any]
     types: tuple[type, ...]
+    safe: bool = False
 
 
 _by_type: dict[type, Serializer] = {}
 _by_id: dict[str, Serializer] = {}
 
 
-def serializer(*types: type, id: str, version: int) -> Callable[[Declared], Declared]:  # noqa: A002  # what it is
+def serializer(
+    *types: type,
+    id: str,  # noqa: A002  # what it is
+    version: int,
+    safe: bool = False,
+) -> Callable[[Declared], Declared]:
     """Store values of just these types (not of their subclasses) by the decorated class, which has
 
     - `dump(self, value, path)`: write the value to `path`, as a file or as a folder that it makes there;
@@ -36,12 +45,16 @@ def serializer(*types: type, id: str, version: int) -> Callable[[Declared], Decl
     - `digest(self, value)`, if the value has a canonical form: its `str` or `bytes`. Without, it is opaque.
 
     Change `version` whenever what `dump` writes or `digest` says changes: older artifacts are then not loaded, but made
-    again. Raises `DefinitionError`.
+    again.
+
+    From a store that is not trusted nothing is loaded by it, unless you say that it is `safe`: that `load` does nothing
+    but read, whatever bytes it is given. One that unpickles (as `joblib` and `torch` do) is not. Raises
+    `DefinitionError`.
     """
 
     def register(cls: Declared) -> Declared:
         ref = f"{cls.__module__}:{cls.__qualname__}"
-        found = Serializer(id, version, ref, cls, types)
+        found = Serializer(id, version, ref, cls, types, safe)
         problem = _problem(found, cls)
         if problem:
             raise DefinitionError([Problem("serializer", f"serializer `{ref}` {problem[0]}", hint=problem[1])])

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from pipeglot.core.store.files import create, write_all
+
 _PREFIX = "pipeglot-"
 _LINK = "temp"
 _STORE = "store"
@@ -21,8 +23,17 @@ def make_folders(folder: Path, store: str) -> Path:
     folder.mkdir(parents=True, mode=0o700)
     (folder / _LINK).symlink_to(temp)  # so that whoever finds this folder after a crash finds the other one
     temp.mkdir(mode=0o700)
-    (folder / _STORE).write_text(store, encoding="utf-8")
+    write_new(folder / _STORE, store.encode())
     return temp
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """A new file that nobody else may read, whatever the umask."""
+    fd = create(str(path))
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
 
 
 def store_of(folder: Path) -> str:

@@ -1,7 +1,8 @@
 """`--inline`: a pool of one worker that is this very process, so that a debugger and `breakpoint()` work in steps.
 
 It has the methods of `Pool` that a run uses. What only another process can do is not done: steps run one after another,
-no timeout ends them, what they print is shown and not kept, and one that crashes takes the run with it.
+no timeout ends them, what they print is shown and not kept, one that crashes takes the run with it, and while one goes
+on, the run gives no sign of life.
 """
 
 from __future__ import annotations

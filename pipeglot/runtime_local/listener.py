@@ -32,6 +32,9 @@ class Listener(Protocol):
     def cancelling(self, grace: float) -> None:
         """Somebody asked the run to stop; running steps have `grace` seconds."""
 
+    def warned(self, text: str) -> None:
+        """Something is not as it should be, and does not stop the run."""
+
     def waiting(self, told: str) -> None:
         """The store does not answer, or only with errors: what is waited for, in a line. Empty: it answers again."""
 
@@ -61,6 +64,9 @@ class Silent:
         pass
 
     def cancelling(self, grace: float) -> None:
+        pass
+
+    def warned(self, text: str) -> None:
         pass
 
     def waiting(self, told: str) -> None:

@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from pipeglot.core.artifacts.blobs import Verified
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage.arguments import Arg
 from pipeglot.core.lineage.records import Attempt, Start, Verdict
+from pipeglot.core.run_step import Job
 
 
 class Hello(Struct, frozen=True, tag="hello"):
@@ -36,7 +38,8 @@ class Hello(Struct, frozen=True, tag="hello"):
 
 
 class Run(Struct, frozen=True, tag="run"):
-    """Execute a cell. `log` is the file for what it prints."""
+    """Execute a cell. `log` is the file for what it prints, `key` its cache key if it is known, `verified` what other
+    workers have verified since the last order."""
 
     step: str
     index: tuple[int, ...]
@@ -46,6 +49,24 @@ class Run(Struct, frozen=True, tag="run"):
     why: str
     started: str
     log: str
+    key: str = ""
+    verified: list[Verified] = []
+
+
+def order_of(job: Job, verified: list[Verified]) -> Run:
+    """The order to execute a job."""
+    return Run(
+        step=job.step.id,
+        index=job.index,
+        args=dict(job.args),
+        attempt=job.attempt,
+        failed=job.failed,
+        why=job.why,
+        started=job.started,
+        log=str(job.log),
+        key=job.key,
+        verified=verified,
+    )
 
 
 class Calling(Struct, frozen=True, tag="calling"):
@@ -57,10 +78,12 @@ class Called(Struct, frozen=True, tag="called"):
 
 
 class Done(Struct, frozen=True, tag="done"):
-    """What the ledger says of the attempt. `last`: this worker takes no more, for the step has left traces in it."""
+    """What the ledger says of the attempt. `last`: this worker takes no more, for the step has left traces in it.
+    `verified`: the large files whose hashes it knows from now on."""
 
     record: Verdict | Attempt
     last: bool = False
+    verified: list[Verified] = []
 
 
 class Broken(Struct, frozen=True, tag="broken"):

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from pipeglot.core.errors import PipeglotError
@@ -16,13 +17,17 @@ from pipeglot.runtime_local.messages import FromWorker, Hello, Run, receive_repo
 
 
 class Worker:
-    """A worker process. `busy` from when it is given work until it has answered or ended."""
+    """A worker process. `busy` from when it is given work until it has answered or ended; `log` is where it lets its
+    steps print."""
 
     def __init__(self, pid: int, sock: socket.socket | None) -> None:
         self.pid = pid
         self.sock: socket.socket | None = sock
         self.busy = False
         self.ending = False
+        self.log: Path | None = None
+        self.told = 0
+        """How much of what the workers have verified it was told of."""
 
 
 class Report(NamedTuple):

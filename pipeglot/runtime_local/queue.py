@@ -39,6 +39,10 @@ class ReadyQueue:
     def __len__(self) -> int:
         return len(self._heap)
 
+    def some(self, most: int) -> list[Ready]:
+        """Cells that come soon, in no strict order; limits are not looked at."""
+        return self._heap[:most]
+
     def push(self, cell: Cell, attempt: int = 1) -> None:
         step, index = cell
         heapq.heappush(self._heap, Ready(-self._plan.step(step).priority, self._plan.order[step], index, step, attempt))

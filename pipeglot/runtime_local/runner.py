@@ -10,7 +10,7 @@ import itertools
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,39 +19,43 @@ from msgspec import Struct, structs
 
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.artifacts.blobs import Verified
 from pipeglot.core.errors import (
     Corrupt,
     PipeglotError,
     StepError,
-    StepTimeout,
     StoreError,
     UsageError,
     ValueRefused,
-    WorkerDied,
 )
 from pipeglot.core.ir import Pipeline, Step
 from pipeglot.core.lineage import keys
-from pipeglot.core.lineage.closing import close
+from pipeglot.core.lineage.closing import close, was_closed
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.lease import Schedule
 from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Failure, Ref, Start, Verdict
+from pipeglot.core.lineage.processes import this_process
+from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Ref, Start, Verdict
 from pipeglot.core.lineage.resuming import read_resumed
 from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import RunView, this_process, view
+from pipeglot.core.lineage.view import RunView, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
 from pipeglot.core.store.waiting import attended, hasty
-from pipeglot.runtime_local.folders import make_folders, remove_folders
+from pipeglot.runtime_local.beating import Beats, closed
+from pipeglot.runtime_local.deaths import died, timed_out
+from pipeglot.runtime_local.folders import make_folders, remove_folders, write_new
 from pipeglot.runtime_local.interrupts import LAST_WORD, Interrupts
 from pipeglot.runtime_local.listener import Listener
-from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, Run
+from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, order_of
 from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
 from pipeglot.runtime_local.queue import Ready, ReadyQueue
 from pipeglot.runtime_local.timers import Timer, Timers
 
 if TYPE_CHECKING:
+    from pipeglot.runtime_local.ahead import Ahead
     from pipeglot.runtime_local.inline import InlinePool
 
 CANCEL_GRACE = 30.0
@@ -88,6 +92,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether what workers write is to survive a power cut, as what the runner writes does if its store is durable."""
     copies: str = ""
     """Where local copies of what is read from a bucket lie: shared by the workers, and by runs to come."""
+    beats: Schedule = Schedule()  # a tuple
     session: bytes = b""
     """What the caller's `__main__` defined, where that is a notebook."""
 
@@ -152,11 +157,15 @@ class LocalRun:
             resumed=resumed,
         )
         self.queue = ReadyQueue(self.plan, settings.pools)
+        self._ahead = self._make_ahead(store.at_once) if store.at_once > 1 else None
         self.folder = Path(settings.work) / f"{self.start.run}-{os.getpid()}"
         self.limit = min(settings.max_parallel, pipeline.max_parallel or settings.max_parallel)
         self.cancelled = 0
+        self._failed = False
+        self._verified: list[Verified] = []
         self._busy: dict[Worker, _Busy] = {}
         self._timers = Timers()
+        self._beats = Beats(self.ledger, self.start.run, self.runtime.secrets, settings.beats, listener.warned)
         self._delayed: dict[Cell, int] = {}
         self._count = itertools.count()
         self._hello = Hello(
@@ -184,6 +193,7 @@ class LocalRun:
             with Interrupts() as interrupts, attended(self.listener.waiting, interrupts.left):
                 self.listener.begun(self.start, self.plan)
                 self._timers.after(CANCEL_POLL, self._look_for_cancel)
+                self._timers.after(self.settings.beats.first, self._beat)
                 self._take_up()
                 while not self.state.finished:
                     self._turn(interrupts)
@@ -194,9 +204,16 @@ class LocalRun:
         finally:
             self._clean_up()
 
+    def _make_ahead(self, at_once: int) -> Ahead:
+        from pipeglot.runtime_local.ahead import Ahead  # here, for it needs threads, which a folder does not
+
+        return Ahead(self.runtime.reuse, at_once)
+
     # --- the loop ---------------------------------------------------------------------------------------------------
 
     def _turn(self, interrupts: Interrupts) -> None:
+        if self._beats.has_slept():
+            self._beats.refuse_closed()
         self._dispatch()
         for event in self.pool.wait(self._patience(), interrupts.fd):
             if isinstance(event, Report):
@@ -216,7 +233,9 @@ class LocalRun:
     def _take_up(self) -> None:
         """Act on what the last verdict made of the run: new entries and newly ready cells."""
         for cell in self.state.take_fresh():
-            self.listener.settled(cell, self.state.entries[cell])
+            entry = self.state.entries[cell]
+            self._failed = self._failed or entry.status == "failed"
+            self.listener.settled(cell, entry)
         ready = self.state.take_ready()
         if ready:
             self.listener.expanded(ready)
@@ -237,22 +256,35 @@ class LocalRun:
             self._begin(ready)
 
     def _begin(self, ready: Ready) -> None:
-        step = self.plan.step(ready.step)
-        job = Job(step=step, index=ready.at, attempt=ready.attempt, started=now().isoformat())
+        job = Job(step=self.plan.step(ready.step), index=ready.at, attempt=ready.attempt, started=now().isoformat())
         try:
-            job = structs.replace(job, args=self.state.arguments.of_step(*ready.cell))
+            job = self._with_args(job)
         except (Corrupt, ValueRefused) as error:
-            self._answer(step, self.runtime.fail_unread(job, error))
+            self._answer(job.step, self.runtime.fail_unread(job, error))
             return
-        if step.trigger == "all_done" or step.id in self.plan.hooks:
+        if job.step.trigger == "all_done" or job.step.id in self.plan.hooks:
             job = structs.replace(job, failed=self._has_failed())
         if ready.attempt == 1:
-            found = self.runtime.reuse(job)
+            found = self._ahead.ask(job, self._coming) if self._ahead is not None else self.runtime.reuse(job)
             if isinstance(found, Verdict):
-                self._answer(step, found)
+                self._answer(job.step, found)
                 return
             job = structs.replace(job, why=found)
         self._give(job)
+
+    def _with_args(self, job: Job) -> Job:
+        """Raises `Corrupt` or `ValueRefused` for a list that cannot be read."""
+        job = structs.replace(job, args=self.state.arguments.of_step(*job.cell))
+        return structs.replace(job, key=self.runtime.key(job))
+
+    def _coming(self, known: Container[Cell]) -> Iterator[Job]:
+        """The jobs that come next, but for those whose arguments cannot be told: they fail when it is their turn."""
+        for ready in self.queue.some(LOOKUPS_A_TURN):
+            if ready.attempt == 1 and ready.cell not in known:
+                with suppress(Corrupt, ValueRefused):
+                    yield self._with_args(
+                        Job(step=self.plan.step(ready.step), index=ready.at, started=now().isoformat())
+                    )
 
     def _answer(self, step: Step, verdict: Verdict) -> None:
         """End a cell without a worker."""
@@ -266,12 +298,12 @@ class LocalRun:
             self.runtime.secrets.of(job.step)
         idle = (worker for worker in self.pool.workers.values() if not worker.busy and not worker.ending)
         worker = next(idle, None) or self.pool.spawn(self._hello)
-        log = self.folder / f"{next(self._count)}.log"
-        job = structs.replace(job, log=log)
+        if worker.log is None:
+            worker.log = self.folder / f"{next(self._count)}.log"
+        job = structs.replace(job, log=worker.log)
         self._busy[worker] = _Busy(job)
-        step, index = job.cell
-        args = dict(job.args)
-        self.pool.give(worker, Run(step, index, args, job.attempt, job.failed, job.why, job.started, str(log)))
+        self.pool.give(worker, order_of(job, self._verified[worker.told :]))
+        worker.told = len(self._verified)
         self.listener.running(job.cell, job.attempt)
 
     def _has_failed(self) -> bool:
@@ -279,7 +311,7 @@ class LocalRun:
         outcome = self.state.outcome
         if outcome != "running":
             return outcome != "succeeded"
-        return bool(self.cancelled) or any(entry.status == "failed" for entry in self.state.entries.values())
+        return bool(self.cancelled) or self._failed
 
     # --- hearing from workers ---------------------------------------------------------------------------------------
 
@@ -301,6 +333,7 @@ class LocalRun:
 
     def _finish(self, worker: Worker, done: Done) -> None:
         busy = self._busy.pop(worker)
+        self._verified += done.verified
         self._timers.cancel(busy.timers)
         worker.busy = False
         if done.last or worker.ending:
@@ -323,8 +356,15 @@ class LocalRun:
         return self.cancelled == 0 or (self.cancelled == 1 and cleans_up)
 
     def _settle(self, verdict: Verdict) -> None:
-        self.state.apply(verdict)
+        if self._ahead is not None:
+            self._ahead.computed(verdict.observed.key)
+        self._apply(verdict)
         self._take_up()
+
+    def _apply(self, verdict: Verdict) -> None:
+        if was_closed(verdict):
+            raise closed(self.start.run, verdict.status)
+        self.state.apply(verdict)
 
     def _retry_later(self, job: Job, record: Attempt) -> None:
         retry, failure = job.step.retry, record.observed.failure
@@ -367,8 +407,18 @@ class LocalRun:
         if self.cancelled and not busy.timed_out and event.worker.ending:
             self._take(busy.job, self.runtime.cancel(busy.job, why=busy.job.why, **known))
             return
-        failure, mro = _timed_out(busy.job.step) if busy.timed_out else _died(event.status)
+        failure, mro = timed_out(busy.job.step) if busy.timed_out else died(event.status)
         self._take(busy.job, self.runtime.fail_from_outside(busy.job, failure, mro, **known))
+
+    def _beat(self) -> None:
+        self._timers.after(self._beats.pace, self._beat)
+        self._beats.look([(busy.job, busy.began) for busy in self._busy.values()], self._delayed)
+
+    def _tell_alive(self) -> None:
+        """To somebody who waits for an answer, however far apart our clocks are."""
+        busy = [(busy.job, 0.0) for busy in self._busy.values()]
+        self._beats.answer()
+        self._beats.look(busy, self._delayed)
 
     # --- cancelling -------------------------------------------------------------------------------------------------
 
@@ -383,6 +433,7 @@ class LocalRun:
         except StoreError:  # a store that is gone for good is told by the next record that it does not take
             return
         if asked:
+            self._tell_alive()
             self._cancel("request")
 
     def _cancel(self, by: str) -> None:
@@ -407,7 +458,7 @@ class LocalRun:
             step = self.plan.step(cell[0])
             if not self._may_run(step):
                 self._delayed.pop(cell, None)
-                self.state.apply(self.runtime.cancel(Job(step=step, index=cell[1], attempt=attempt - 1)))
+                self._apply(self.runtime.cancel(Job(step=step, index=cell[1], attempt=attempt - 1)))
                 ended += 1
             elif cell not in self._delayed:
                 self.queue.push(cell, attempt)
@@ -464,31 +515,11 @@ class LocalRun:
         if not self.settings.session:
             return ""
         path = self.folder / "session.pickle"
-        path.write_bytes(self.settings.session)
+        write_new(path, self.settings.session)
         return str(path)
 
     def _clean_up(self) -> None:
         self.pool.close()
+        if self._ahead is not None:
+            self._ahead.close()
         remove_folders(self.folder)
-
-
-def _timed_out(step: Step) -> tuple[Failure, tuple[str, ...]]:
-    failure = Failure(
-        cause="timeout",
-        type="StepTimeout",
-        message=f"ran longer than its timeout of {step.timeout:g} s",
-        hint=f'give it more time: `@step(timeout="…")` on `{step.code}`',
-    )
-    return failure, failures.type_names(StepTimeout(""))
-
-
-def _died(status: int) -> tuple[Failure, tuple[str, ...]]:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        named = number in set(signal.Signals)
-        how = f"was ended by {signal.Signals(number).name if named else f'signal {number}'}"
-        hint = "the system may have run out of memory" if number == signal.SIGKILL else ""
-    else:
-        how, hint = f"ended with exit code {os.WEXITSTATUS(status)} in the middle of the step", ""
-    failure = Failure(cause="died", type="WorkerDied", message=f"the process that ran the step {how}", hint=hint)
-    return failure, failures.type_names(WorkerDied(""))

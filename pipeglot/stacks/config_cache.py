@@ -15,9 +15,10 @@ import msgspec
 
 from pipeglot import __version__
 from pipeglot.stacks.models import Config
-from pipeglot.stacks.state import make_state
+from pipeglot.stacks.state import make_private, make_state, write_private
 
 _FILE = "config.json"
+_MOST = 16 << 20
 
 
 def cached_config(state: Path, data: bytes, parse: Callable[[bytes], Config]) -> Config:
@@ -32,9 +33,10 @@ def cached_config(state: Path, data: bytes, parse: Callable[[bytes], Config]) ->
 
 
 def _read(path: Path, key: str) -> Config | None:
-    """The file is a line `<key> <sha256 of the rest>`, and JSON."""
+    """The file is a line `<key> <sha256 of the rest>`, and JSON. It counts only if it `_is_ours`."""
     try:
-        head, _, body = path.read_bytes().partition(b"\n")
+        with path.open("rb") as file:
+            head, _, body = file.read(_MOST).partition(b"\n") if _is_ours(os.fstat(file.fileno())) else (b"", b"", b"")
     except OSError:
         return None
     if head.decode("ascii", "replace") != f"{key} {hashlib.sha256(body).hexdigest()}":
@@ -48,11 +50,14 @@ def _read(path: Path, key: str) -> Config | None:
 def _write(path: Path, key: str, config: Config) -> None:
     """Never a reason to fail: the next command then reads the YAML again."""
     body = msgspec.json.encode(config)
-    temp = path.with_name(f"{_FILE}.{os.getpid()}")
     try:
         make_state(path.parent.parent.parent)
-        path.parent.mkdir(exist_ok=True)
-        temp.write_bytes(f"{key} {hashlib.sha256(body).hexdigest()}\n".encode() + body)
-        temp.replace(path)
+        make_private(path.parent)
+        write_private(path, f"{key} {hashlib.sha256(body).hexdigest()}\n".encode() + body)
     except OSError:
         return
+
+
+def _is_ours(info: os.stat_result) -> bool:
+    """Written by this user, for this user only: what somebody put into the checkout must not stand for the YAML."""
+    return info.st_uid == os.geteuid() and not info.st_mode & 0o077

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeglot.core.code import Project
 from pipeglot.core.errors import Location, TargetError
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.suggest import close
 from pipeglot.stacks.workspace import Workspace, bare_workspace, workspace_at, workspace_of
+
+if TYPE_CHECKING:
+    from pipeglot.core.code.outside import Outside
 
 IR_SUFFIXES = (".json", ".yaml", ".yml")
 _FORMS = "TARGET is `file.py`, `file.py:name`, `package.module:name`, or an IR file (`.json`, `.yaml`)"
@@ -32,11 +35,15 @@ class Target(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A pipeline as data, where the user wrote its nodes, and the sha256 of the files that its digests cover."""
+    """A pipeline as data, where the user wrote its nodes, and the sha256 of the files that its digests cover.
+
+    `outside`: by digest, the values that the code of a step has from elsewhere, so that the digest cannot know them.
+    """
 
     pipeline: Pipeline
     locations: dict[str, Location]
     sources: dict[str, str]
+    outside: dict[str, tuple[Outside, ...]]
 
 
 def locate(text: str, folder: Path | None = None) -> Target:
@@ -64,12 +71,27 @@ def load(target: Target) -> Loaded:
         from pipeglot.stacks.ir_target import load_ir
 
         pipeline, locations = load_ir(target.file, target.text, project)
-        return Loaded(pipeline, locations, project.sources())
+        return Loaded(pipeline, locations, project.sources(), found_outside(project))
     from pipeglot.stacks.importing import find_pipeline, import_user_module
 
     module = import_user_module(target.module, target.file, target.workspace.root)
     traced = find_pipeline(module, target.name, target.text).trace(project)
-    return Loaded(traced.pipeline, traced.locations, project.sources())
+    return Loaded(traced.pipeline, traced.locations, project.sources(), found_outside(project))
+
+
+def found_outside(project: Project) -> dict[str, tuple[Outside, ...]]:
+    """What the closures of a project hold from elsewhere, with files as people see them: from the project's root."""
+    from pipeglot.core.authoring.positions import Lines
+
+    lines = Lines(project)
+
+    def shown(at: Location) -> Location:
+        return Location(lines.name(at.file), at.line)
+
+    return {
+        digest: tuple(value._replace(at=shown(value.at), read_at=shown(value.read_at)) for value in values)
+        for digest, values in project.outside().items()
+    }
 
 
 def target_text(target: Target, pipeline: Pipeline) -> str:

@@ -14,7 +14,7 @@ from pipeglot.core.errors import ConfigError, NotFound
 from pipeglot.core.suggest import did_you_mean, meant
 from pipeglot.stacks.config_cache import cached_config
 from pipeglot.stacks.models import IMPLICIT, Config, LocalStack
-from pipeglot.stacks.state import FILE, MAX_BYTES, STATE, make_state
+from pipeglot.stacks.state import FILE, MAX_BYTES, STATE, make_state, write_private
 
 
 class Workspace(NamedTuple):
@@ -74,10 +74,7 @@ class Workspace(NamedTuple):
 
     def choose(self, name: str) -> None:
         """Make a stack the active one of this checkout."""
-        path = self.state("stack")
-        temp = path.with_name(f"stack.{os.getpid()}")
-        temp.write_text(f"{self.stack(name).name}\n", encoding="utf-8")
-        temp.replace(path)
+        write_private(self.state("stack"), f"{self.stack(name).name}\n".encode())
 
     def store_uri(self, stack: LocalStack) -> str:
         """Where a stack's store is; a relative folder lies in the project."""

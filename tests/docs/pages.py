@@ -112,7 +112,7 @@ _BEFORE = "|".join(
     f"(?<={word} )" for word in (r"\brun", "runs show", "runs logs", "runs resume", "replay", "--before")
 )
 _MASKS = (
-    (re.compile(rf"(?:{_BEFORE}|^){_ID}(?=$|[ /)`,:])"), "<run>"),
+    (re.compile(rf"(?:{_BEFORE}|(?<=\brun `)|^){_ID}(?=$|[ /)`,:])"), "<run>"),
     (re.compile(rf"\b(?:{_ID}(?=/)|[a-z2-7]{{24}}\b)"), "<run>"),
     (re.compile(rf"(\bof \w+ ){_ID}(?= \()"), r"\1<run>"),  # of another pipeline
     (re.compile(r"\b(?:sha256:)?[0-9a-f]{16,64}\b"), "<hash>"),

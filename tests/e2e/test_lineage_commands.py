@@ -222,6 +222,15 @@ def test_verify_names_what_is_damaged(scored: Project) -> None:
     assert done.out.startswith(f"damaged: `blobs/{blob.parent.name}/{blob.name}` does not match its name")
     assert f"  touches best of run {made[:10]} (`output`)" in done.out
     assert done.out.endswith("1 damaged or missing\n")
+    assert "hint: compute a damaged or missing result again (`pipeglot run TARGET --from STEP`)" in done.err
+    assert run(scored, "--from", "best") != made
+    assert scored("store", "verify").out.endswith("all is there, and whole\n")
+    blob.chmod(0o600)
+    blob.write_bytes(b"?")
+    next(scored.root.glob(".pipeglot/store/runs/*/end/1")).write_text("pipeglot 99 x\n{}")
+    done = scored("store", "verify", code=1)
+    assert done.err.startswith("hint: compute a damaged")
+    assert "hint: a later pipeglot wrote what is newer: update this one to read it\n" in done.err
     report = scored("store", "verify", "--json", code=1).json
     valid(SCHEMAS["store verify"], report)
     assert report["troubles"][0]["touches"][0]["step"] == "best"

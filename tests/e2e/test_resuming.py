@@ -279,8 +279,9 @@ def test_a_run_of_another_machine_is_asked_and_closed_by_force_only(
     run = run_of(made)
     from pipeglot.cli.main import main
     from pipeglot.client import cancel
+    from pipeglot.core.lineage import processes
 
-    monkeypatch.setattr(cancel, "host", lambda: "another")
+    monkeypatch.setattr(processes, "host", lambda: "another")
     monkeypatch.setattr(cancel, "PATIENCE", 0.3)
     assert main(["runs", "cancel", run, "-C", str(made.root)]) == 1
     said = capsys.readouterr()

@@ -316,7 +316,7 @@ def test_what_killed_runs_left_behind_is_removed(flow: Project) -> None:
 
 
 def test_a_bug_of_ours_says_so(flow: Project) -> None:
-    flow.write("sitecustomize.py", "import pipeglot.cli.run\npipeglot.cli.run.parse_params = None\n")
+    flow.write("sitecustomize.py", "import pipeglot.cli.run\npipeglot.cli.run.params_of = None\n")
     done = flow("run", "flow.py", code=1, PYTHONPATH=str(flow.root))
     assert "Traceback" in done.err
     assert "error: this is a bug in pipeglot: TypeError: 'NoneType' object is not callable" in done.err

@@ -17,9 +17,10 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.index.queries import totals
+from pipeglot.core.lineage.lease import lease_of
 from pipeglot.core.lineage.ledger import Ledger, pack
 from pipeglot.core.lineage.records import End, Verdict
-from pipeglot.core.lineage.view import open_status, read_run, view
+from pipeglot.core.lineage.view import read_run, view
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
 from tests.faults.points import Injected
@@ -131,7 +132,7 @@ def _runs_are_closed(store: Store) -> list[str]:
         if ledger.started(name) is None:
             continue
         start, state = read_run(ledger, artifacts, name)
-        status = view(start, state, open_as=open_status(start)).status
+        status = view(start, state, lease_of(ledger, start, state)).status
         if status not in ("succeeded", "failed", "lost", "cancelled"):
             found.append(f"run {name} is told as {status}")
     return found

@@ -83,11 +83,32 @@ MUTATIONS = (
         ("pytest -x -q tests/unit/lineage/test_ledger.py",),
     ),
     Mutation(
+        "the lease: a run that is not heard of any more is told as running",
+        "pipeglot/core/lineage/lease.py",
+        "    gone = is_silent(beats.values(), heard, at) if there is None else not there\n",
+        "    gone = there is False\n",
+        ("pytest -x -q tests/unit/lineage/test_lease.py", "pytest -x -q tests/e2e/test_zombies.py -k zombie"),
+    ),
+    Mutation(
+        "the lease: beats of what is over count",
+        "pipeglot/core/lineage/ledger.py",
+        ' and place[len(prefix) :].rpartition("/")[0] not in settled:\n',
+        ":\n",
+        ("pytest -x -q tests/unit/lineage/test_lease.py",),
+    ),
+    Mutation(
         "the lease: a run whose process is gone is told as running",
-        "pipeglot/core/lineage/view.py",
+        "pipeglot/core/lineage/processes.py",
         "    except (ProcessLookupError, OverflowError):\n        return False\n",
         "    except (ProcessLookupError, OverflowError):\n        return True\n",
         ("pytest -x -q tests/unit/lineage/test_ledger.py", _HARNESS),
+    ),
+    Mutation(
+        "the fence: a run goes on though it was closed",
+        "pipeglot/runtime_local/runner.py",
+        "        if was_closed(verdict):\n            raise closed(self.start.run, verdict.status)\n",
+        "",
+        ("pytest -x -q tests/unit/runtime_local/test_beats.py -k not_taken",),
     ),
     Mutation(
         "the closure digest: what a step's function calls is not in it",

@@ -11,9 +11,10 @@ from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage.index.database import Database
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.lease import lease_of
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Verdict
-from pipeglot.core.lineage.view import open_status, read_run, view
+from pipeglot.core.lineage.view import read_run, view
 from pipeglot.core.store import open_store
 from tests.faults.workloads import PARAMS, Workload
 from tests.oracle.interpreter import Interpreter
@@ -54,7 +55,7 @@ class Reader:
             if ledger.started(run) is None:
                 continue
             start, state = read_run(ledger, artifacts, run)
-            shown = view(start, state, open_as=open_status(start))
+            shown = view(start, state, lease_of(ledger, start, state))
             for cell, entry in state.entries.items():
                 if entry.verdict is not None:
                     yield from self._verdict(run, cell, entry.verdict, artifacts)

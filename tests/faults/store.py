@@ -26,6 +26,10 @@ class FaultyStore:
     def trusted(self) -> bool:
         return self.inner.trusted
 
+    @property
+    def at_once(self) -> int:
+        return self.inner.at_once
+
     def put(self, key: str, data: bytes | Path) -> bool:
         return bool(self.injector.at("verb", "put", key, self.inner.put, key, data))
 

@@ -33,7 +33,7 @@ from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.plan import source_needs
 from pipeglot.core.lineage.records import Failure, Verdict
 from pipeglot.core.lineage.state import Entry
-from pipeglot.core.lineage.view import open_status, readable
+from pipeglot.core.lineage.view import readable
 from pipeglot.core.suggest import did_you_mean
 
 _EXACT = Tolerance()
@@ -66,7 +66,7 @@ def _side(found: Found) -> Side:
         run_id=start.run,
         pipeline=start.pipeline,
         stack=start.stack,
-        status=found.state.status if found.state.finished else open_status(start),
+        status=found.status,
         created=start.created,
     )
 

@@ -139,7 +139,9 @@ def _value(arg: Arg, artifacts: Artifacts) -> Any:
     """A parameter stays as it was written: an enum's or a record's class is not asked for."""
     if isinstance(arg, Saved) and arg.ref.codec == "json/1":
         return artifacts.apart(arg.ref)[0]
-    return plain.decode(arg.value) if isinstance(arg, Given) else load(arg, artifacts, name="value")
+    if isinstance(arg, Given):
+        return plain.decode(arg.value)
+    return load(arg, artifacts, name="value", trusted=artifacts.store.trusted)
 
 
 # --- loaded values ----------------------------------------------------------------------------------------------------

@@ -72,8 +72,10 @@ class Row:
             return "running"
         if self.retrying:
             return "retrying"
-        if not self.over:
-            return "running" if self.settled else "waiting"
+        if not self.counts:
+            return "waiting"
+        if self.scope and self.settled < self.total:
+            return "running"
         return next((mood for mood in _WORST_FIRST if self.counts.get(mood)), "skipped")
 
     def elapsed(self, now: float) -> float:
@@ -93,6 +95,8 @@ class Board:
         self.waiting = ""
         """What the store is waited for, if it is."""
         self.over = False
+        self.notes: list[str] = []
+        """What is to be known beside the steps."""
         self._known: dict[tuple[str, ...], set[Index]] = {}
 
     def begun(self, start: Start, plan: Plan) -> None:  # noqa: ARG002  # part of what a listener is told

@@ -45,6 +45,9 @@ class Guard:
     def cancelling(self, grace: float) -> None:
         self._tell(lambda display: display.cancelling(grace))
 
+    def warned(self, text: str) -> None:
+        self._tell(lambda display: display.warned(text))
+
     def waiting(self, told: str) -> None:
         self._tell(lambda display: display.waiting(told))
 

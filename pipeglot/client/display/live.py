@@ -7,6 +7,7 @@ it is over.
 from __future__ import annotations
 
 import sys
+from heapq import nsmallest
 from typing import IO, Any
 
 from pipeglot.client.display.board import Board, Row
@@ -87,6 +88,7 @@ class Live(Redrawn):
         lines = [row_line(row, min(width, 40), now, encoding, over=self.board.over) for row in shown]
         if hidden:
             lines.append([Span(f"  … {_counted(hidden)}", "dim")])
+        lines += [[Span(f"note: {safe_line(note, 500)}", "yellow")] for note in self.board.notes]
         if not self._closed:
             lines.append(self._foot(now))
         return lines
@@ -116,9 +118,8 @@ def choose(rows: list[Row], most: int) -> tuple[list[Row], list[Row]]:
         "waiting": 3,
         "skipped": 4,
     }
-    order = {row.step: number for number, row in enumerate(rows)}
-    ranked = sorted(rows, key=lambda row: (rank[row.mood], -(row.ended or 0.0), order[row.step]))
-    kept = {row.step for row in ranked[: most - 1]}
+    ranked = ((rank[row.mood], -(row.ended or 0.0), number, row.step) for number, row in enumerate(rows))
+    kept = {step for *_, step in nsmallest(most - 1, ranked)}
     return [row for row in rows if row.step in kept], [row for row in rows if row.step not in kept]
 
 

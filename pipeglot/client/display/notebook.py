@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib
+from heapq import nsmallest
 from typing import Any
 
 from pipeglot.client.display.board import Board
@@ -42,8 +43,8 @@ class Notebook(Redrawn):
         rows = self.rows()
         if len(rows) > MOST_LINES:
             order = {"running": 0, "retrying": 0, "failed": 1, "waiting": 3}
-            chosen = sorted(rows, key=lambda row: order.get(row.mood, 2))[:MOST_LINES]
-            shown = [row for row in rows if row in chosen]
+            ranked = ((order.get(row.mood, 2), number) for number, row in enumerate(rows))
+            shown = [rows[number] for number in sorted(number for _, number in nsmallest(MOST_LINES, ranked))]
         else:
             shown = rows
         width = max((len(row.step) for row in shown), default=0)
@@ -51,6 +52,7 @@ class Notebook(Redrawn):
         lines = [[(span.text, span.colour) for span in row_line(row, width, now, "utf-8")] for row in shown]
         if len(rows) > len(shown):
             lines.append([(f"… and {len(rows) - len(shown)} more steps", "dim")])
+        lines += [[(f"note: {note}", "yellow")] for note in self.board.notes]
         if self.board.cancelling:
             lines.append([("cancelling: waiting for running steps to end", "yellow")])
         if self.board.waiting:

@@ -29,6 +29,8 @@ class Plain:
         self.board = board
         self.stream = stream
         self._folded: dict[str, Row] = {}
+        self._maybe_over: dict[str, Row] = {}
+        """The steps in maps of which an execution ended since the last tick."""
         self._items: dict[str, int] = {}
         self._lines = 0
         self._last = board.clock()
@@ -53,6 +55,8 @@ class Plain:
 
     def settled(self, cell: Cell, entry: Entry) -> None:
         row = self.board.settle(cell, entry)
+        if row.step in self._folded:
+            self._maybe_over[row.step] = row
         if not row.shown:
             return
         if not row.folded:
@@ -64,13 +68,18 @@ class Plain:
     def cancelling(self, grace: float) -> None:
         self._write(f"cancelling: running steps have {duration(grace)} to end")
 
+    def warned(self, text: str) -> None:
+        self._write(f"note: {text}")
+
     def waiting(self, told: str) -> None:
         if told:
             self._write(told)
 
     def tick(self) -> None:
-        for step in [step for step, row in self._folded.items() if len(row.scope) == 1 and row.over]:
-            self._fold(self._folded.pop(step))
+        for step, row in self._maybe_over.items():
+            if len(row.scope) == 1 and row.over:
+                self._fold(self._folded.pop(step))
+        self._maybe_over.clear()
         if self.board.clock() - self._last > SIGN_OF_LIFE:
             self._sign_of_life()
 

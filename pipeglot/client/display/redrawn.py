@@ -11,11 +11,14 @@ from pipeglot.core.lineage.records import Failure, Start
 from pipeglot.core.lineage.state import Entry
 from pipeglot.core.lineage.view import RunView
 
+SHARE = 0.05
+"""Of the runner's time, at most so much goes into drawing: with ten thousand steps one drawing takes long."""
+
 
 class Redrawn(ABC):
     """Keeps the board up to what a run tells. `draw` and `close` are the medium's own.
 
-    after: seconds after which a run is worth watching. between: seconds between two drawings.
+    after: seconds after which a run is worth watching. between: seconds between two drawings, at least.
     """
 
     def __init__(self, board: Board, *, after: float, between: float) -> None:
@@ -23,6 +26,7 @@ class Redrawn(ABC):
         self.after = after
         self.between = between
         self._drawn = 0.0
+        self._took = 0.0
 
     @abstractmethod
     def draw(self) -> None:
@@ -57,13 +61,16 @@ class Redrawn(ABC):
         self.board.cancelling = True
         self._draw_now()
 
+    def warned(self, text: str) -> None:
+        self.board.notes.append(text)
+
     def waiting(self, told: str) -> None:
         self.board.waiting = told
         self._draw_now()
 
     def tick(self) -> None:
         now = self.board.clock()
-        if now - self.board.began >= self.after and now - self._drawn >= self.between:
+        if now - self.board.began >= self.after and now - self._drawn >= max(self.between, self._took / SHARE):
             self._draw_now()
 
     def ended(self, view: RunView) -> None:  # noqa: ARG002  # part of what a listener is told
@@ -71,5 +78,7 @@ class Redrawn(ABC):
         self.close()
 
     def _draw_now(self) -> None:
-        self._drawn = self.board.clock()
+        began = self.board.clock()
         self.draw()
+        self._drawn = self.board.clock()
+        self._took = self._drawn - began

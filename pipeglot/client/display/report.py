@@ -30,7 +30,7 @@ class Onward(Protocol):
 
     def replay(self, run: str, step: str, index: Index) -> str: ...
 
-    def resume(self, run: str) -> str: ...
+    def resume(self, run: str, *, named: bool = False) -> str: ...
 
 
 def report(view: RunView, plan: Plan, artifacts: Artifacts, onward: Onward, seconds: float, stream: IO[str]) -> None:
@@ -179,14 +179,18 @@ class _Report:
                 yield paint("      run it once more with the same inputs, in the debugger", "dim", self.stream)
         uncached = self._uncached()
         if uncached:
-            yield f"  {self.onward.resume(run)}"
+            yield f"  {self._resume(run)}"
             yield paint(
                 f"      go on with this very run: {listed(uncached)} would run again otherwise", "dim", self.stream
             )
         command = safe(self.onward.again(run))
-        if not uncached or command != self.onward.resume(run):
+        if not uncached or command != self._resume(run):
             yield f"  {command}"
             yield paint(f"      {again}", "dim", self.stream)
+
+    def _resume(self, run: str) -> str:
+        """With the target, where the store's record is not asked for it."""
+        return safe(self.onward.resume(run, named=not self.artifacts.store.trusted))
 
     def _replayable(self, step: StepView) -> bool:
         """Whether it was a function of the user's that raised: that can be looked at in a debugger."""

@@ -133,6 +133,7 @@ def _run_head(view: RunView, end: End | None) -> str:
         f"<span class='q'>{_lasted(view, end)}</span>",
         f"<span class='q'>{_text(params)}</span>" if params else "",
         f"<span class='q'>{where}, {when(view.created)}</span>",
+        f"<span class='q'>last heard of at {when(view.seen)}</span>" if view.seen and view.status == "lost" else "",
     ]
     return "".join(parts)
 
@@ -182,7 +183,7 @@ def _row(plan: Plan, name: str, views: list[StepView]) -> str:
         f"<td>{_text(time)}</td>",
         f'<td class="r">{tries if tries > 1 else ""}</td>',
         f"<td class='q'>{_text(shorten(outputs, 60))}</td>",
-        f"<td>{_errors(views)}{_metrics(views)}</td>",
+        f"<td>{_errors(views)}{_tails(views)}{_metrics(views)}</td>",
     ]
     return f'<tr class="{state}">{"".join(cells)}</tr>'
 
@@ -204,6 +205,16 @@ def _error(view: StepView) -> str:
     if not trace:
         return f"<div>{first}{hint}</div>"
     return f"<details><summary>{first}</summary><pre>{_text(trace[-8000:])}</pre>{hint}</details>"
+
+
+def _tails(views: list[StepView]) -> str:
+    """Of steps that go on, or are lost, the last that was heard of them."""
+    heard = [view for view in views if view.tail]
+    return "".join(
+        f"<details><summary>{_text(cell_name(view.id, view.index))} at {when(view.seen or '')}</summary>"
+        f"<pre>{_text(view.tail)}</pre></details>"
+        for view in heard[:MOST_ERRORS]
+    )
 
 
 def _metrics(views: list[StepView]) -> str:

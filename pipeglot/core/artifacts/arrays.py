@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeglot.core.artifacts.codec import Dumped
 from pipeglot.core.artifacts.nan import canonical
+from pipeglot.core.artifacts.unchanged import note_loaded
 from pipeglot.core.errors import Corrupt, ValueRefused
 from pipeglot.core.plain import NotPlain
 
@@ -64,7 +65,9 @@ def load(job: Loading) -> Array:
     dtype = numpy.lib.format.descr_to_dtype(description)
     if dtype.hasobject:
         raise Corrupt(f"{job.what} is damaged: an array of objects is never stored like this")
-    return numpy.ndarray(shape, dtype, buffer, start, order="F" if fortran else "C")
+    found: Array = numpy.ndarray(shape, dtype, buffer, start, order="F" if fortran else "C")
+    note_loaded(found, job)
+    return found
 
 
 # --- the header: written here, so that it is the same with every version of NumPy -------------------------------------
@@ -110,7 +113,10 @@ def _parse(buffer: Any) -> tuple[Any, tuple[int, ...], bool, int]:
     end = start + int.from_bytes(head[8:start], "little")
     if end > _LONGEST_HEADER:
         raise ValueError("its header is too long")
-    found = ast.literal_eval(bytes(buffer[start:end]).decode())
+    try:
+        found = ast.literal_eval(bytes(buffer[start:end]).decode())
+    except (MemoryError, RecursionError):
+        raise ValueError("its header is nested too deeply") from None
     if any(type(size) is not int or size < 0 for size in found["shape"]):
         raise ValueError("its shape is none")
     return found["descr"], found["shape"], found["fortran_order"], end

@@ -224,6 +224,9 @@ class Artifacts:
         """Run a codec. Bytes that it did not write itself may make it stumble anywhere."""
         try:
             return read()
+        except plain.Unwritten as error:
+            why = error.message
+            raise Corrupt(f"{job.what} cannot be read: its bytes are no `{job.ref.codec}` ({why})") from error
         except PipeglotError:
             raise
         except _UNREADABLE as error:

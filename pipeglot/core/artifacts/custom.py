@@ -1,7 +1,7 @@
 """`custom/1`: values that a user's `@serializer` writes, as a file or a folder.
 
 The reference says which serializer it was, by id, version and place. From a store that is not trusted no module is
-imported for it: there only what the project has imported itself is used.
+imported for it: there only what the project has imported itself is used, and only if it says that it is `safe`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeglot.core import plain
 from pipeglot.core.artifacts import files, folders
 from pipeglot.core.artifacts.codec import Dumped, quoted
-from pipeglot.core.errors import PipeglotError, ValueRefused
+from pipeglot.core.errors import PipeglotError, Untrusted, ValueRefused
 from pipeglot.core.instances import load_class
 from pipeglot.core.serializers import Serializer, by_id, serializer_of
 
@@ -60,8 +60,9 @@ def _digest(made: Any, found: Serializer, value: Any, name: str) -> str:
 
 
 def load(job: Loading) -> object:
-    """Raises `ValueRefused` if the serializer is gone, has another version, or raises."""
+    """Raises `ValueRefused` if the serializer is gone, has another version, or raises; `Untrusted`."""
     found = _find(job)
+    _refuse_unsafe(found, job)
     path: Path = (folders if job.ref.meta["stored"] == "dir/1" else files).load(job)
     made = _call(found.make, f"{job.what} cannot be loaded: `{found.ref}()`")
     return _call(lambda: made.load(path), f"{job.what} cannot be loaded: `{found.ref}.load`")
@@ -84,6 +85,16 @@ def _find(job: Loading) -> Serializer:
             hint="run the step that made it again: `pipeglot run TARGET --no-cache`",
         )
     return found
+
+
+def _refuse_unsafe(found: Serializer, job: Loading) -> None:
+    if not (found.safe or job.blobs.store.trusted):
+        raise Untrusted(
+            f"{job.what} was stored by the serializer `{found.id}` (`{found.ref}`), which may run what it reads, and"
+            f" the store `{job.blobs.store.uri}` is not trusted",
+            hint=f"if its `load` never unpickles or runs anything, say `@serializer(…, id={found.id!r}, safe=True)`; if"
+            " only people you trust can write to the store, `trusted: true` in the stack",
+        )
 
 
 def _call(do: Any, what: str) -> Any:

@@ -26,7 +26,7 @@ def load(job: Loading) -> object:
     layout, buffer = _layouts(job.name), job.buffer()
     try:
         return layout.read(buffer, validate=not job.blobs.store.trusted)
-    except (LookupError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, NotImplementedError, OSError) as error:
         raise ValueRefused(  # the bytes are verified, so they are good
             f"{job.what} cannot be read with {layout.VERSIONS}: {type(error).__name__}: {error}",
             hint="install the versions of the step that made it, or newer ones",

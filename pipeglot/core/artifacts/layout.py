@@ -220,7 +220,7 @@ def _build_frame(data: list[Any], note: Note, index: Any) -> Any:
     """Columns as they are, without gathering those of one type: that would read and copy all of it."""
     labels = note["columns"]["labels"]
     memory = Memory(bytearray(base64.b64decode(labels)))
-    arrays = pyarrow.ipc.open_file(pyarrow.BufferReader(memory.arrow)).get_batch(0).columns if labels else []
+    arrays = _labels(memory) if labels else []
     columns = _build_index(note["columns"], arrays, memory, len(data))
     parts = {
         number: pandas.Series(values, index, object, copy=False) if values.dtype == object else values
@@ -229,6 +229,14 @@ def _build_frame(data: list[Any], note: Note, index: Any) -> Any:
     frame = pandas.DataFrame(parts, index, copy=False)
     frame.columns = columns
     return frame
+
+
+def _labels(memory: Memory) -> list[Any]:
+    """Always validated: they are few."""
+    batch = pyarrow.ipc.open_file(pyarrow.BufferReader(memory.arrow)).get_batch(0)
+    batch.validate(full=True)
+    found: list[Any] = batch.columns
+    return found
 
 
 def _width(note: Note) -> int:

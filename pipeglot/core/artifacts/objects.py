@@ -189,6 +189,8 @@ def zone(name: str | int, library: str = "") -> Any:
     if library == "pytz":
         with contextlib.suppress(ImportError):
             return import_module("pytz").timezone(name)
+    if name.startswith("dateutil/"):  # pandas would open any file that it names
+        raise ValueError(f"{name!r} is no time zone")
     return name
 
 

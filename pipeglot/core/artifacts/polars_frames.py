@@ -53,9 +53,9 @@ def load(job: Loading) -> object:
             frame = polars.read_ipc(io.BytesIO(job.read()))
         else:
             frame = _read(job)
-    except polars.exceptions.PolarsError as error:
-        raise ValueRefused(  # the bytes are verified, so they are good
-            f"{job.what} cannot be read with polars {polars.__version__}: {error}",
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
+        raise ValueRefused(  # the bytes are verified: they are as somebody wrote them
+            f"{job.what} cannot be read with polars {polars.__version__}: {str(error)[:500]}",
             hint="install the version of the step that made it, or a newer one",
         ) from error
     return frame.to_series() if job.ref.meta.get("is") == "series" else frame

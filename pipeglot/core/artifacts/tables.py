@@ -48,9 +48,16 @@ def load(job: Loading) -> object:
         raise ValueRefused(
             f"{job.what} is of Arrow, and pyarrow is not installed here", hint="pip install 'pipeglot[pandas]'"
         ) from error
-    table = pyarrow.ipc.open_file(pyarrow.BufferReader(pyarrow.py_buffer(job.buffer()))).read_all()
-    if not job.blobs.store.trusted:
-        table.validate(full=True)
+    buffer = pyarrow.py_buffer(job.buffer())
+    try:
+        table = pyarrow.ipc.open_file(pyarrow.BufferReader(buffer)).read_all()
+        if not job.blobs.store.trusted:
+            table.validate(full=True)
+    except (pyarrow.ArrowException, OSError) as error:  # the bytes are verified: they are as somebody wrote them
+        raise ValueRefused(
+            f"{job.what} cannot be read with pyarrow {pyarrow.__version__}: {error}",
+            hint="install the version of the step that made it, or a newer one",
+        ) from error
     kind = job.ref.meta["is"]
     if kind == "table":
         return table

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # fmt: off
-_MUTATORS = frozenset({
+MUTATORS = frozenset({
     "__delitem__", "__setitem__", "add", "append", "appendleft", "clear", "difference_update", "discard", "extend",
     "extendleft", "insert", "intersection_update", "pop", "popitem", "popleft", "register", "remove", "reverse",
     "rotate", "setdefault", "sort", "subtract", "symmetric_difference_update", "update",
@@ -122,7 +122,7 @@ def _note(node: ast.AST, hidden: frozenset[str], found: Effects) -> None:
                 for each in ast.walk(argument):
                     if isinstance(each, ast.Name):
                         _add(found.passed, each, hidden)
-        case ast.Call(func=ast.Attribute(attr=method)) if method in _MUTATORS:
+        case ast.Call(func=ast.Attribute(attr=method)) if method in MUTATORS:
             _add(found.perhaps, node, hidden)
         case ast.Name(id=name, ctx=ast.Load()) if name not in hidden:
             found.ran.add((name, 0))

@@ -25,6 +25,8 @@ STARS = "<star>"
 _STARRED = frozenset({"step", "pipeline"})
 """What `from pipeglot import *` is taken to bind: not `property`, nor any other builtin."""
 
+_IMPORTS = frozenset({Ref("importlib", ("import_module",)), Ref("builtins", ("__import__",))})
+
 
 class Key(NamedTuple):
     """A member: a top-level name of a module, or one of the names above."""
@@ -62,7 +64,8 @@ class Graph:
 
     def reader(self, module: Module) -> Reader:
         if module.name not in self._readers:
-            self._readers[module.name] = Reader(module.name, module.package, self._is_ours)
+            imports = self.is_import if module.imports_by_name else None
+            self._readers[module.name] = Reader(module.name, module.package, self._is_ours, imports)
         return self._readers[module.name]
 
     def landing(self, ref: Ref) -> tuple[Key, ...]:
@@ -171,9 +174,15 @@ class Graph:
 
     def _land_star(self, module: Module, star: str, path: tuple[str, ...], seen: set[Ref]) -> Iterator[Key]:
         """What a star import may have bound; one that leads out of the project may have bound anything."""
+        home = self._find(star)
+        listed = home.exported if home is not None else None
+        if listed is not None and path[0] not in listed:
+            return
         keys = list(self._land(Ref(star, path), seen))
         yield from keys
-        if self._find(star) is None or (keys and module.guarded_stars):
+        if keys and home is not None and listed is None and home.of("__all__"):  # which no static reader can tell
+            yield Key(star, "__all__")
+        if home is None or (keys and module.guarded_stars):
             yield Key(module.name, STARS)
 
     def _provides(self, ref: Ref) -> bool:
@@ -193,12 +202,19 @@ class Graph:
 
     def _is_ours(self, ref: Ref) -> bool:
         """Whether a name is pipeglot's, also where the project hands it on."""
+        return any(_is_pipeglot(origin.module) for origin in self.origins(ref))
+
+    def is_import(self, ref: Ref) -> bool:
+        """Whether a name is a function that imports a module by its name."""
+        return any(origin in _IMPORTS or origin.path == ("__import__",) for origin in self.origins(ref))
+
+    def origins(self, ref: Ref) -> Iterator[Ref]:
+        """The name itself, and all that imports make of it on the way to where it comes from."""
         todo: list[Ref] = [ref]
         seen: set[Ref] = set()
         while todo:
             ref = todo.pop()
-            if _is_pipeglot(ref.module):
-                return True
+            yield ref
             module = self._find(ref.module) if ref.path and ref not in seen else None
             seen.add(ref)
             if module is None:
@@ -208,7 +224,6 @@ class Graph:
             todo += [source.imported.target.then(rest) for source in sources if source.imported is not None]
             if not sources:
                 todo += [Ref(star, ref.path) for star in module.stars if name in _STARRED or not _is_pipeglot(star)]
-        return False
 
     def _runs_project(self, module: Module, place: int) -> bool:
         """Whether a statement only calls something of another module of the project: it may change what it likes."""

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 _BINDERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.AugAssign)
 """Statements whose point is a name, not what else they do."""
 
+READS = tuple(
+    b"open env read scan load glob walk iterdir listdir exists isfile isdir stat getsize getmtime getline run_path"
+    b" get_data fromfile genfromtxt memmap File Dynaconf dotenv config Settings getpass input argv now today time uuid"
+    b" urandom token_ url requests httpx subprocess popen system import_module __import__".split()
+)
+"""In a module without any of these words, nothing brings a value in from outside (see `readers`)."""
+
 
 class Source(NamedTuple):
     """Something that makes a name what it is: the statement at a place, or with `imported` only an import in it.
@@ -43,6 +50,8 @@ class Module:
         self.package = name if is_package else name.rpartition(".")[0]
         source = source if source is not None else _read(path) if path else b""
         self.sha256 = hashlib.sha256(source).hexdigest() if path else ""
+        self.reads = any(word in source for word in READS)
+        self.imports_by_name = b"import_module" in source or b"__import__" in source
         self.statements = list(_top_level(_parse(path, source).body)) if path else []
         self.sources: dict[str, list[Source]] = {}
         self.stars: list[str] = []
@@ -56,6 +65,7 @@ class Module:
             self._affect(place, statement)
         for sources in self.sources.values():
             sources.sort(key=_place)
+        self.exported = self._listed()
 
     def of(self, name: str) -> list[Source]:
         return self.sources.get(name, [])
@@ -64,6 +74,15 @@ class Module:
         """The places of the statements that make no name."""
         named = {source.place for sources in self.sources.values() for source in sources}
         return (place for place in range(len(self.statements)) if place not in named)
+
+    def _listed(self) -> frozenset[str] | None:
+        """What `__all__` names; None where there is none, or more to it than a list of texts."""
+        places = {source.place for source in self.of("__all__")}
+        match [self.statements[place] for place in places]:
+            case [ast.Assign(targets=[ast.Name()], value=ast.List(elts=items) | ast.Tuple(elts=items))]:
+                texts = [item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+                return frozenset(texts) if len(texts) == len(items) else None
+        return None
 
     def _bind(self, place: int, statement: ast.stmt) -> None:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

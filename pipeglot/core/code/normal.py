@@ -11,7 +11,17 @@ import ast
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from pipeglot.core.code.scopes import Ref, Scope, class_scopes, dotted, function_scope, imports, local_scope, lookup
+from pipeglot.core.code.scopes import (
+    Ref,
+    Scope,
+    absolute,
+    class_scopes,
+    dotted,
+    function_scope,
+    imports,
+    local_scope,
+    lookup,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,12 +83,23 @@ def _leaf(value: object) -> str:
 
 
 class Reader:
-    """Writes normal forms in one module. `ours` tells which names are pipeglot's own."""
+    """Writes normal forms in one module. `ours` tells which names are pipeglot's own.
 
-    def __init__(self, module: str, package: str, ours: Callable[[Ref], bool]) -> None:
+    `imports`: which are functions that import a module by its name; None in a module that names none of them.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        package: str,
+        ours: Callable[[Ref], bool],
+        imports: Callable[[Ref], bool] | None = None,
+    ) -> None:
         self.module = module
         self.package = package
         self.ours = ours
+        self.imports = imports
+        self._handlers = _HANDLERS if imports is None else _HANDLERS | _CALLS
         self._out: list[str] = []
         self._refs: dict[Ref, None] = {}
         self._stack: list[tuple[ast.AST | str, Scope | None]] = []
@@ -86,13 +107,13 @@ class Reader:
     def read(self, node: ast.AST) -> Reading:
         """Without recursion, for a sum of a thousand terms is a tree a thousand deep."""
         self._out, self._refs, self._stack = [], {}, [(node, None)]
-        write = self._out.append
+        write, handlers = self._out.append, self._handlers
         while self._stack:
             item, scope = self._stack.pop()
             if isinstance(item, str):
                 write(item)
             else:
-                _HANDLERS.get(type(item), Reader._node)(self, item, scope)
+                handlers.get(type(item), Reader._node)(self, item, scope)
         digest = sha256("".join(self._out).encode()).hexdigest()
         return Reading(digest, tuple(self._refs))
 
@@ -146,6 +167,15 @@ class Reader:
             self._use(path, scope)
         else:
             self._node(node, scope)
+
+    def _call(self, node: ast.Call, scope: Scope | None) -> None:
+        """`import_module("helpers")` may use all that is there, as any module that is handed around."""
+        name = imported_name(node, self.module, self.package)
+        refs = lookup(scope, dotted(node.func), self.module) if name else ()
+        if self.imports is not None and any(map(self.imports, refs)):
+            self._refs[Ref(name)] = None
+            self._refs[Ref(name.partition(".")[0])] = None  # which is what `__import__` gives
+        self._node(node, scope)
 
     def _constant(self, node: ast.Constant, _: Scope | None) -> None:
         self._out.append(_leaf(node.value))
@@ -244,6 +274,7 @@ _HANDLERS: dict[type[ast.AST], Callable[[Reader, Any, Scope | None], None]] = {
     ast.arg: Reader._annotated,
     ast.AnnAssign: Reader._annotated,
 }
+_CALLS: dict[type[ast.AST], Callable[[Reader, Any, Scope | None], None]] = {ast.Call: Reader._call}
 if hasattr(ast, "TypeAlias"):  # Python 3.12 on
     _HANDLERS[ast.TypeAlias] = Reader._alias
 
@@ -252,6 +283,28 @@ def _with_type_params(node: ast.AST, scope: Scope | None) -> Scope | None:
     """The scope that `def f[T]` makes around a function (Python 3.12 on)."""
     params = getattr(node, "type_params", None)
     return local_scope(scope, {param.name for param in params}) if params else scope
+
+
+def imported_name(node: ast.Call, module: str, package: str) -> str:
+    """The module that `import_module("a.b")` imports, if that is what is called; empty where no text tells."""
+    first = node.args[0] if node.args else None
+    if not (isinstance(first, ast.Constant) and isinstance(first.value, str) and dotted(node.func)):
+        return ""
+    name = first.value.lstrip(".")
+    if not all(part.isidentifier() for part in name.split(".")):
+        return ""
+    level = len(first.value) - len(name)
+    if not level:
+        return name
+    around = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "package"), None)
+    match around:
+        case ast.Constant(value=str(named)):
+            return absolute(name, level, named)
+        case ast.Name(id="__package__"):
+            return absolute(name, level, package)
+        case ast.Name(id="__name__"):
+            return absolute(name, level, module)
+    return ""
 
 
 def _pieces(node: ast.JoinedStr) -> list[str | ast.AST]:

@@ -16,6 +16,8 @@ from pipeglot.core.errors import DefinitionError, Location, Problem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeglot.core.code.outside import Finder, Outside
+
 FORMAT = 1
 """Part of every digest. Another number makes every step run once more."""
 
@@ -45,6 +47,8 @@ class Project:
             module = self._modules["__main__"] = Module("__main__", _CELLS, is_package=False, source=main.encode())
             module.calls.clear()  # what cells did to modules stays here: workers import them anew
         self._graph = Graph(self._module)
+        self._finder: Finder | None = None
+        self._reached: dict[str, set[Key]] = {}
 
     def closure(self, module: str, qualname: str) -> Closure:
         """The code that running `module:qualname` may reach. Raises a `DefinitionError` if there is no such thing."""
@@ -61,7 +65,19 @@ class Project:
             todo += member.leads_to
         lines = [f"pipeglot code {FORMAT} {module}:{qualname}", *(f"{name} {found[name]}" for name in sorted(found))]
         digest = sha256("\n".join(lines).encode()).hexdigest()
+        self._reached[digest] = seen
         return Closure(digest, {name: found[name][:_SHOWN] for name in sorted(found)})
+
+    def outside(self) -> dict[str, tuple[Outside, ...]]:
+        """Of each closure so far, by its digest: the values in it that the digest cannot know."""
+        if not any(module is not None and module.reads for module in self._modules.values()):
+            return {}
+        if self._finder is None:
+            from pipeglot.core.code.outside import Finder
+
+            self._finder = Finder(self._graph, self._module)
+        found = {digest: self._finder.of(keys) for digest, keys in self._reached.items()}
+        return {digest: values for digest, values in found.items() if values}
 
     def module_of(self, file: str | os.PathLike[str]) -> str | None:
         """The dotted name under which `file` is imported from the innermost root it lies in, or None."""
@@ -72,6 +88,14 @@ class Project:
                 if name and _same(self._locate(name)[0], path):
                     return name
         return None
+
+    def has_decorator(self, module: str, qualname: str, decorator: str) -> bool:
+        """Whether the file says that a function of its top level has this decorator: `@step`, `@pipeglot.step(…)`."""
+        home = self._module(module)
+        node = home.defined.get(qualname) if home is not None else None
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            return False
+        return any(_last_name(one) == decorator for one in node.decorator_list)
 
     def sources(self) -> dict[str, str]:
         """The sha256 of every file that the closures so far have been taken from, by path."""
@@ -143,6 +167,11 @@ def _dotted_name(relative: str) -> str:
     if parts[-1] == "__init__":
         parts.pop()
     return ".".join(parts) if extension == ".py" and all(part.isidentifier() for part in parts) else ""
+
+
+def _last_name(decorator: ast.expr) -> str:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
 
 
 def _same(one: str, other: str) -> bool:

@@ -16,8 +16,10 @@ from msgspec import UNSET, Struct, structs
 from pipeglot.core import params, plain
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError, StepError
+from pipeglot.core.imports import Unimported, is_imported
 from pipeglot.core.ir import (
     Constant,
+    EnumType,
     ItemRef,
     ListOf,
     ListType,
@@ -35,6 +37,9 @@ from pipeglot.core.lineage.records import Hashes, Outline, Ref, Verdict
 
 LISTED = 32
 """A list of more arguments has one hash, made of theirs: else each of n items that take a map's n results lists n."""
+
+MOST_ITEMS = 1_000_000
+"""Of one map, at one index. Each has records of its own: so many are a mistake, or forged."""
 
 NO_REFS: Mapping[str, Ref] = MappingProxyType({})
 
@@ -169,12 +174,12 @@ def _length_of_part(part: _Part, name: str, artifacts: Artifacts) -> int | None:
     return around.lengths[part.position]
 
 
-def _operand(arg: _Known, artifacts: Artifacts) -> Any:
+def _operand(arg: _Known, artifacts: Artifacts, trusted: bool) -> Any:
     """The value that a condition compares. Raises `StepError` if the records do not have it."""
     if isinstance(arg, Given):
-        return plain.decode(arg.value) if arg.type is None else params.decode(arg.type, arg.value)
+        return _compared(arg, trusted)
     if isinstance(arg, Gathered):
-        return [_operand(one, artifacts) for one in arg.items]
+        return [_operand(one, artifacts, trusted) for one in arg.items]
     ref: Ref | None = None
     if isinstance(arg, Saved):
         ref = arg.ref
@@ -191,6 +196,14 @@ def _operand(arg: _Known, artifacts: Artifacts) -> Any:
             hint="compare in a step, and return the answer",
         )
     return plain.decode(ref.inline)
+
+
+def _compared(arg: Given, trusted: bool) -> Any:
+    """A parameter or a constant. For an enum, a reader of runs imports no module of the user's if it need not."""
+    kind = arg.type
+    if isinstance(kind, EnumType) and not is_imported(kind.ref):
+        return Unimported(kind.ref, params.to_json(kind, arg.value), lambda: _given(arg, trusted))
+    return _given(arg, trusted)
 
 
 def _item(arg: _Known, position: int) -> _Known:
@@ -210,28 +223,35 @@ def _item_type(kind: ParamType | None, position: int) -> ParamType | None:
     return kind.of[position] if isinstance(kind, TupleType) else None
 
 
-def load(arg: Arg, artifacts: Artifacts, *, name: str, **where: Any) -> Any:
-    """The value itself. `where` goes to `Artifacts.load`."""
+def load(arg: Arg, artifacts: Artifacts, *, name: str, trusted: bool = True, **where: Any) -> Any:
+    """The value itself. `where` goes to `Artifacts.load`; `trusted` is what `Plan.trusted` says. Raises `Untrusted`."""
     if isinstance(arg, Given):
         if arg.type is not None and arg.value is not None and params.artifact_type(arg.type) is not None:
             raise StepError(f"`{name}` is an artifact, and this run has not looked up what it is")
-        return plain.decode(arg.value) if arg.type is None else params.decode(arg.type, arg.value)
+        return _given(arg, trusted)
     if isinstance(arg, Saved):
         return artifacts.load(arg.ref, name=name, **where)
     if isinstance(arg, Gathered):
-        return [load(one, artifacts, name=f"{name}[{i}]", **where) for i, one in enumerate(arg.items)]
+        return [load(one, artifacts, name=f"{name}[{i}]", trusted=trusted, **where) for i, one in enumerate(arg.items)]
     values = {key: artifacts.load(ref, name=f"{name}.{key}", **where) for key, ref in arg.refs.items()}
-    return rebuild(arg.returns, values)
+    return rebuild(arg.returns, values, name=name, trusted=trusted)
 
 
-def rebuild(returns: Returns, values: dict[str, Any]) -> Any:
-    """What the step's function returned, from its outputs."""
+def _given(arg: Given, trusted: bool) -> Any:
+    """The value of a parameter or a constant. What its type names is imported only if the pipeline is trusted."""
+    if arg.type is None:
+        return plain.decode(arg.value)
+    return params.decode(arg.type, arg.value, trusted=trusted)
+
+
+def rebuild(returns: Returns, values: dict[str, Any], *, name: str = "value", trusted: bool = True) -> Any:
+    """What the step's function returned, from its outputs. Raises `ValueRefused` if its class is none, `Untrusted`."""
     if returns.form == "typeddict":
         return values
     if returns.form == "namedtuple" and returns.ref:
-        from pipeglot.core.imports import import_ref
+        from pipeglot.core.instances import load_namedtuple
 
-        return import_ref(returns.ref)(**values)
+        return load_namedtuple(returns.ref, f"`{name}`", trusted=trusted)(**values)
     return tuple(values.values())
 
 
@@ -272,13 +292,19 @@ class Arguments:
         if len(set(counts.values())) > 1:
             shown = ", ".join(f"`{name}` has {count}" for name, count in counts.items())
             raise StepError(f"map `{map_id}` steps through its lists together, but {shown} items")
-        return next(iter(counts.values()))
+        width = next(iter(counts.values()))
+        if width > MOST_ITEMS:
+            raise StepError(
+                f"map `{map_id}` has {width:,} items, and at most {MOST_ITEMS:,} are taken",
+                hint="let the step return lists of items, and map over those",
+            )
+        return width
 
     def operand(self, source: Source, scope: tuple[str, ...], index: Index) -> Any:
         """The value of a source in a condition. Raises `StepError` if it has none that the records tell."""
         if isinstance(source, ListOf):
             return [self.operand(one, scope, index) for one in source.items]
-        return _operand(self._known(source, scope, index), self.artifacts)
+        return _operand(self._known(source, scope, index), self.artifacts, self.plan.trusted)
 
     def resolve(self, source: Source, scope: tuple[str, ...], index: Index) -> Arg:
         """What a source means to something that stands in `scope`, at `index`. This may read lists from the store."""

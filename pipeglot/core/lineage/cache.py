@@ -60,10 +60,20 @@ def look_up(
 
 
 def _useless(step: Step, entry: CacheEntry, artifacts: Artifacts, now: dt.datetime) -> str:
-    age = (now - dt.datetime.fromisoformat(entry.computed)).total_seconds()
-    if step.cache.expires is not None and age > step.cache.expires:
-        return f"the cached result expired: it is {age:.0f} s old"
+    if step.cache.expires is not None and (why := _expired(entry.computed, step.cache.expires, now)):
+        return why
     return unusable(step, entry.refs, artifacts)
+
+
+def _expired(computed: str, expires: float, now: dt.datetime) -> str:
+    """Why a result is too old. Clocks differ; but one that was once wrong must not keep a result for ever."""
+    try:
+        age = (now - dt.datetime.fromisoformat(computed)).total_seconds()
+    except (TypeError, ValueError, OverflowError):  # no time, or one of no zone: nobody of ours wrote that
+        return "the cached result does not say when it was computed"
+    if age > expires:
+        return f"the cached result expired: it is {age:.0f} s old"
+    return f"the cached result is dated {-age:.0f} s after now: a clock is or was wrong" if -age > expires else ""
 
 
 def unusable(step: Step, refs: Mapping[str, Ref], artifacts: Artifacts) -> str:

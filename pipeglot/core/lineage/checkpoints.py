@@ -49,8 +49,9 @@ class Checkpoints:
     def restore(self) -> tuple[Path, bool]:
         self._number = self.ledger.last_checkpoint(self.start.run, *self.cell)
         found = self._latest(self.start.run, self._number)
-        resumed = self.start.resumes
-        while found is None and resumed is not None:
+        resumed, asked = self.start.resumes, {self.start.run}
+        while found is None and resumed is not None and resumed not in asked:  # a forged record may lead in a circle
+            asked.add(resumed)
             found = self._latest(resumed, self.ledger.last_checkpoint(resumed, *self.cell))
             if found is not None:
                 self._put(structs.replace(found[0], attempt=0))  # whoever resumes this run looks here first

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeglot.core.errors import StepError
+from pipeglot.core.imports import Unimported
 from pipeglot.core.ir import AllOf, AnyOf, Compare, Condition, IsIn, IsNone, Not, Source
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -47,6 +48,9 @@ def evaluate(condition: Condition, value_of: Callable[[Source], Any]) -> bool:
 
 def _compare(op: str, left: Any, right: Any) -> bool:
     left, right = _plain(left), _plain(right)
+    if isinstance(left, Unimported) and isinstance(right, Unimported) and left.ref == right.ref and op in ("==", "!="):
+        return (left == right) is (op == "==")
+    left, right = (_plain(side.load()) if isinstance(side, Unimported) else side for side in (left, right))
     for side in (left, right):
         if side is None:
             raise StepError(

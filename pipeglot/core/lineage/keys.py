@@ -3,6 +3,7 @@
 journal/<utc>-<run>-<nonce>            runs/R/v/<step>/<index>/<slot>
 ir/<sha>                               runs/R/f/<step>/<index>/<slot>/<attempt>-<nonce>
 cache/<key>                            runs/R/c/<step>/<index>/<n>
+                                       runs/R/t/<step>/<index>/<slot>/<nonce>/<n>
                                        runs/R/start, runs/R/cancel, runs/R/end/<n>
 """
 
@@ -66,12 +67,31 @@ def verdict(run: str, step: str, index: Index, slot: int = 1) -> str:
     return f"{run_prefix(run)}v/{cell_part(step, index)}/{slot}"
 
 
+def attempt_prefix(run: str, step: str, index: Index) -> str:
+    """The failed attempts of a cell lie below this."""
+    return f"{run_prefix(run)}f/{cell_part(step, index)}/"
+
+
 def attempt(run: str, step: str, index: Index, slot: int, number: int, nonce: str) -> str:
-    return f"{run_prefix(run)}f/{cell_part(step, index)}/{slot}/{number}-{nonce}"
+    return f"{attempt_prefix(run, step, index)}{slot}/{number}-{nonce}"
 
 
 def checkpoint(run: str, step: str, index: Index, number: int) -> str:
     return f"{run_prefix(run)}c/{cell_part(step, index)}/{number}"
+
+
+def beats(run: str) -> str:
+    """All beats of a run lie below this."""
+    return f"{run_prefix(run)}t/"
+
+
+def beat(run: str, step: str, index: Index, slot: int, nonce: str, number: int) -> str:
+    return f"{beats(run)}{slot_part(step, index, slot)}/{nonce}/{number}"
+
+
+def slot_part(step: str, index: Index, slot: int) -> str:
+    """`<step>/<index>/<slot>`: what verdicts and beats of a slot have in common."""
+    return f"{cell_part(step, index)}/{slot}"
 
 
 def cancel(run: str) -> str:

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.records import (
     AnyRecord,
     Attempt,
+    Beat,
     CacheEntry,
     Cancel,
     CheckpointRecord,
@@ -31,9 +32,10 @@ from pipeglot.core.lineage.records import (
     Verdict,
 )
 from pipeglot.core.store.base import Store
+from pipeglot.core.store.naming import LONGEST
 
 FORMAT = 1
-MAX_RECORD = 64 << 20
+MAX_RECORD = LONGEST
 """Larger ones are refused: no record of ours comes near."""
 
 _HEAD = 100
@@ -59,9 +61,11 @@ def pack(record: Record) -> bytes:
 
 def unpack(data: bytes, key: str) -> AnyRecord:
     """Read a stored record. Raises `Corrupt` or `NewerFormat`, naming `key`."""
+    if len(data) > MAX_RECORD:
+        raise Corrupt(f"`{key}` has more than {MAX_RECORD >> 20} MB: it is no record of pipeglot's")
     head, newline, body = data.partition(b"\n")
     words = head.split()
-    if not newline or len(words) != 3 or words[0] != b"pipeglot" or not words[1].isdigit() or len(data) > MAX_RECORD:
+    if not newline or len(head) > _HEAD or len(words) != 3 or words[0] != b"pipeglot" or not words[1].isdigit():
         raise Corrupt(f"`{key}` is no record of pipeglot's")
     if int(words[1]) > FORMAT:
         raise NewerFormat(
@@ -71,9 +75,31 @@ def unpack(data: bytes, key: str) -> AnyRecord:
     if hashlib.sha256(body).hexdigest().encode() != words[2]:
         raise Corrupt(f"`{key}` does not match its checksum: it was cut or changed")
     try:
-        return _decode(body)
+        record = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NewerFormat(f"`{key}` holds a record that this pipeglot does not know: {error}") from error
+        raise NewerFormat(
+            f"`{key}` holds a record that this pipeglot does not know: {error}",
+            hint="upgrade pipeglot, if a later one has written it; if not, it was changed by a hand",
+        ) from error
+    for text in _times(record):
+        if text and not _is_time(text):
+            raise Corrupt(f"`{key}` says that it is of the time `{text[:40]}`: it was changed")
+    return record
+
+
+def _times(record: AnyRecord) -> tuple[str, ...]:
+    """Those that readers count with."""
+    if isinstance(record, Start):
+        return record.created, record.logical_date
+    return (record.finished,) if isinstance(record, End) else ()
+
+
+def _is_time(text: str) -> bool:
+    """False also for one that the clock of some zone cannot show."""
+    try:
+        return 1 < dt.datetime.fromisoformat(text).year < 9999
+    except ValueError:
+        return False
 
 
 def unpack_verdict(data: bytes, key: str, run: str) -> Verdict:
@@ -139,7 +165,10 @@ class Ledger:
         return self._put_first(keys.end(record.run, record.number), record)
 
     def ended(self, run: str) -> End | None:
-        return self._get(keys.end(run, 1), End, run)
+        found = self._get(keys.end(run, 1), End, run)
+        if found is not None and found.number != 1:
+            raise Corrupt(f"`{keys.end(run, 1)}` holds a record of another place")
+        return found
 
     def runs(self) -> list[str]:
         """All run ids, the latest to arrive last. A crash may have left a marker of a run that never started."""
@@ -178,9 +207,35 @@ class Ledger:
 
     def attempts(self, run: str, step: str, index: keys.Index) -> list[Attempt]:
         """The failed attempts of a cell that were tried again, in order."""
-        prefix = f"{keys.run_prefix(run)}f/{keys.cell_part(step, index)}/"
-        found = [record for key in self.store.list(prefix) if (record := self._get(key, Attempt, run))]
+        prefix = keys.attempt_prefix(run, step, index)
+        found = []
+        for key in self.store.list(prefix):
+            record = self._get(key, Attempt, run)
+            if record is not None and not key.startswith(keys.attempt_prefix(record.run, record.step, record.index)):
+                raise Corrupt(f"`{key}` is the record of another cell")
+            found += [record] if record is not None else []
         return sorted(found, key=lambda record: (record.slot, record.observed.attempt))
+
+    # --- beats ------------------------------------------------------------------------------------------------------
+
+    def beat(self, record: Beat) -> None:
+        """Say that a step still goes on."""
+        place = record.step, record.index, record.slot, record.nonce, record.number
+        self.store.put(keys.beat(record.run, *place), pack(record))
+
+    def beats(self, run: str, settled: Collection[str]) -> list[Beat]:
+        """The newest beat of each process at work on each slot, but for those slots that have a verdict.
+
+        `settled` has these as `keys.slot_part` names them. What is damaged or of a later pipeglot says nothing.
+        """
+        prefix = keys.beats(run)
+        newest: dict[str, int] = {}
+        for key in self.store.list(prefix):
+            place, _, number = key.rpartition("/")
+            if number.isdecimal() and place[len(prefix) :].rpartition("/")[0] not in settled:
+                newest[place] = max(newest.get(place, 0), int(number))
+        found = self.store.get_all(f"{place}/{number}" for place, number in newest.items())
+        return [beat for key, data in found if data is not None and (beat := _beat(data, key, run)) is not None]
 
     # --- checkpoints ------------------------------------------------------------------------------------------------
 
@@ -214,13 +269,15 @@ class Ledger:
         """
         try:
             found = self._get(keys.cache(key), CacheEntry, None)
-        except Corrupt:
+            if found is not None and found.key != key:
+                raise Corrupt(f"`{keys.cache(key)}` holds the entry of another key")
+        except Corrupt:  # also one of another key: while it is there, no good one can take its place
             if tidy:
                 self.forget(key)
             return None
         except NewerFormat:
             return None
-        return found if found is not None and found.key == key else None
+        return found
 
     def remember(self, entry: CacheEntry) -> None:
         self.store.put(keys.cache(entry.key), pack(entry))
@@ -246,6 +303,16 @@ class Ledger:
         if winner is None:
             raise Corrupt(f"`{key}` was there and is gone: something deletes records of a run that is not over")
         return winner
+
+
+def _beat(data: bytes, key: str, run: str) -> Beat | None:
+    try:
+        found = unpack(data, key)
+    except (Corrupt, NewerFormat):
+        return None
+    if not isinstance(found, Beat) or found.run != run:
+        return None
+    return found if keys.beat(run, found.step, found.index, found.slot, found.nonce, found.number) == key else None
 
 
 def nonce() -> str:

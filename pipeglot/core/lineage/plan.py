@@ -51,10 +51,14 @@ class Place(NamedTuple):
 
 
 class Plan:
-    """All nodes of a pipeline by id. Steps and branches share one space of names, maps have their own."""
+    """All nodes of a pipeline by id. Steps and branches share one space of names, maps have their own.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    trusted: whether the modules of classes that it names may be imported: not if it was read from a store that is not.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, trusted: bool = True) -> None:
         self.pipeline = pipeline
+        self.trusted = trusted
         self.params = {param.name: param for param in pipeline.params}
         self.places: dict[str, Place] = {}
         self.maps: dict[str, Place] = {}

@@ -6,9 +6,13 @@ refuses (see `ledger`).
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 62))]
+Place: TypeAlias = tuple[Annotated[int, Meta(ge=0, le=(1 << 31))], ...]
+"""The position in each enclosing map. Whoever forges a record may not make a reader count without end."""
 
 Hashes: TypeAlias = str | list[Any] | dict[str, Any]
 """The identity of an argument: one hash; a short list of such, in item order (a long one is one hash of its hashes);
@@ -34,7 +38,7 @@ class Outline(Struct, frozen=True, kw_only=True, omit_defaults=True):
     items: the outline of each item; null for one that is no list.
     """
 
-    lengths: list[int | None] | None = None
+    lengths: list[Count | None] | None = None
     values: list[tuple[Any] | None] | None = None
     items: list[Outline | None] | None = None
 
@@ -58,11 +62,11 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     value: str
     blob: str
-    size: int
+    size: Count
     codec: str
     week: str = ""
     inline: Any | UnsetType = UNSET
-    length: int | None = None
+    length: Count | None = None
     outline: Outline | None = None
     opaque: bool = False
     needs: dict[str, str] = {}
@@ -126,7 +130,7 @@ class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     run: str
     step: str
-    index: tuple[int, ...] = ()
+    index: Place = ()
 
 
 class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -166,11 +170,11 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     backend: str
-    attempt: int = 1
+    attempt: Count = 1
     started: str = ""
     seconds: float = 0.0
     host: str = ""
-    pid: int = 0
+    pid: Count = 0
     python: str = ""
     refs: dict[str, Ref] = {}
     key: str = ""
@@ -187,8 +191,8 @@ class Verdict(Record, frozen=True, kw_only=True, tag="verdict"):
     """The end of a slot of a cell; the first one put under its key is the only one."""
 
     step: str
-    index: tuple[int, ...]
-    slot: int = 1
+    index: Place
+    slot: Count = 1
     status: Literal["succeeded", "failed", "cancelled", "lost"]
     portable: Portable
     observed: Observed
@@ -198,8 +202,8 @@ class Attempt(Record, frozen=True, kw_only=True, tag="attempt"):
     """A failed attempt that will be tried again."""
 
     step: str
-    index: tuple[int, ...]
-    slot: int = 1
+    index: Place
+    slot: Count = 1
     observed: Observed
 
 
@@ -208,12 +212,28 @@ class CheckpointRecord(Record, frozen=True, kw_only=True, tag="checkpoint"):
     tells of which code and inputs it is. `attempt` is 0 for what was taken from the run that this one resumes."""
 
     step: str
-    index: tuple[int, ...]
-    number: int
+    index: Place
+    number: Count
     key: str
-    attempt: int
+    attempt: Count
     at: str
     ref: Ref
+
+
+class Beat(Record, frozen=True, kw_only=True, tag="beat"):
+    """A step that has been going on for a while still does. `at` is UTC in ISO 8601; the next beat comes in `next`
+    seconds, if there is no verdict by then. `tail`: the last lines that it printed."""
+
+    step: str
+    index: tuple[int, ...]
+    slot: int = 1
+    nonce: str
+    number: int
+    at: str
+    next: float
+    attempt: int = 1
+    host: str = ""
+    tail: str = ""
 
 
 class CacheEntry(Record, frozen=True, kw_only=True, tag="cache"):
@@ -236,11 +256,11 @@ class Cancel(Record, frozen=True, kw_only=True, tag="cancel"):
 class End(Record, frozen=True, kw_only=True, tag="end"):
     """A run that can change no more (unless a slot is reopened, which makes the next number)."""
 
-    number: int
+    number: Count
     status: Literal["succeeded", "failed", "cancelled", "lost"]
     finished: str
     digest: str | None
-    slots: dict[str, int] = {}
+    slots: dict[str, Count] = {}
 
 
-AnyRecord: TypeAlias = Start | Verdict | Attempt | CheckpointRecord | CacheEntry | Cancel | End
+AnyRecord: TypeAlias = Start | Verdict | Attempt | CheckpointRecord | Beat | CacheEntry | Cancel | End

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, Untrusted
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.arguments import Arg
 from pipeglot.core.lineage.cache import cache_key, unusable
@@ -25,7 +25,16 @@ class Resumed:
     that is stopped at once must not cost what there was before it.
     """
 
-    def __init__(self, start: Start, state: RunState, ledger: Ledger, artifacts: Artifacts) -> None:
+    def __init__(
+        self,
+        start: Start,
+        state: RunState,
+        ledger: Ledger,
+        artifacts: Artifacts,
+        later: frozenset[str] = frozenset(),
+    ) -> None:
+        """`later`: the runs that have led here."""
+        self.later = later | {start.run}
         self.start = start
         self.state = state
         self.ledger = ledger
@@ -35,11 +44,11 @@ class Resumed:
     @cached_property
     def before(self) -> Resumed | None:
         """The run that it resumes, if that can still be read."""
-        if self.start.resumes is None:
+        if self.start.resumes is None or self.start.resumes in self.later:  # a forged record may lead in a circle
             return None
         try:
-            return read_resumed(self.ledger, self.artifacts, self.start.resumes)
-        except (Corrupt, NewerFormat, NotFound):  # it was removed, or is damaged: there is nothing to be had from it
+            return read_resumed(self.ledger, self.artifacts, self.start.resumes, self.later)
+        except (Corrupt, NewerFormat, NotFound, Untrusted):  # removed, damaged or forged: nothing is to be had from it
             return None
 
     def take(self, step: Step, cell: Cell, args: Mapping[str, Arg]) -> Verdict | str:
@@ -65,9 +74,9 @@ class Resumed:
             return ""
 
 
-def read_resumed(ledger: Ledger, artifacts: Artifacts, run: str) -> Resumed:
+def read_resumed(ledger: Ledger, artifacts: Artifacts, run: str, later: frozenset[str] = frozenset()) -> Resumed:
     """Read the run that is to be resumed. Raises `NotFound`."""
-    return Resumed(*read_run(ledger, artifacts, run), ledger, artifacts)
+    return Resumed(*read_run(ledger, artifacts, run), ledger, artifacts, later)
 
 
 def _damaged(state: RunState) -> set[str]:

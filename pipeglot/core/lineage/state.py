@@ -23,6 +23,14 @@ Status = Literal["succeeded", "failed", "skipped", "cancelled", "lost"]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
 
 
+UNFIT = (LookupError, ValueError, TypeError, AssertionError, AttributeError, ArithmeticError, RecursionError)
+"""What deriving a state may raise for records that are whole each, but do not belong together."""
+
+
+MOST_CELLS = 10_000_000
+"""More executions in one run fit into no memory: a record that asks for them is forged."""
+
+
 class Entry(NamedTuple):
     """What became of a cell. A branch has one only if its condition failed, a map only (by its steps) if it never
     expanded."""
@@ -71,6 +79,7 @@ class RunState:
         self._waiters: defaultdict[Cell, list[_Waiting]] = defaultdict(list)
         self._unsettled = 0
         self._todo: list[tuple[Place, Index]] = []
+        self._placed = 0
         self._over = False
         """Whether all but the hooks is settled."""
         self._place_all(pipeline.nodes, ())
@@ -209,7 +218,11 @@ class RunState:
             self._unsettled -= 1
             self._fail_map(node, index, error)
             return
-        for step in inner_steps(node):
+        inner = list(inner_steps(node))
+        self._placed += width * len(inner)
+        if self._placed > MOST_CELLS:
+            raise StepError(f"the run would have more than {MOST_CELLS:,} executions of steps: at map `{node.id}`")
+        for step in inner:
             self._open[step.id, index] = width
             if not width:
                 self._settle_group((step.id, index), True)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import NotFound
+from pipeglot.core.errors import Corrupt, NotFound
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.ids import artifact_id as artifact_id
 from pipeglot.core.lineage.ids import parse_artifact_id as parse_artifact_id
 from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.ledger import Ledger, host
-from pipeglot.core.lineage.plan import Hook
-from pipeglot.core.lineage.records import End, Failure, Origin, Ref, Start, Verdict
-from pipeglot.core.lineage.state import Entry, RunState
+from pipeglot.core.lineage.lease import GOES_ON, Lease, lease_of
+from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.plan import Hook, Plan
+from pipeglot.core.lineage.records import Failure, Origin, Ref, Start, Verdict
+from pipeglot.core.lineage.state import UNFIT, Entry, RunState
 from pipeglot.core.placeholders import Instance
 
 
@@ -39,6 +40,8 @@ class StepView(Struct, frozen=True, kw_only=True):
     log: a reference to what it printed, for `runs logs`; null if that is nothing.
     why: why the cache had nothing to offer, or the resumed run that the results were taken from; empty if neither.
     hook: for which outcome of the run it runs, null if it is no hook; what becomes of one changes nothing of the run.
+    seen: when it was last heard of, while it runs: UTC, in ISO 8601; null in its first seconds, and when it has ended.
+    tail: the last lines that it had printed by then; what it printed in all is kept when it ends (`log`).
     """
 
     id: str
@@ -55,6 +58,8 @@ class StepView(Struct, frozen=True, kw_only=True):
     log: Ref | None = None
     why: str = ""
     hook: Hook | None = None
+    seen: str | None = None
+    tail: str = ""
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -70,6 +75,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     params: the resolved parameters.
     tags: those that the run was given, by `--tag KEY=VALUE`.
     resumes: the id of the run that it goes on from; null if it began anew.
+    seen: when it was last heard of: UTC, in ISO 8601; null if it has ended.
     steps: one for each execution, and one for each skipped step.
     """
 
@@ -83,99 +89,77 @@ class RunView(Struct, frozen=True, kw_only=True):
     params: dict[str, Any]
     tags: dict[str, str] = {}
     resumes: str | None = None
+    seen: str | None = None
     steps: tuple[StepView, ...]
 
 
-def view(start: Start, state: RunState, *, open_as: str = "running") -> RunView:
-    """Describe a run. Cells that are ready and have no verdict are shown as `open_as`, and so is an unfinished run."""
+def view(start: Start, state: RunState, lease: Lease = GOES_ON) -> RunView:
+    """Describe a run. What `lease` says of it stands for an unfinished run, and for cells that have no verdict.
+
+    Raises `Corrupt` for parameters and metrics that are no written values.
+    """
+    try:
+        return _view(start, state, lease)
+    except UNFIT as error:
+        raise unfit(start.run, error) from error
+
+
+def _view(start: Start, state: RunState, lease: Lease) -> RunView:
     hooks = state.plan.hooks
     steps = [_step(start.run, cell, entry, hooks.get(cell[0])) for cell, entry in state.ordered()]
-    steps += [
-        StepView(id=step, index=index, status=open_as, hook=hooks.get(step)) for step, index in sorted(state.expected)
-    ]
+    steps += [_open(cell, lease, hooks.get(cell[0])) for cell in sorted(state.expected)]
     return RunView(
         run_id=start.run,
         pipeline=start.pipeline,
         stack=start.stack,
         backend=start.backend,
-        status=state.status if state.finished else open_as,
+        status=state.status if state.finished else lease.status,
         lineage_digest=lineage_digest(state),
         created=start.created,
         params={name: readable(value) for name, value in start.params.items()},
         tags=start.tags,
         resumes=start.resumes,
+        seen=lease.seen.isoformat() if lease.seen and not state.finished else None,
         steps=tuple(steps),
     )
 
 
 def read_run(ledger: Ledger, artifacts: Artifacts, run: str) -> tuple[Start, RunState]:
-    """A run's start and its state, derived from the ledger. Raises `NotFound`."""
+    """A run's start and its state, derived from the ledger. Raises `NotFound`, `StoreError`."""
     start = ledger.started(run)
     if start is None:
         raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}`")
-    state = RunState(ledger.ir(start.ir), start.params, artifacts, named=start.artifacts)
-    state.apply_all(ledger.verdicts(run))
-    return start, state
+    return start, derive(start, ledger, artifacts, ledger.verdicts(run))
+
+
+def derive(start: Start, ledger: Ledger, artifacts: Artifacts, verdicts: Iterable[Verdict]) -> RunState:
+    """The state of a run. Raises `Corrupt` for records that are whole each, and do not belong together."""
+    pipeline = ledger.ir(start.ir)
+    try:
+        plan = Plan(pipeline, trusted=ledger.store.trusted)
+        state = RunState(pipeline, start.params, artifacts, plan, named=start.artifacts)
+        state.apply_all(verdicts)
+    except UNFIT as error:
+        raise unfit(start.run, error) from error
+    return state
+
+
+def unfit(run: str, error: BaseException) -> Corrupt:
+    """The error for records of a run that are whole each, and make no sense."""
+    return Corrupt(
+        f"the records of run `{run}` do not fit together ({type(error).__name__}: {error})",
+        hint="they were changed by a hand: run the pipeline again; the other runs can be read",
+    )
 
 
 def read_view(ledger: Ledger, artifacts: Artifacts, run: str) -> RunView:
     """Describe a run from the ledger alone. Raises `NotFound`."""
     start, state = read_run(ledger, artifacts, run)
-    return view(start, state, open_as=open_status(start))
+    return view(start, state, lease_of(ledger, start, state))
 
 
-def open_status(start: Start) -> str:
-    """What to call an unfinished run: `lost` if it is a local one of this machine and its process is gone."""
-    return "lost" if start.engine.get("host") == host() and not is_alive(start.engine) else "running"
-
-
-def status_of(start: Start, end: End | None) -> str:
-    """A run's status from its first and last record, without reading its steps."""
-    return end.status if end is not None else open_status(start)
-
-
-def this_process() -> dict[str, str]:
-    """What tells this process from all others, later ones of the same number included."""
-    return {"host": host(), "pid": str(os.getpid()), "process": _born(os.getpid()), "space": _space()}
-
-
-def is_alive(engine: dict[str, str]) -> bool:
-    """Whether the process that `this_process` described still runs on this machine."""
-    told = engine.get("pid", "")
-    if not (told.isascii() and told.isdecimal()) or int(told) <= 0:
-        return True  # not written by `this_process`: nothing is known
-    if engine.get("space", "") not in ("", _space()):
-        return True  # in another container, numbers of processes mean other ones: nothing is known
-    pid = int(told)
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return _born(pid) == engine.get("process", "")
-
-
-def _space() -> str:
-    """Linux: the space that the numbers of processes are of."""
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-_ZOMBIE = "Z"
-"""The state of a process that has ended, and whose parent has not looked yet."""
-
-
-def _born(pid: int) -> str:
-    """Linux: boot id and start time in ticks since then, empty of one that has ended. Elsewhere nothing is known."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as boot, open(f"/proc/{pid}/stat") as stat:
-            told = stat.read().rpartition(")")[2].split()
-            return "" if told[0] == _ZOMBIE else f"{boot.read().strip()}:{told[19]}"
-    except (OSError, IndexError):
-        return ""
+_MOST_OF_RANGE = 10_000
+"""A longer one is shown as it is written: its few bytes may stand for more numbers than there is memory."""
 
 
 def readable(wire: Any) -> Any:
@@ -191,6 +175,8 @@ def readable_value(value: Any) -> Any:
         return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
     if isinstance(value, dict):
         return {key if type(key) is str else str(key): readable_value(item) for key, item in value.items()}
+    if isinstance(value, range) and len(value) > _MOST_OF_RANGE:
+        return str(value)
     if isinstance(value, list | tuple | deque | range):
         return [readable_value(item) for item in value]
     if type(value) is Instance:
@@ -212,6 +198,20 @@ def _step(run: str, cell: Cell, entry: Entry, hook: Hook | None) -> StepView:
     return _executed(run, cell, verdict, hook)
 
 
+def _open(cell: Cell, lease: Lease, hook: Hook | None) -> StepView:
+    step, index = cell
+    status, beat = lease.of(cell)
+    seen, tail = (beat.at, beat.tail) if beat else (None, "")
+    return StepView(id=step, index=index, status=status, hook=hook, seen=seen, tail=tail)
+
+
+def _metric(wire: Any) -> Any:
+    found = readable(wire)
+    if not isinstance(found, int | float | str):
+        raise TypeError(f"a metric is a `{type(found).__name__}`")
+    return found
+
+
 def _executed(run: str, cell: Cell, verdict: Verdict, hook: Hook | None) -> StepView:
     seen = verdict.observed
     return StepView(
@@ -222,7 +222,7 @@ def _executed(run: str, cell: Cell, verdict: Verdict, hook: Hook | None) -> Step
         attempts=0 if seen.cached is not None else seen.attempt,
         seconds=round(seen.seconds, 6),
         outputs={name: artifact_id(run, cell, name) for name in seen.refs},
-        metrics={name: readable(value) for name, value in seen.metrics.items()},
+        metrics={name: _metric(value) for name, value in seen.metrics.items()},
         error=seen.failure,
         origin=seen.cached,
         opaque=tuple(name for name, ref in seen.refs.items() if ref.opaque),

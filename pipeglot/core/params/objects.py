@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from pipeglot.core import plain
-from pipeglot.core.errors import ParamError
-from pipeglot.core.imports import import_ref
+from pipeglot.core.errors import ParamError, Untrusted
+from pipeglot.core.imports import import_ref, refuse_import
 from pipeglot.core.ir import (
     ArtifactType,
     DictType,
@@ -25,9 +25,14 @@ from pipeglot.core.params.describing import class_name, shown, ticked
 _MARKS = {"dataclass": "__dataclass_fields__", "pydantic": "__pydantic_validator__"}
 
 
-def load_class(kind: EnumType | RecordType, at: str) -> Any:
-    """The class itself, imported. Raises `ParamError` if it is not there, or is not of the kind that the type says."""
+def load_class(kind: EnumType | RecordType, at: str, *, trusted: bool = True) -> Any:
+    """The class itself, imported. Raises `ParamError` if it is not there, or is not of the kind that the type says.
+
+    `trusted`: may a module be imported because `kind` names it? Raises `Untrusted`.
+    """
     mark, what = ("__members__", "enum") if isinstance(kind, EnumType) else (_MARKS[kind.style], kind.style)
+    if not trusted:
+        refuse_import(kind.ref, f"parameter {ticked(at)}")
     try:
         if not all(kind.ref.partition(":")):
             raise ImportError("it is not written as `module:class`")
@@ -46,29 +51,29 @@ def is_instance(value: object, ref: str) -> bool:
     return cls.__qualname__ == qualname and (cls.__module__ == module or "__main__" in (cls.__module__, module))
 
 
-def build(kind: ParamType, simple: Any, at: str) -> Any:
+def build(kind: ParamType, simple: Any, at: str, *, trusted: bool = True) -> Any:
     """The Python object that a checked simple value stands for. Raises `ParamError` for what a class itself refuses."""
     match kind:
         case ScalarType() | LiteralType() | ArtifactType():
             return simple
         case OptionalType():
-            return None if simple is None else build(kind.of, simple, at)
+            return None if simple is None else build(kind.of, simple, at, trusted=trusted)
         case EnumType():
-            return _member(kind, simple, at)
+            return _member(kind, simple, at, trusted=trusted)
         case ListType():
-            items = (build(kind.of, item, f"{at}[{i}]") for i, item in enumerate(simple))
+            items = (build(kind.of, item, f"{at}[{i}]", trusted=trusted) for i, item in enumerate(simple))
             return tuple(items) if kind.tuple else list(items)
         case TupleType():
             pairs = enumerate(zip(kind.of, simple, strict=True))
-            return tuple(build(of, item, f"{at}[{i}]") for i, (of, item) in pairs)
+            return tuple(build(of, item, f"{at}[{i}]", trusted=trusted) for i, (of, item) in pairs)
         case DictType():
-            return {key: build(kind.of, item, f"{at}[{shown(key)}]") for key, item in simple.items()}
+            return {key: build(kind.of, item, f"{at}[{shown(key)}]", trusted=trusted) for key, item in simple.items()}
         case RecordType():
-            return _instance(kind, simple, at)
+            return _instance(kind, simple, at, trusted=trusted)
 
 
-def _member(kind: EnumType, name: str, at: str) -> Any:
-    cls = load_class(kind, at)
+def _member(kind: EnumType, name: str, at: str, *, trusted: bool) -> Any:
+    cls = load_class(kind, at, trusted=trusted)
     if name in cls.__members__:
         return cls[name]
     known = ", ".join(f"`{one}`" for one in cls.__members__)
@@ -78,14 +83,15 @@ def _member(kind: EnumType, name: str, at: str) -> Any:
     )
 
 
-def _instance(kind: RecordType, simple: Any, at: str) -> Any:
-    cls = load_class(kind, at)
+def _instance(kind: RecordType, simple: Any, at: str, *, trusted: bool) -> Any:
+    cls = load_class(kind, at, trusted=trusted)
     try:
         if kind.style == "pydantic":
             return _from_dump(cls, simple)
         types = {field.name: field.type for field in kind.fields}
-        return cls(**{name: build(types[name], value, f"{at}.{name}") for name, value in simple.items()})
-    except ParamError:
+        fields = {name: build(types[name], value, f"{at}.{name}", trusted=trusted) for name, value in simple.items()}
+        return cls(**fields)
+    except (ParamError, Untrusted):
         raise
     except Exception as error:
         raise refused_by_class(kind, at, error) from error

@@ -44,10 +44,13 @@ def check(kind: ParamType, wire: Any, *, name: str, portable: bool = True) -> No
     simple(kind, objects.read_plain(wire, name), Place(name, portable=portable, complete=False))
 
 
-def decode(kind: ParamType, wire: Any, *, name: str = "value") -> Any:
-    """The Python object: enum members, dataclasses and models are rebuilt. Raises `ParamError`."""
+def decode(kind: ParamType, wire: Any, *, name: str = "value", trusted: bool = True) -> Any:
+    """The Python object: enum members, dataclasses and models are rebuilt. Raises `ParamError`.
+
+    If what says so is not `trusted`, no module is imported for it that is not imported already: raises `Untrusted`.
+    """
     place = Place(name, portable=False, complete=False)
-    return objects.build(kind, simple(kind, objects.read_plain(wire, name), place), name)
+    return objects.build(kind, simple(kind, objects.read_plain(wire, name), place), name, trusted=trusted)
 
 
 def to_json(kind: ParamType, wire: Any, *, name: str = "value") -> Any:

@@ -23,6 +23,10 @@ class Store(Protocol):
     def trusted(self) -> bool:
         """May code from it be run: may a pickle be loaded?"""
 
+    @property
+    def at_once(self) -> int:
+        """How many small requests are worth making at the same time: 1 where the answer is there at once."""
+
     def put(self, key: str, data: bytes | Path) -> bool:
         """Create `key` from bytes or from a file, whole or not at all. False if it was there: nothing is changed."""
 

@@ -18,7 +18,7 @@ from pipeglot.core.store.clouds import Place, connect, endpoint_of
 from pipeglot.core.store.copies import Copies, default_folder
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import create, remove, write_at
-from pipeglot.core.store.naming import FORMAT, MARK, check_key, check_mark, new_mark
+from pipeglot.core.store.naming import FORMAT, LONGEST, MARK, check_key, check_mark, new_mark
 from pipeglot.core.store.waiting import Tries, request, together
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ PARALLEL = 4
 """How many of them are under way at the same time: together they bound the memory that a transfer takes."""
 
 AT_ONCE = 16
-"""How many small objects are read at the same time."""
+"""How many small requests are under way at the same time."""
 
 SMALL = 1 << 20
 QUICK = "20s"
@@ -79,6 +79,10 @@ class BucketStore:
     def uri(self) -> str:
         return self.place.uri
 
+    @property
+    def at_once(self) -> int:
+        return AT_ONCE
+
     # --- the verbs ---------------------------------------------------------------------------------------------------
 
     def put(self, key: str, data: bytes | Path) -> bool:
@@ -103,9 +107,9 @@ class BucketStore:
         return created
 
     def get(self, key: str) -> bytes | None:
-        """The bytes of `key`, or None if there is none."""
+        """The bytes of `key`, or None if there is none. Of more than `LONGEST`, one more than that."""
         check_key(key)
-        return self._found(key, lambda verbs, client, path: bytes(verbs.get(client, path).bytes()))
+        return self._found(key, _whole)
 
     def get_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Several at the same time, in the order of `keys`."""
@@ -404,6 +408,13 @@ class _Open:
 
     def __del__(self) -> None:
         os.close(self.fd)
+
+
+def _whole(verbs: Any, client: Any, path: str) -> bytes:
+    found = verbs.get(client, path)
+    if found.meta["size"] > LONGEST:
+        return bytes(verbs.get_range(client, path, start=0, end=LONGEST + 1))
+    return bytes(found.bytes())
 
 
 _OVERWRITTEN = b'{"format": %d, "overwritten": true}\n' % FORMAT

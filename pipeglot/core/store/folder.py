@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pipeglot.core.errors import StoreError
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import copy, count_names, create, remove, sync, sync_file, write_all
-from pipeglot.core.store.naming import FORMAT, MARK, TEMP, check_key, check_mark, new_mark
+from pipeglot.core.store.naming import FORMAT, LONGEST, MARK, TEMP, check_key, check_mark, new_mark
 from pipeglot.core.store.rename import rename_new
 
 if TYPE_CHECKING:
@@ -33,6 +33,14 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 _HARMLESS = frozenset({TEMP, "lost+found", ".DS_Store", ".gitignore", ".gitkeep", ".keep", ".snapshot"})
 """What an empty folder may hold: a store that another process is just making, and what systems leave in new folders."""
 _SYSTEM = (".nfs", ".DS_Store")  # files that an NFS client or a file manager puts anywhere: never keys
+
+
+_open = os.open  # of the system
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Where somebody has put a pipe in place of a file, nobody waits for a writer."""
+    return _open(path, flags | os.O_NONBLOCK)
 
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")  # of a URI
@@ -71,6 +79,10 @@ class FolderStore:
             self._trusted = info.st_uid == os.geteuid() and not info.st_mode & 0o077
         return self._trusted
 
+    @property
+    def at_once(self) -> int:
+        return 1
+
     # --- the verbs ---------------------------------------------------------------------------------------------------
 
     def put(self, key: str, data: bytes | Path) -> bool:
@@ -83,11 +95,12 @@ class FolderStore:
         return self._put_new(data, path)
 
     def get(self, key: str) -> bytes | None:
-        """The bytes of `key`, or None if there is none."""
+        """The bytes of `key`, or None if there is none. Of more than `LONGEST`, one more than that."""
         path = self._path(key)
         try:
-            with open(path, "rb", buffering=0) as file:
-                return file.read()
+            with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+                large = os.fstat(file.fileno()).st_size > LONGEST
+                return file.read(LONGEST + 1) if large else file.read()
         except FileNotFoundError:
             return None
         except OSError as error:

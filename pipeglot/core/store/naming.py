@@ -9,6 +9,9 @@ from pipeglot.core.errors import Corrupt, NewerFormat, StoreError
 FORMAT = 1
 """Of keys and folders. A store of a later format is refused."""
 
+LONGEST = 64 << 20
+"""Bytes that `get` gives at most, and one more: records and pipelines are smaller. Values are read by `local`."""
+
 MARK = "store.json"
 TEMP = "tmp"
 """A folder keeps its unfinished writes there, so no key begins with it anywhere."""
@@ -31,7 +34,7 @@ def check_mark(data: bytes, store: str) -> None:
     try:
         mark = json.loads(data)
         number = mark["format"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise Corrupt(
             f"`{store}/{MARK}` is damaged",
             hint=f'if nothing else is, write `{{"format": {FORMAT}}}` into it',

@@ -29,6 +29,10 @@ class Overlay:
     def trusted(self) -> bool:
         return self.lower.trusted
 
+    @property
+    def at_once(self) -> int:
+        return self.lower.at_once
+
     def put(self, key: str, data: bytes | Path) -> bool:
         if key not in self._deleted and self.lower.size(key) is not None:
             return False

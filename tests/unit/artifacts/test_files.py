@@ -62,8 +62,18 @@ def test_later_changes_do_not_matter(artifacts: Artifacts, tmp_path: Path) -> No
 
 def test_is_a_link(artifacts: Artifacts, store: FolderStore, tmp_path: Path, user: None) -> None:
     ref = save(artifacts, write(tmp_path / "a.csv"))
-    back: Any = artifacts.load(ref, scratch=tmp_path / "s")
+    trusting = Artifacts(FolderStore(store.root, trusted=True))
+    back: Any = trusting.load(ref, scratch=tmp_path / "s")
     assert back.stat().st_ino == blob_file(store, ref).stat().st_ino
+
+
+def test_is_a_copy_where_others_may_write(artifacts: Artifacts, store: FolderStore, tmp_path: Path, user: None) -> None:
+    """They could change the file after its hash was taken."""
+    ref = save(artifacts, write(tmp_path / "a.csv"))
+    wary = Artifacts(FolderStore(store.root, trusted=False))
+    back: Any = wary.load(ref, scratch=tmp_path / "s")
+    assert back.stat().st_ino != blob_file(store, ref).stat().st_ino
+    assert back.read_bytes() == (tmp_path / "a.csv").read_bytes()
 
 
 def test_is_a_copy_for_root(

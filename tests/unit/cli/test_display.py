@@ -14,6 +14,7 @@ from pipeglot.client.display.lines import glyph
 from pipeglot.client.display.live import Live, choose
 from pipeglot.client.display.notebook import Notebook
 from pipeglot.client.display.plain import MOST_LINES, Plain
+from pipeglot.client.display.redrawn import Redrawn
 from pipeglot.client.display.report import blamed_steps
 from pipeglot.core import ir
 from pipeglot.core.lineage.keys import Cell
@@ -344,6 +345,24 @@ def test_live_lines_in_between(terminal: Terminal) -> None:
     display.close()
 
 
+def test_what_is_no_matter_of_a_step_is_told_and_stays(terminal: Terminal) -> None:
+    clock, stream = Clock(), io.StringIO()
+    plain = Plain(Board(clock), stream)
+    live = Live(Board(clock), terminal)
+    for display in (plain, live):
+        display.begun(START, Plan(FLOW))
+        display.warned("no sign of life can be given")
+        clock.now += 1
+        display.tick()
+        display.ended(VIEW)
+        display.close()
+    assert stream.getvalue().splitlines()[0] == "note: no sign of life can be given"
+    assert "note: no sign of life can be given" in screen(terminal.getvalue())
+    board = Board(clock)
+    board.notes.append("<b>")
+    assert "note: &lt;b&gt;" in Notebook(board)._html()
+
+
 def test_live_draws_at_most_ten_times_a_second(terminal: Terminal) -> None:
     clock = Clock()
     display = Live(Board(clock), terminal)
@@ -359,6 +378,27 @@ def test_live_draws_at_most_ten_times_a_second(terminal: Terminal) -> None:
     display.tick()
     assert len(terminal.getvalue()) > before
     display.close()
+
+
+def test_drawing_that_takes_long_is_done_seldom() -> None:
+    """Of ten thousand steps, all are looked at for a drawing: a twentieth of the time may go into it, and no more."""
+    clock, drawn = Clock(), list[float]()
+
+    class Slow(Redrawn):
+        def draw(self) -> None:
+            drawn.append(clock.now)
+            clock.now += 0.5
+
+        def close(self) -> None: ...
+
+    display = Slow(Board(clock), after=0.25, between=0.1)
+    display.begun(START, Plan(FLOW))
+    began = clock.now
+    while clock.now < began + 60:
+        clock.now += 0.01
+        display.tick()
+    assert 5 <= len(drawn) <= 7
+    assert drawn[0] < began + 0.3
 
 
 def test_a_short_run_is_shown_when_it_is_over(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,12 @@ from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
+from msgspec import structs
 
 from pipeglot import one_of, otherwise, pipeline, step, when
 from pipeglot.client.html.graph import graph_of
 from pipeglot.client.html.graph import told as how_long
-from pipeglot.client.html.page import _STYLE
+from pipeglot.client.html.page import _STYLE, run_html
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.view import StepView
 
@@ -84,6 +85,15 @@ def test_a_failed_run(flow: ModuleType) -> None:
     assert "picky[1]: ValueError: no <b>1</b>" in page.text
     tips = ["".join(tip.itertext()) for tip in drawing(html).iter("{http://www.w3.org/2000/svg}title")]
     assert any("[1] ValueError: no <b>1</b>" in tip for tip in tips)
+
+
+def test_a_run_that_is_lost_from_sight(flow: ModuleType) -> None:
+    run = flow.flow.run()
+    step = StepView(id="numbers", index=(), status="lost", seen="2026-11-21T12:00:00+00:00", tail="<b>one</b>\ntwo")
+    found = structs.replace(run._view, status="lost", seen="2026-11-21T12:00:05+00:00", steps=(step,))
+    page = harmless(run_html(run._found, found, None))
+    assert "last heard of at 2026-11-21 " in page.text
+    assert "<b>one</b>\ntwo" in page.text
 
 
 def test_a_pipeline(flow: ModuleType) -> None:

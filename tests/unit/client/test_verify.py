@@ -15,7 +15,7 @@ from pipeglot.core.artifacts.blobs import blob_key
 from pipeglot.core.errors import NotFound, StoreError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.ledger import Ledger, pack
-from pipeglot.core.lineage.records import CacheEntry, CheckpointRecord, Origin
+from pipeglot.core.lineage.records import Beat, CacheEntry, CheckpointRecord, Origin
 from pipeglot.core.store import open_store
 from tests.unit.lineage.build import mapped, out, pipeline, step
 from tests.unit.lineage.index.ledgers import Written, done
@@ -236,6 +236,21 @@ def test_records_of_checkpoints_that_are_damaged_or_swapped(bench: Bench) -> Non
     assert told.keys() == {first, second}
     assert told[first].message == f"`{first}` holds a record of another place"
     assert [(one.step, one.index) for one in told[second].touches] == [("m", (1,))]
+
+
+def test_beats_that_are_damaged_or_swapped(bench: Bench) -> None:
+    run = bench.first.run
+    for number in (1, 2):
+        told = {"at": "2026-11-21T12:00:00+00:00", "next": 60.0, "nonce": "a", "number": number}
+        bench.ledger.beat(Beat(run=run, step="m", index=(1,), **told))  # type: ignore[arg-type]
+    first, second = bench.store.list(keys.beats(run))
+    record = (bench.folder / second).read_bytes()
+    bench.change(first, lambda _: record)
+    bench.change(second, lambda data: data[:-5])
+    found = {bad.key: bad for bad in bench.verify().troubles}
+    assert found.keys() == {first, second}
+    assert found[first].message == f"`{first}` holds a record of another place"
+    assert [(one.step, one.index) for one in found[second].touches] == [("m", (1,))]
 
 
 def test_an_end_that_tells_another_status_than_its_records(bench: Bench) -> None:

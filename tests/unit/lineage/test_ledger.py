@@ -13,8 +13,8 @@ import pytest
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, ValueRefused
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.ledger import Ledger, pack, unpack
+from pipeglot.core.lineage.processes import is_there, this_process
 from pipeglot.core.lineage.records import CacheEntry, Origin, Start
-from pipeglot.core.lineage.view import is_alive, this_process
 from pipeglot.core.store import open_store
 from tests.unit.lineage.build import RUN, pipeline, step, verdict
 
@@ -178,24 +178,43 @@ def test_a_stray_file_in_the_journal_hides_no_run(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("pid", ["", "x", "-4", "0", "\u00b2", "1e9"])
-def test_a_process_that_nobody_can_ask_about_is_taken_to_be_alive(pid: str) -> None:
-    assert is_alive({"host": "here", "pid": pid})
+def test_of_a_process_that_nobody_can_ask_about_nothing_is_known(pid: str) -> None:
+    assert is_there(this_process() | {"pid": pid}) is None
+
+
+@pytest.mark.parametrize("known", [{"host": "another"}, {"machine": "of the same name"}, {"space": "a container's"}])
+def test_a_number_of_elsewhere_is_no_process_of_here(known: dict[str, str]) -> None:
+    """Another host has the same numbers; so has another machine that is called the same, and a container."""
+    assert is_there(this_process() | known) is None
 
 
 def test_a_process_is_told_from_all_others() -> None:
-    assert is_alive(this_process())
-    assert not is_alive(this_process() | {"process": "another boot"})
-    assert not is_alive({"pid": str(1 << 80)})
+    assert is_there(this_process())
+    assert is_there(this_process() | {"process": "another boot"}) is False
+    assert is_there(this_process() | {"pid": str(1 << 80)}) is False
 
 
-def test_a_process_that_has_ended_is_not_alive_though_nobody_has_looked() -> None:
-    program = "import json, pipeglot.core.lineage.view as v; print(json.dumps(v.this_process()), flush=True); input()"
+def test_a_number_that_another_user_has_now_is_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(pid: int, number: int) -> None:
+        raise PermissionError
+
+    engine = this_process()
+    monkeypatch.setattr(os, "kill", kill)
+    assert is_there(engine)
+    assert is_there(engine | {"process": "before"}) is False
+    assert is_there(engine | {"pid": str(1 << 40)}) is None, "and who hides its processes tells nothing"
+
+
+def test_a_process_that_has_ended_is_not_there_though_nobody_has_looked() -> None:
+    program = (
+        "import json, pipeglot.core.lineage.processes as p; print(json.dumps(p.this_process()), flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         engine = json.loads(process.stdout.readline())
-        assert is_alive(engine)
+        assert is_there(engine)
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays in the table
-        assert is_alive(engine) == (engine["process"] == "")  # elsewhere than on Linux, nobody can tell
+        assert is_there(engine) == (engine["process"] == "")  # elsewhere than on Linux, nobody can tell

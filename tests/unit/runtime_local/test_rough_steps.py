@@ -126,6 +126,23 @@ def test_children_that_a_step_leaves_are_ended(bench: Bench, marks: Path) -> Non
     until(lambda: all(map(_gone, children)))
 
 
+def test_silent_steps_of_a_worker_share_one_log_file(bench: Bench) -> None:
+    """To make and remove a file for each step is a large part of what a small step costs."""
+    first, second = work("one", "log_file"), work("two", "log_file", after=("one",))
+    view = bench.run(first, second)
+    assert bench.value(view, "one") == bench.value(view, "two")
+    assert bench.log(view, "one") == bench.log(view, "two") == ""
+
+
+def test_what_a_lost_process_prints_is_not_the_next_steps(bench: Bench, marks: Path) -> None:
+    given = {"folder": str(marks)}
+    loses = work("lets_one_go", given=given, returns=NONE)
+    view = bench.run(loses, work("hears_it_print", given=given, returns=NONE, after=("lets_one_go",)))
+    assert view.status == "succeeded"
+    assert (marks / "said").exists()
+    assert bench.log(view, "hears_it_print") == ""
+
+
 def test_a_worker_does_at_its_end_only_what_its_steps_asked_for(bench: Bench, marks: Path) -> None:
     ours = work_module.Kept()
     by_exit = atexit.register(lambda: (marks / "the caller's atexit").touch())

@@ -232,6 +232,25 @@ def permanently(kind: str) -> None:
         raise Permanent(error if kind == "error" else 404) from error  # type: ignore[arg-type]  # what users write
 
 
+def log_file() -> int:
+    """Which file it prints to."""
+    return os.fstat(1).st_ino
+
+
+def lets_one_go(folder: str) -> None:
+    """Leaves a process behind that nobody can find, and that prints when the next step is at work."""
+    wait = "[time.sleep(0.01) for _ in range(3000) if not os.path.exists('go')]"
+    words = f"import os, time; {wait}; print('late', flush=True); os.mkdir('said')"
+    first = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {words!r}], start_new_session=True)"
+    subprocess.run([sys.executable, "-c", first], cwd=folder, check=True)
+
+
+def hears_it_print(folder: str) -> None:
+    Path(folder, "go").touch()
+    while not Path(folder, "said").exists():
+        time.sleep(0.01)
+
+
 def leaves_a_child(folder: str) -> int:
     child = subprocess.Popen(["sleep", "600"])
     Path(folder, str(child.pid)).touch()
@@ -437,3 +456,19 @@ def leaves_a_thread() -> None:
 
 def asks() -> None:
     input("? ")
+
+
+def prints_and_waits(text: str, seconds: float) -> None:
+    print(text)
+    time.sleep(seconds)
+
+
+def spoils_blobs(store: str) -> int:
+    """As a bad disk would, behind everybody's back."""
+    found = [path for path in Path(store, "blobs").rglob("*") if path.is_file()]
+    for path in found:
+        path.chmod(0o600)
+        with path.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\x55")
+    return len(found)

@@ -104,6 +104,7 @@ class Database:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._take_lock(fcntl.LOCK_SH)
+                _make_private(self.path)
                 self._connection = self._connect(str(self.path))
                 self._file = _identity(self.path)
             except (OSError, sqlite3.OperationalError) as error:
@@ -161,6 +162,25 @@ class Database:
     def _failed(self, error: sqlite3.Error) -> StoreError:
         where = f"the index `{self.path}`" if self.path else "the index in memory"
         return StoreError(f"{where} cannot be used: {error}", hint="remove it: it is made anew from the store")
+
+
+def _make_private(path: Path) -> None:
+    """For this user only, whatever the umask; what SQLite puts beside it has the same mode. `sqlite3` has no say in it.
+
+    The file is never opened here: to close it would undo the locks that this process may have on it.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        return
+    except FileNotFoundError:
+        temp = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    os.close(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        with suppress(OSError):  # another process was faster, or there are no links: then SQLite makes it
+            os.link(temp, path)
+    finally:
+        temp.unlink()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

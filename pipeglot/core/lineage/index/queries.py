@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 CHUNK = 500
@@ -263,23 +264,48 @@ def walk(
 ) -> list[int]:
     """The nodes that can be reached, the nearest first, at most `most`. `depth` counts executions."""
     near, far = ("target", "source") if direction == "up" else ("source", "target")
-    step = "output" if direction == "up" else "input"
     only = f"AND {_COMPUTED_ELSEWHERE}" if direction == "up" else ""
-    if depth is None:
-        statement = (
-            f"WITH RECURSIVE walk(id) AS (SELECT id FROM nodes WHERE id IN ({{}}) UNION "
+    if depth is not None:
+        step = "output" if direction == "up" else "input"
+        statement = f"SELECT e.{far}, e.kind = '{step}' FROM edges e WHERE e.{near} IN ({{}}) {only}"
+        return _walk_so_far(connection, statement, seeds, depth, most)
+    with _listed(connection, seeds):
+        rows = connection.execute(
+            f"WITH RECURSIVE walk(id) AS (SELECT n.id FROM seeds s JOIN nodes n ON n.id = s.id UNION "
             f"SELECT e.{far} FROM walk JOIN edges e ON e.{near} = walk.id WHERE 1 = 1 {only}) "
             f"SELECT id FROM walk LIMIT {most:d}"
         )
-    else:
-        statement = (
-            f"WITH RECURSIVE walk(id, depth) AS (SELECT id, 0 FROM nodes WHERE id IN ({{}}) UNION "
-            f"SELECT e.{far}, walk.depth + CASE WHEN e.kind = '{step}' THEN 1 ELSE 0 END "
-            f"FROM walk JOIN edges e ON e.{near} = walk.id "
-            f"WHERE walk.depth + CASE WHEN e.kind = '{step}' THEN 1 ELSE 0 END <= {depth:d} {only}) "
-            f"SELECT DISTINCT id FROM walk LIMIT {most:d}"  # a node is there once for each depth that it has
-        )
-    found = dict.fromkeys(row[0] for row in _in_chunks(connection, statement, seeds))
+        return [row[0] for row in rows]
+
+
+@contextmanager
+def _listed(connection: sqlite3.Connection, seeds: Sequence[int]) -> Iterator[None]:
+    """All of them in a table of this connection's own: a walk from each 500 would go the same ways again and again."""
+    connection.execute("CREATE TEMP TABLE seeds (id BIGINT PRIMARY KEY)")
+    try:
+        connection.executemany("INSERT INTO seeds VALUES (?) ON CONFLICT DO NOTHING", [(one,) for one in seeds])
+        yield
+    finally:
+        connection.execute("DROP TABLE temp.seeds")
+
+
+def _walk_so_far(
+    connection: sqlite3.Connection, statement: str, seeds: Sequence[int], depth: int, most: int
+) -> list[int]:
+    """Distance by distance, so that each node is met once: a recursive statement meets it at each of its distances."""
+    there = "SELECT id FROM nodes WHERE id IN ({})"
+    found = dict.fromkeys(row[0] for row in _in_chunks(connection, there, seeds))
+    here = list(found)
+    while here and len(found) < most:
+        farther: dict[int, None] = {}
+        while here and len(found) < most:
+            rows = list(_in_chunks(connection, statement, here))
+            here = list(dict.fromkeys(node for node, counts in rows if not counts and node not in found))
+            found.update(dict.fromkeys(here))
+            farther.update(dict.fromkeys(node for node, counts in rows if counts))
+        here = [node for node in farther if node not in found] if depth else []
+        found.update(dict.fromkeys(here))
+        depth -= 1
     return list(found)[:most]
 
 

@@ -19,9 +19,6 @@ INPUT, OUTPUT, ITEM, REUSED, GIVEN = "input", "output", "item", "reused", "given
 """Kinds of edges: value → execution; execution → output; item → list; output → the same in a later run, taken from the
 cache or from a resumed run; output → the artifact parameter that names it."""
 
-UNFIT = (LookupError, ValueError, TypeError, AssertionError, AttributeError)
-"""What deriving a state may raise for records that are whole each, but do not belong together."""
-
 
 class Node(NamedTuple):
     """A node by what it is called; `position` is an index as text, `name` an output or a parameter."""

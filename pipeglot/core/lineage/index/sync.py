@@ -15,17 +15,23 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.index.database import Database
-from pipeglot.core.lineage.index.rows import UNFIT, RunRows, run_rows
+from pipeglot.core.lineage.index.rows import RunRows, run_rows
 from pipeglot.core.lineage.index.writing import Writer
+from pipeglot.core.lineage.lease import lease_of, read_lease, time_after
 from pipeglot.core.lineage.ledger import Ledger, unpack, unpack_verdict
+from pipeglot.core.lineage.processes import is_there
 from pipeglot.core.lineage.records import Start
-from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import open_status
+from pipeglot.core.lineage.state import UNFIT
+from pipeglot.core.lineage.view import derive, unfit
 
 BATCH_RUNS = 200
 BATCH_ROWS = 50_000
 SLOW = 2.0
 """Seconds after which somebody who waits is told why."""
+
+
+_STATUS = {True: "running", False: "lost"}
+"""Of an open run, by whether its process is there."""
 
 
 class Synced(NamedTuple):
@@ -65,6 +71,8 @@ class _Sync:
         self.unreadable: list[str] = []
         self.began = time.monotonic()
         self.told = False
+        self.judged: set[str] = set()
+        """The runs of which it was found out just now whether they go on."""
 
     def run(self) -> Synced:
         known = self._known()  # before the listing: what is in the index, and not in the listing, is gone
@@ -123,7 +131,7 @@ class _Sync:
         except PipeglotError as error:
             self.unreadable.append(error.message)
         except UNFIT as error:
-            self.unreadable.append(f"the records of run `{run}` do not fit together ({type(error).__name__}: {error})")
+            self.unreadable.append(unfit(run, error).message)
         return None
 
     def _read(self, run: str, markers: list[str], known: int | None) -> Found | None:
@@ -142,9 +150,12 @@ class _Sync:
         start = unpack(head, keys.start(run))
         if not isinstance(start, Start) or start.run != run:
             raise PipeglotError(f"`{keys.start(run)}` holds a record of another place")
-        state = RunState(self.ledger.ir(start.ir), start.params, self.artifacts, named=start.artifacts)
-        state.apply_all(unpack_verdict(data, key, run) for key, data in records.items())
-        rows = run_rows(start, end, state, records=len(records), open_as=open_status(start))
+        verdicts = (unpack_verdict(data, key, run) for key, data in records.items())
+        state = derive(start, self.ledger, self.artifacts, verdicts)
+        there = True if end or state.finished else is_there(start.engine)
+        open_as = _STATUS[there] if there is not None else lease_of(self.ledger, start, state).status
+        self.judged.add(run)
+        rows = run_rows(start, end, state, records=len(records), open_as=open_as)
         return Found(rows, markers, {} if end else fresh)
 
     def _pending_places(self, run_id: int) -> set[str]:
@@ -165,7 +176,7 @@ class _Sync:
                 writer.put(found.rows, found.markers, found.fresh)
 
     def _refresh(self) -> None:
-        """Whether the process of an open run still lives is asked each time."""
+        """Whether an open run still goes on is asked each time."""
         rows = self.database.connection.execute(
             "SELECT r.id, r.status, p.place, p.record FROM runs r JOIN pending p ON p.run_id = r.id "
             "WHERE r.known = 1 AND r.final = 0 AND r.ended = 0 AND p.place = 'runs/' || r.run || '/start'"
@@ -173,12 +184,25 @@ class _Sync:
         changed = []
         for run_id, status, place, record in rows:
             start = unpack(record, place)
-            now = open_status(start) if isinstance(start, Start) else status
+            if not isinstance(start, Start) or start.run in self.judged:
+                continue
+            now = self._open_status(run_id, start)
             if now != status:
                 changed.append((now, run_id))
         if changed:
             with self.database.transaction() as connection:
                 connection.executemany("UPDATE runs SET status = ? WHERE id = ? AND final = 0", changed)
+
+    def _open_status(self, run_id: int, start: Start) -> str:
+        """From what the index has of its verdicts, for they may be many; and a look at the beats, if that is needed."""
+        there = is_there(start.engine)
+        if there is not None:
+            return _STATUS[there]
+        prefix = keys.verdicts(start.run)
+        settled = {place.removeprefix(prefix) for place in self._pending_places(run_id)}
+        rows = self.database.connection.execute("SELECT started, seconds FROM cells WHERE run_id = ?", (run_id,))
+        heard = max(filter(None, (time_after(*row) for row in rows)), default=None)
+        return read_lease(self.ledger, start, settled, heard).status
 
     def _say(self, done: int, total: int) -> None:
         if not self.told and time.monotonic() - self.began > SLOW:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 from msgspec import structs
 
 from pipeglot.core.ir import Param, ParamRef, Pipeline, ScalarType
-from pipeglot.core.lineage import keys
+from pipeglot.core.lineage import keys, processes
 from pipeglot.core.lineage.index import queries
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.ledger import pack
-from pipeglot.core.lineage.view import this_process
+from pipeglot.core.lineage.processes import this_process
+from pipeglot.core.lineage.records import Beat
 from tests.unit.lineage.build import Failed, mapped, out, pipeline, step
 from tests.unit.lineage.index.conftest import Bench, Counting
 from tests.unit.lineage.index.ledgers import Written, cached_from, done
@@ -66,10 +68,10 @@ def test_of_an_open_run_only_new_records_are_read(bench: Bench) -> None:
     run.go_on(answer, most=1)
     store = Counting(bench.folder / "store")
     bench.sync(store=store)
-    assert store.asked == {"list": 2, "get": 3}  # journal and verdicts; is there an end, the new one, the IR
+    assert store.asked == {"list": 3, "get": 3}  # journal, verdicts, beats; is there an end, the new one, the IR
     store = Counting(bench.folder / "store")
     assert bench.sync(store=store).read == 0
-    assert store.asked == {"list": 2, "get": 1}
+    assert store.asked == {"list": 3, "get": 1}
     assert bench.ask(lambda c: c.execute("SELECT COUNT(*) FROM pending").fetchone()) == (5,)
     run.go_on(answer).seal()
     bench.sync()
@@ -84,9 +86,29 @@ def test_the_status_of_an_open_run_is_that_of_its_process(bench: Bench, monkeypa
     elsewhere = Written(bench.ledger, FLOW, engine={**engine, "host": "another", "process": ""})
     bench.sync()
     assert dict(listed(bench)) == {here.run: "running", gone.run: "lost", elsewhere.run: "running"}
-    monkeypatch.setattr("pipeglot.core.lineage.view.is_alive", lambda engine: False)
+    born = processes._born
+    monkeypatch.setattr(processes, "_born", lambda pid: f"{born(pid)} and later")
     bench.sync()
     assert dict(listed(bench)) == {here.run: "lost", gone.run: "lost", elsewhere.run: "running"}
+
+
+def test_of_a_process_that_nobody_here_can_look_at_its_beats_tell(bench: Bench) -> None:
+    now = dt.datetime.now(dt.UTC)
+    engine = {**this_process(), "host": "another"}
+    hours_ago = (now - dt.timedelta(hours=2)).isoformat()
+    run = Written(bench.ledger, FLOW, engine=engine, created=hours_ago).go_on(answer, most=1)
+    bench.sync()
+    assert listed(bench) == [(run.run, "lost")], "nothing for an hour"
+    step, index = run.state.ready[0]
+    beat = Beat(run=run.run, step=step, index=index, nonce="a", number=1, at=now.isoformat(), next=60.0)
+    bench.ledger.beat(beat)
+    bench.sync()
+    assert listed(bench) == [(run.run, "running")], "it was only silent"
+    run.commit((step, index), answer(step, index), started=hours_ago)
+    bench.sync()
+    assert listed(bench) == [(run.run, "lost")], "the beats of what is over count no more"
+    bench.sync()
+    assert listed(bench) == [(run.run, "lost")]
 
 
 def test_a_run_that_was_over_when_its_process_died_is_what_it_came_to(bench: Bench) -> None:
