@@ -395,3 +395,12 @@ def test_who_waits_is_told_why(s3: Bucketed, proxy: Proxy) -> None:
     told = s3.err("run", "chain.py")
     assert f"waiting for the store `{s3.uri}`: the server answered 503" in told
     assert re.search(r"; try \d of 10\n", told)
+
+
+def test_ctrl_c_while_the_cache_does_not_answer(s3: Bucketed, proxy: Proxy) -> None:
+    """There, many are asked at a time."""
+    s3.project.write("chain.py", CHAIN.format(steps=1, items=20))
+    proxy.patience, proxy.fault = 60.0, lambda one: "hang" if "/cache/" in one.path else ""
+    code, out = interrupted(s3, ["run", "chain.py"], lambda: proxy.count("GET", "/cache/"))
+    assert code == 130
+    assert out == (f"note: the store `{s3.uri}` does not answer, and is not waited for: what was finished is kept\n")
