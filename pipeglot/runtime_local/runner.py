@@ -174,7 +174,7 @@ class LocalRun:
     def _make_ahead(self, at_once: int) -> Ahead:
         from pipeglot.runtime_local.ahead import Ahead  # here, for it needs threads, which a folder does not
 
-        return Ahead(self.runtime.reuse, at_once)
+        return Ahead(self.runtime.reuse, at_once, self.ledger.store.uri)
 
     # --- the loop ---------------------------------------------------------------------------------------------------
 
@@ -487,6 +487,4 @@ class LocalRun:
 
     def _clean_up(self) -> None:
         self.pool.close()
-        if self._ahead is not None:
-            self._ahead.close()
         remove_folders(self.folder)
