@@ -202,14 +202,26 @@ def test_a_disk_that_takes_no_more(bad: Bad, kind: str, says: str) -> None:
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["'; rm -rf $HOME; $(touch pwned) `touch pwned`", "{{ x }}\r\n\x1b[31mred \u202e", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'; rm -rf $HOME; $(touch pwned) `touch pwned`",
+        '"; touch pwned #|&>pwned\n$(touch pwned)\ttouch pwned\n\n',
+        "{{ x }}\r\n\x1b[31mred \u202e",
+        "{% x %} ${text} %(text)s {text!r} {0.__class__} %n \\ ' \" \u2028 \u2066 \ufeff \x9b2J \x7f",
+        "../../../etc/passwd\x1b]0;title\x07\x1b[2J",
+        "--help",
+        "",
+    ],
+)
 def test_a_hostile_text(bad: Bad, text: str) -> None:
     bad("run", "flow.py", "-p", f"text={text}")
     assert bad.value() == {"text": text, "x": 1.0}
     assert bad("runs", "show", "latest", "--json").json["params"]["text"] == text
     assert bad("runs", "list", "--param", f"text={text}", "--json").json[0]["params"]["text"] == text
     shown = bad("runs", "show", "latest").out
-    assert not set("\x1b\r\u202e") & set(shown)
+    shown += bad("lineage", "latest").out + bad("runs", "diff", "latest", "latest").out + bad("runs", "list").out
+    assert not set("\x1b\r\u202e\u2066\x9b\x07\x7f") & set(shown)
     assert not (bad.root / "pwned").exists()
 
 
@@ -272,6 +284,37 @@ def test_minus_zero_is_not_zero(bad: Bad) -> None:
         assert not run["steps"][0]["cached"]
         assert str(bad.value()["x"]) == number
     assert bad("run", "flow.py", "-p", "x=-0.0", "--json").json["steps"][0]["cached"]
+
+
+ODD = """
+from pipeglot import pipeline, step
+
+@step
+def odd() -> dict[str, object]:
+    return {"nan": float("nan"), "inf": float("-inf"), "zero": -0.0, "half": "\\ud800", "nul": "a\\0b"}
+
+@step
+def same(given: dict[str, object]) -> bool:
+    nan, zero = given["nan"], given["zero"]
+    return nan != nan and str(zero) == "-0.0" and given["half"] == "\\ud800" and given["nul"] == "a\\0b"
+
+@pipeline
+def odds() -> None:
+    same(odd())
+"""
+
+
+def test_values_that_json_lacks(bad: Bad) -> None:
+    """They come back as they were, are equal to themselves for the cache, and are shown somehow."""
+    bad.write("odd.py", ODD)
+    bad("run", "odd.py")
+    assert bad.value("latest/same/output") is True
+    shown = bad("artifact", "get", "latest/odd/output")
+    assert json.loads(shown.out)["nan"] == "nan"
+    again = bad("run", "odd.py", "--json").json
+    assert [step["cached"] for step in again["steps"]] == [True, True]
+    assert bad("runs", "diff", again["run_id"], "latest").code == 0
+    assert bad("store", "verify").code == 0
 
 
 def test_a_project_in_a_folder_that_is_not_utf8(tmp_path: Path) -> None:

@@ -94,11 +94,12 @@ def _times(record: AnyRecord) -> tuple[str, ...]:
 
 
 def _is_time(text: str) -> bool:
-    """False also for one that the clock of some zone cannot show."""
+    """False also for one without a zone, and for one that the clock of some zone cannot show."""
     try:
-        return 1 < dt.datetime.fromisoformat(text).year < 9999
+        moment = dt.datetime.fromisoformat(text)
     except ValueError:
         return False
+    return moment.tzinfo is not None and 1 < moment.year < 9999
 
 
 def unpack_verdict(data: bytes, key: str, run: str) -> Verdict:
