@@ -157,7 +157,7 @@ def test_a_store_that_nobody_may_write_to(bad: Bad) -> None:
 def test_a_project_that_nobody_may_write_to(bad: Bad) -> None:
     shutil.rmtree(bad.root / ".pipeglot")
     bad.root.chmod(0o500)
-    clear(bad.as_user("run", "flow.py"), "os", "Permission denied")
+    clear(bad.as_user("run", "flow.py"), "os", "Permission denied", "`ls -ld`")
     assert bad.as_user("plan", "flow.py").code == 0
 
 
@@ -197,6 +197,23 @@ def test_a_disk_that_takes_no_more(bad: Bad, kind: str, says: str) -> None:
     again = bad("run", "flow.py", "-p", "text=other", "--json").json
     assert again["status"] == "succeeded"
     assert bad.value() == {"text": "other", "x": 1.0}
+
+
+def test_files_that_may_not_grow(bad: Bad) -> None:
+    """A limit of the system's own, not a made-up one. What is small fits, and what is large says why not."""
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
+    done = bad.python(f"{limited}from flow import flow\nflow.run(text='other')")
+    assert done.code == 1
+    assert "step `large`" in done.err or "cannot write" in done.err
+    assert "File too large" in done.err
+    assert "`ulimit -f`" in done.err
+    assert "bug in pipeglot" not in done.err
+    again = bad("run", "flow.py", "-p", "text=other", "--json").json
+    assert again["status"] == "succeeded"
+    assert bad("store", "verify").code == 0
+    listed = bad.python(f"{limited}from pipeglot.cli.main import main\nmain(['runs', 'list'])")
+    assert "Traceback" not in listed.err
+    assert "`ulimit -f`" in listed.err
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------
