@@ -30,11 +30,13 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohu
 from tests.unit.runtime_local.conftest import NONE, Bench, work
 bench = Bench(Path(sys.argv[1]))
 marks = {"folder": sys.argv[2]}
+signal.signal(signal.SIGINT, lambda *_: None)  # for one that comes when the run is over already
 bench.run(
     work("one"),
     work("child_process", given=marks, after=("one",), returns=NONE),
     work("leaves_a_mark", given=marks, after=("one",), returns=NONE),
 )
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 """
 
 
