@@ -6,11 +6,11 @@ A folder answers sooner than a thread is woken, so there each cell is asked abou
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.records import Verdict
 from pipeglot.core.run_step import Job
+from pipeglot.core.store.waiting import together
 
 Answer = Verdict | str
 """The committed verdict, or why the step has to run."""
@@ -20,11 +20,12 @@ Coming = Callable[[Container[Cell]], Iterable[Job]]
 
 
 class Ahead:
-    """Answers that were got before they are needed. `reuse` asks the store; several threads call it."""
+    """Answers that were got before they are needed. `reuse` asks the store at that URI; several threads call it."""
 
-    def __init__(self, reuse: Callable[[Job], Answer], at_once: int) -> None:
+    def __init__(self, reuse: Callable[[Job], Answer], at_once: int, store: str) -> None:
         self._reuse = reuse
-        self._threads = ThreadPoolExecutor(at_once)
+        self._at_once = at_once
+        self._store = store
         self._known: dict[Cell, Answer] = {}
         self._computed: set[str] = set()
 
@@ -41,12 +42,10 @@ class Ahead:
         """This run has put something under that key of the cache."""
         self._computed.add(key)
 
-    def close(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
-
     def _ask_all(self, job: Job, others: list[Job]) -> Answer:
         if not others:
             return self._reuse(job)
-        found, *more = self._threads.map(self._reuse, [job, *others])
+        jobs = [job, *others]
+        found, *more = together(self._reuse, jobs, self._at_once, self._store, f"looking for {len(jobs)} results")
         self._known.update(zip((other.cell for other in others), more, strict=True))
         return found

@@ -1,4 +1,4 @@
-"""Stores in buckets, as a user has them: on a real S3 server and on Azure's emulator."""
+"""Stores in buckets, as a user has them: on a real S3 server, on Azure's emulator, on GCS as it is documented."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ import pytest
 
 from tests.e2e.conftest import ENVIRONMENT, Project, Result
 from tests.servers import azurite as azure_names
+from tests.servers import gcs as gcs_names
 from tests.servers import seaweed as s3_names
 from tests.servers.azurite import Azurite
+from tests.servers.gcs import Gcs
 from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import Seaweed
 
@@ -46,9 +48,18 @@ class Bucketed:
         return found
 
 
-@pytest.fixture(params=["s3", "azure"])
+@pytest.fixture
+def gcs() -> Iterator[Gcs]:
+    with Gcs() as server:
+        yield server
+
+
+@pytest.fixture(params=["s3", "azure", "gcs"])
 def bucketed(request: pytest.FixtureRequest, flow: Project) -> Bucketed:
     name = os.urandom(6).hex()
+    if request.param == "gcs":
+        server: Gcs = request.getfixturevalue("gcs")
+        return Bucketed(flow, f"gs://{gcs_names.BUCKET}/{name}", {"STORAGE_EMULATOR_HOST": server.endpoint})
     if request.param == "s3":
         seaweed: Seaweed = request.getfixturevalue("seaweed")
         return Bucketed(flow, f"s3://{s3_names.BUCKET}/{name}", seaweed.environment())
@@ -384,3 +395,12 @@ def test_who_waits_is_told_why(s3: Bucketed, proxy: Proxy) -> None:
     told = s3.err("run", "chain.py")
     assert f"waiting for the store `{s3.uri}`: the server answered 503" in told
     assert re.search(r"; try \d of 10\n", told)
+
+
+def test_ctrl_c_while_the_cache_does_not_answer(s3: Bucketed, proxy: Proxy) -> None:
+    """There, many are asked at a time."""
+    s3.project.write("chain.py", CHAIN.format(steps=1, items=20))
+    proxy.patience, proxy.fault = 60.0, lambda one: "hang" if "/cache/" in one.path else ""
+    code, out = interrupted(s3, ["run", "chain.py"], lambda: proxy.count("GET", "/cache/"))
+    assert code == 130
+    assert out == (f"note: the store `{s3.uri}` does not answer, and is not waited for: what was finished is kept\n")

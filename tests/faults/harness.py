@@ -147,7 +147,7 @@ def cases(count: int, chosen: int, ground: Ground, word: str = "") -> list[Case]
     every: list[Case] = []
     groups: dict[tuple[str, str], list[Case]] = {}
     for number, workload in enumerate(ground.workloads(chosen)):
-        if number >= _FEWEST and len(every) + sum(map(len, groups.values())) >= count:
+        if number >= (_IN_BUCKETS if ground.base else _FEWEST) and len(every) + sum(map(len, groups.values())) >= count:
             break
         found = [
             Case(workload, point, kind)
@@ -160,13 +160,14 @@ def cases(count: int, chosen: int, ground: Ground, word: str = "") -> list[Case]
             every += found
             continue
         for case in found:
-            call = case.point.call if ground.base else ""  # few kinds there, and each counts at each call
-            groups.setdefault((f"{workload.name} {call}", case.kind), []).append(case)
-    if ground.base:  # so that a small sample has something of each workload, too
-        order = list(groups.items())
-        chance.shuffle(order)
-        groups = dict(order)
-    every += _in_turn(list(groups.values()), count - len(every))
+            where = f"{case.point.layer} {case.point.call}" if ground.base else workload.name
+            groups.setdefault((where, case.kind), []).append(case)
+    todo = list(groups.values())
+    if ground.base:  # there, each call has all kinds even in a small sample; so it has something of each workload, too
+        chance.shuffle(todo)
+        for group in todo:
+            chance.shuffle(group)
+    every += _in_turn(todo, count - len(every))
     chance.shuffle(every)
     return every
 
@@ -176,6 +177,9 @@ _WHOLE = 2
 
 _FEWEST = 6
 """Workloads of the smallest run."""
+
+_IN_BUCKETS = 4
+"""The same where each takes longer."""
 
 
 def _in_turn(groups: list[list[Case]], count: int) -> list[Case]:

@@ -16,8 +16,9 @@ from tests.faults.points import EVERY_KIND, ON_REQUEST, Do, Injector
 class _Body:
     """As the client gives it, but all of it is here."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, meta: dict[str, Any]) -> None:
         self._data = data
+        self.meta = meta
 
     def bytes(self) -> bytes:
         return self._data
@@ -36,7 +37,8 @@ def _asked(injector: Injector, name: str, real: Callable[..., Any], client: Any,
 
 
 def _get(real: Callable[..., Any], *args: Any, **named: Any) -> _Body:
-    return _Body(bytes(real(*args, **named).bytes()))
+    found = real(*args, **named)
+    return _Body(bytes(found.bytes()), found.meta)
 
 
 def _list(real: Callable[..., Iterable[Any]], *args: Any, **named: Any) -> list[Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,14 +18,16 @@ from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.store import open_store
+from pipeglot.core.store.base import Store
 from tests.faults.check import Told, after, after_power_cut
-from tests.faults.harness import Ground, witnessed
+from tests.faults.harness import Ground, cases, witnessed
 from tests.faults.mutations import MUTATIONS, ROOT, Mutation
-from tests.faults.points import KINDS
+from tests.faults.points import KINDS, ON_REQUEST, Point, kinds_at
 from tests.faults.reader import Reader
 from tests.faults.workloads import Place, Workload, by_hand, run
+from tests.servers.seaweed import Seaweed
 
-SAMPLE, SEED = 75, 7
+SAMPLE, ON_S3, SEED = 75, 24, 7
 
 
 def test_a_sample_of_all_kinds() -> None:
@@ -35,6 +38,34 @@ def test_a_sample_of_all_kinds() -> None:
     table = done.stdout.partition("faults by kind:")[2].partition("\n\n")[0]
     assert {line.split(maxsplit=1)[1] for line in table.strip().splitlines()} == set(KINDS)
     assert re.search(rf"{SAMPLE} faults in .*; 0 did not come;\n.*; 0 went wrong\n", done.stdout)
+
+
+def test_a_sample_on_s3(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of requests, of verbs, and of what lies beside the bucket."""
+    for variable, value in seaweed.environment().items():
+        monkeypatch.setenv(variable, value)
+    command = [sys.executable, "-m", "tests.faults", str(ON_S3), str(SEED), "--every", "100"]
+    uri = f"s3://tests/{os.urandom(6).hex()}"
+    done = subprocess.run([*command, "--store", uri], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(rf"{ON_S3} faults in .*; 0 did not come;\n.*; 0 went wrong\n", done.stdout)
+    assert re.search(r"\d request ", done.stdout)
+
+
+def test_a_bucket_is_given_every_kind_at_every_verb(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a run asks of a store and of its client, with all that can become of it, even in a small sample."""
+    for variable, value in seaweed.environment().items():
+        monkeypatch.setenv(variable, value)
+    chosen = cases(400, SEED, Ground(f"s3://tests/{os.urandom(6).hex()}"))
+    verbs = [name for name in vars(Store) if not name.startswith("_") and name not in _NO_REQUEST]
+    for layer, calls in {"request": ON_REQUEST, "verb": verbs}.items():
+        for call in calls:
+            wanted = set(kinds_at(Point(1, layer, call, ""), durable=False))
+            assert {case.kind for case in chosen if case.point[1:3] == (layer, call)} == wanted, f"{layer} {call}"
+
+
+_NO_REQUEST = {"uri", "trusted", "get_all", "forget_copy"}
+"""`get_all` is so many times `get`."""
 
 
 def test_a_reader_between_the_points_of_a_run_that_goes_well() -> None:

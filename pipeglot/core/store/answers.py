@@ -25,6 +25,8 @@ _MESSAGE = re.compile(r"<Message>([^<\n\\]{1,300})")
 _HOST = re.compile(r"https?://([^/\s?\"]+)")
 _QUERY = re.compile(r"\?[^\s\"'`<>]*")
 _METADATA = re.compile(r"169\.254\.169\.254|169\.254\.170\.2|metadata\.google\.internal|fd00:ec2::254")
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*([A-Z][A-Za-z]{1,40})")
+_NO_TLS = "InvalidContentType"
 _NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _NO_ACCESS = frozenset(
     {
@@ -76,7 +78,9 @@ class Answer(NamedTuple):
     @property
     def later(self) -> bool:
         """The same, of one whose like had an answer before: even who gives credentials may be busy for a moment."""
-        return self.status in _AGAIN or self.code in _BUSY or (not self.status and self.kind in _BROKEN)
+        if not self.status and self.kind in _BROKEN:
+            return not _CERTIFICATE.search(self.text) and _NO_TLS not in self.text
+        return self.status in _AGAIN or self.code in _BUSY
 
     @property
     def unclear(self) -> bool:
@@ -135,8 +139,14 @@ def bucket_error(answer: Answer, doing: str, what: str, bucket: str, cloud: str)
         hint = "that is the answer to the web identity of this pod: look at its role, and at whom the role trusts"
     elif answer.status == 401 or answer.code in _NO_ACCESS:
         hint = f"the credentials are wrong or have expired: log in again ({login}), or look at `{variable}`"
+    elif answer.status == 501:
+        hint = "stores need writes that create only (`If-None-Match: *`): take another server, or a newer version of it"
     elif answer.forbidden:
         hint = _forbidden(doing, role, cloud)
+    elif _CERTIFICATE.search(answer.text):
+        hint = "if it is signed by an authority of your own, name that one's certificate: `export SSL_CERT_FILE=…`"
+    elif _NO_TLS in answer.text:
+        hint = "is the endpoint `http://…`, and not `https://…`?"
     elif answer.kind == "Connect" and not answer.status:
         hint = "is the network up, and is the endpoint right? A proxy is read from `HTTPS_PROXY`"
     elif answer.again:
@@ -156,6 +166,10 @@ def _reason(answer: Answer) -> str:
     match answer.kind:
         case "Connect" if "dns error" in answer.text:
             return f"the name {where} is not known here"
+        case "Connect" if found := _CERTIFICATE.search(answer.text):
+            return f"the certificate of {where} is refused ({found[1]})"
+        case "Connect" if _NO_TLS in answer.text:
+            return f"{where} does not speak TLS"
         case "Connect":
             return f"{where} cannot be reached"
         case "Timeout":

@@ -18,7 +18,7 @@ from pipeglot.core.store.clouds import Place, connect, endpoint_of
 from pipeglot.core.store.copies import Copies, default_folder
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import create, remove, write_at
-from pipeglot.core.store.naming import LONGEST, MARK, check_key, check_mark, new_mark
+from pipeglot.core.store.naming import FORMAT, LONGEST, MARK, check_key, check_mark, new_mark
 from pipeglot.core.store.waiting import Tries, request, together
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ class BucketStore:
             return
         for at in range(0, len(waiting), _BATCH):
             batch = waiting[at : at + _BATCH]
-            yield from zip(batch, together(self.get, batch, AT_ONCE, self.uri), strict=True)
+            yield from zip(
+                batch, together(self.get, batch, AT_ONCE, self.uri, f"reading {len(waiting)} records"), strict=True
+            )
 
     def size(self, key: str) -> int | None:
         """How many bytes `key` holds, or None if there is none."""
@@ -173,7 +175,7 @@ class BucketStore:
         path, client, tries = self._prefix + key, self._client_for(large), self._tried()
         for last in tries:
             try:
-                return request(partial(ask, obstore, client, path), self.uri, long=large)
+                return request(partial(ask, obstore, client, path), self.uri, f"{doing}ing `{key}`" if large else "")
             except _NOT_THE_CLIENTS:
                 raise
             except Exception as error:  # the client raises kinds of its own, and built-in ones  # noqa: BLE001
@@ -187,7 +189,7 @@ class BucketStore:
         raise AssertionError
 
     def _client_for(self, large: bool) -> Any:
-        """A small request is answered soon or not at all; and until then, nobody hears of Ctrl-C."""
+        """A small request is answered soon or not at all, and then is better made again."""
         if not large:
             return self._client
         if self._patient is None:
@@ -217,7 +219,7 @@ class BucketStore:
         put = partial(obstore.put, self._client_for(large), path, data, mode="create", use_multipart=False)
         for last in tries:
             try:
-                request(put, self.uri, long=large)
+                request(put, self.uri, _of(len(data), "writing") if large else "")
             except _NOT_THE_CLIENTS:
                 raise
             except Exception as error:  # see `_found`  # noqa: BLE001
@@ -269,7 +271,7 @@ class BucketStore:
                     max_concurrency=PARALLEL,
                 ),
                 self.uri,
-                long=True,
+                _of(size, "writing"),
             )
         except _NOT_THE_CLIENTS:
             raise
@@ -322,7 +324,7 @@ class BucketStore:
 
         if size <= PIECE:
             return size == 0 or copy(0)
-        return all(together(copy, range(0, size, PIECE), PARALLEL, self.uri))
+        return all(together(copy, range(0, size, PIECE), PARALLEL, self.uri, _of(size, "reading")))
 
     def _range(self, key: str, start: int, end: int) -> bytes | None:
         def ask(verbs: Any, client: Any, path: str) -> bytes:
@@ -371,9 +373,19 @@ class BucketStore:
         """Before the first write of a process."""
         if not self._exists and not self._open():
             self._check_empty()
-            self._create(MARK, new_mark())
+            if self._create(MARK, new_mark()):
+                self._check_create_only()
             self._open()
         self._exists = self._ready = True
+
+    def _check_create_only(self) -> None:
+        """All rests on it, and a server that does not know the condition does not say so, but overwrites."""
+        if self._create(MARK, _OVERWRITTEN):
+            self.delete(MARK)
+            raise StoreError(
+                f"the server of `{self.uri}` overwrites objects that are to be created only (`If-None-Match: *`)",
+                hint="two runs could destroy each other's records there: take another server, or a newer version of it",
+            )
 
     def _check_empty(self) -> None:
         """Refuse a prefix that holds what a store does not. Who may not list cannot know, and is not held up."""
@@ -405,10 +417,15 @@ def _whole(verbs: Any, client: Any, path: str) -> bytes:
     return bytes(found.bytes())
 
 
+_OVERWRITTEN = b'{"format": %d, "overwritten": true}\n' % FORMAT
 _NOT_THE_CLIENTS = (StoreError, MemoryError)
 _BATCH = 512
 _REPLACED = 3
 _PAGE = 1000
+
+
+def _of(size: int, doing: str) -> str:
+    return f"{doing} {size / 1e6:.1f} MB"
 
 
 def _is_missing(error: Exception, answer: Answer) -> bool:

@@ -39,13 +39,15 @@ class Copies:
         self.folder = folder
         self.most = most
         self._temp = f"{folder}/{TEMP}"
-        self._ready = False
+        self._ready = self._private = False
         self._added = most  # the first copy that a process adds makes it look
 
     def find(self, key: str) -> str | None:
         """The copy of a key, if there is one."""
         path = self._path(key)
         try:
+            if not self._private:
+                self._check()
             info = os.stat(path)
             os.utime(path, ns=(time.time_ns(), info.st_mtime_ns))  # when it was last used; the other time stays
         except OSError:
@@ -98,13 +100,20 @@ class Copies:
     def _path(self, key: str) -> str:
         return f"{self.folder}/{hashlib.sha256(key.encode()).hexdigest()}"
 
+    def _check(self) -> None:
+        """Whose the folders are; whoever could write there could change a file that was verified a moment ago."""
+        for folder in (os.path.dirname(self.folder), self.folder):
+            _check_private(folder)
+        self._private = True
+
     def _make(self) -> None:
         try:
             os.makedirs(os.path.dirname(self.folder), mode=0o700, exist_ok=True)
             for folder in (os.path.dirname(self.folder), self.folder, self._temp):
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(folder, 0o700)
-                _check_private(folder)
+            self._check()
+            _check_private(self._temp)
         except OSError as error:
             raise store_error(error, "make the folder for local copies", self.folder) from error
         self._ready = True

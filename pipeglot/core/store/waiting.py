@@ -36,7 +36,8 @@ TROUBLE = 1.0
 """Seconds of failed tries, after which the user is told of them."""
 
 BETWEEN = 10.0
-"""Seconds between two lines of the same trouble."""
+LONGEST = 300.0
+"""Seconds between two lines of the same trouble: at first, and after a while."""
 
 
 class _State:
@@ -45,7 +46,7 @@ class _State:
     def __init__(self) -> None:
         self.left: Callable[[], float] | None = None
         self.listener: Callable[[str], None] = _to_stderr
-        self.told = -math.inf
+        self.told, self.between = -math.inf, BETWEEN
         self.limit = math.inf
         self.used = self.forked = False
         self.helper: _Helper | None = None
@@ -56,16 +57,18 @@ class _State:
 
     def tell(self, text: str) -> bool:
         """Unless something was told just now."""
-        if time.monotonic() - self.told < BETWEEN:
+        if time.monotonic() - self.told < self.between:
             return False
         self.told = time.monotonic()
+        self.between = min(2 * self.between, LONGEST)
         self.listener(text)
         return True
 
     def over(self) -> None:
-        """What was told is past."""
-        self.told = -math.inf
-        self.listener("")
+        """The store has answered: what was told is past."""
+        if self.told > -math.inf and _in_main():
+            self.told, self.between = -math.inf, BETWEEN
+            self.listener("")
 
 
 def _to_stderr(told: str) -> None:
@@ -130,8 +133,8 @@ def _answered(ask: Callable[[], T]) -> tuple[T | None, BaseException | None]:
         return None, error
 
 
-def request(ask: Callable[[], T], of: str, *, long: bool = False) -> T:
-    """Make a request of the client's, and give its answer. `of`: the store's URI. `long`: it has much to carry.
+def request(ask: Callable[[], T], of: str, doing: str = "") -> T:
+    """Make a request of the client's, and give its answer. `of`: the store's URI. `doing`: what takes its time.
 
     Raises what the client raises; `KeyboardInterrupt`, also where somebody wants to stop otherwise; `StoreError` in
     a process that was forked from one that has asked for something: the client's threads are not there, and it hangs.
@@ -151,18 +154,21 @@ def request(ask: Callable[[], T], of: str, *, long: bool = False) -> T:
     answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     helper.todo.put((ask, answer))
     try:
-        found, error = _await(answer, of, long=long)
+        found, error = _await(answer, of, doing, time.monotonic())
     except BaseException:
         helper.todo.put(None)  # it is busy with what nobody waits for
         raise
     _state.helper = helper
+    if error is None or isinstance(error, FileNotFoundError):
+        _state.over()
     if error is not None:
         raise error
     return found  # type: ignore[no-any-return]
 
 
-def together(ask: Callable[[A], T], items: Sequence[A], hands: int, of: str) -> list[T]:
+def together(ask: Callable[[A], T], items: Sequence[A], hands: int, of: str, doing: str) -> list[T]:
     """The answers for all of them, so many asked for at a time. What fails first is raised; no more are asked for."""
+    began = time.monotonic()
     todo, done = itertools.count(), SimpleQueue[tuple[int, tuple[Any, BaseException | None]]]()
     over = False
 
@@ -176,33 +182,31 @@ def together(ask: Callable[[A], T], items: Sequence[A], hands: int, of: str) -> 
     found: dict[int, T] = {}
     try:
         while len(found) < len(items):
-            at, (value, error) = _await(done, of, long=True)
+            at, (value, error) = _await(done, of, doing, began)
             if error is not None:
                 raise error
             found[at] = value
     finally:
         over = True
+    _state.over()
     return [found[at] for at in range(len(items))]
 
 
-def _await(answer: SimpleQueue[T], of: str, *, long: bool) -> T:
+def _await(answer: SimpleQueue[T], of: str, doing: str, whole: float) -> T:
+    """`whole`: when all that is done together began."""
     if not _in_main():
         return answer.get()
-    began, told = time.monotonic(), False
+    began = time.monotonic()
     while True:
         try:
-            found = answer.get(timeout=LOOK)
+            return answer.get(timeout=LOOK)
         except Empty:
-            waited = time.monotonic() - began
-        else:
-            if told:
-                _state.over()
-            return found
+            now = time.monotonic()
         _look(of, began)
-        if waited > _state.limit:
+        if now - began > _state.limit:
             raise StoreError(f"the store `{of}` does not answer", hint="look at the network, and run it again")
-        if waited > SILENCE and not long and not told:
-            told = _state.tell(f"waiting for the store `{of}`: no answer for {waited:.0f} s")
+        if now - whole > SILENCE:
+            _state.tell(f"waiting for the store `{of}`: {doing or f'no answer for {now - began:.0f} s'}")
 
 
 def _look(of: str, began: float) -> None:
@@ -232,18 +236,14 @@ class Tries:
         """Why the last one failed, for who waits."""
 
     def __iter__(self) -> Iterator[bool]:
-        began, told = time.monotonic(), False
-        try:
-            for number in range(1, self.most + 1):
-                pause = min(self.longest, self.wait * 2 ** (number - 1)) * (0.5 + os.urandom(1)[0] / 255)
-                yield number == self.most or time.monotonic() + pause > began + self.patience
-                if time.monotonic() - began > TROUBLE and _in_main():
-                    again = f"try {number + 1} of {self.most}"
-                    told |= _state.tell(f"waiting for the store `{self.of}`: {self.why}; {again}")
-                self._pause(pause, began)
-        finally:
-            if told:
-                _state.over()
+        began = time.monotonic()
+        for number in range(1, self.most + 1):
+            pause = min(self.longest, self.wait * 2 ** (number - 1)) * (0.5 + os.urandom(1)[0] / 255)
+            yield number == self.most or time.monotonic() + pause > began + self.patience
+            if time.monotonic() - began > TROUBLE and _in_main():
+                again = f"try {number + 1} of {self.most}"
+                _state.tell(f"waiting for the store `{self.of}`: {self.why}; {again}")
+            self._pause(pause, began)
 
     def _pause(self, seconds: float, began: float) -> None:
         if _state.left is None or not _in_main():

@@ -16,6 +16,7 @@ from pipeglot.core.store import open_store
 from pipeglot.core.store.answers import bucket_error, read_answer
 from pipeglot.core.store.bucket import BucketStore
 from tests.servers.azurite import ACCOUNT, Azurite
+from tests.servers.gcs import Gcs
 from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import SECRET, Seaweed
 
@@ -252,6 +253,41 @@ def test_a_wrong_clock(cloud: str, text: str) -> None:
     assert "hint: the clock of this machine is wrong" in told(text, cloud)
 
 
+def test_a_certificate_that_nobody_knows() -> None:
+    text = (
+        "Error performing GET https://h:1/b/x in 8ms - HTTP error: error sending request\n\nDebug source:\n"
+        "kind: Connect, error: Custom {\n kind: InvalidData,\n error: InvalidCertificate(\n    UnknownIssuer,\n ),"
+    )
+    assert not read_answer(Exception(text)).again
+    assert told(text) == (
+        "cannot read `s3://b/k`: the certificate of `h:1` is refused (UnknownIssuer)\n\n"
+        "hint: if it is signed by an authority of your own, name that one's certificate: `export SSL_CERT_FILE=…`"
+    )
+
+
+def test_https_to_a_server_of_http(s3: S3, seaweed: Seaweed) -> None:
+    assert refused(lambda: s3(endpoint=seaweed.endpoint.replace("http:", "https:"), prefix="x")) == (
+        f"cannot open the store `s3://tests/x`: `{seaweed.endpoint[7:]}` does not speak TLS\n\n"
+        "hint: is the endpoint `http://…`, and not `https://…`?"
+    )
+
+
+def test_a_server_that_has_no_conditional_writes() -> None:
+    text = "status code: 501 Not Implemented: <Error><Code>NotImplemented</Code><Message>A header</Message></Error>"
+    assert "hint: stores need writes that create only (`If-None-Match: *`)" in told(text, doing="write")
+
+
+def test_a_server_that_ignores_the_condition(gcs: Gcs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It says nothing, and would overwrite records."""
+    monkeypatch.setattr(Gcs, "_is_late", lambda *_: False)
+    for _ in range(2):
+        assert refused(lambda: open_store("gs://tests/x", copies=tmp_path).put("a", b"x")) == (
+            "the server of `gs://tests/x` overwrites objects that are to be created only (`If-None-Match: *`)\n\n"
+            "hint: two runs could destroy each other's records there: take another server, or a newer version of it"
+        )
+        assert gcs.objects == {}, "and no store is left there"
+
+
 def test_a_role_that_a_pod_may_not_have() -> None:
     shown = told(
         "Generic S3 error: Error performing POST https://sts.eu-west-1.amazonaws.com/?Action=AssumeRoleWithWebIdentity"
@@ -323,5 +359,9 @@ def test_writes_to_gcs_are_create_only(no_clouds: None, monkeypatch: pytest.Monk
 
 def test_a_folder_for_copies_that_cannot_be(s3: S3, there: BucketStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    store = s3(copies="file")
-    assert refused(lambda: store.local("a")).startswith(f"cannot make the folder for local copies `{tmp_path}/file/")
+    assert refused(lambda: s3(copies="file").local("a")).startswith(
+        f"`{tmp_path}/file` is not a folder of this user's own\n"
+    )
+    assert refused(lambda: s3(copies="file/below").local("a")).startswith(
+        f"cannot make the folder for local copies `{tmp_path}/file/"
+    )

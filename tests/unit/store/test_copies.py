@@ -124,6 +124,15 @@ def test_a_folder_of_somebody_else(copies: Copies, monkeypatch: pytest.MonkeyPat
         copies.temp()
 
 
+def test_copies_that_somebody_else_laid_ready_are_not_taken(copies: Copies, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would be verified, and could be changed after that."""
+    add(copies, "a", 1)
+    other = Copies(copies.folder)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(StoreError, match="is not a folder of this user's own"):
+        other.find("a")
+
+
 def test_a_link_is_no_folder(copies: Copies, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "copies").symlink_to(tmp_path / "elsewhere")

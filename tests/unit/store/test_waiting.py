@@ -29,10 +29,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(waiting, "LOOK", 0.01)
     monkeypatch.setattr(waiting, "SILENCE", 0.05)
     monkeypatch.setattr(waiting, "TROUBLE", -1.0)
-    monkeypatch.setattr(waiting._state, "told", float("-inf"))
+    waiting._state.over()
     lines: list[str] = []
     with attended(lines.append, lambda: float("inf")):
         yield lines
+    waiting._state.over()
 
 
 @pytest.fixture
@@ -102,13 +103,16 @@ def test_silence_is_told_once_and_its_end(told: list[str]) -> None:
 
 
 def test_large_things_take_their_time(told: list[str]) -> None:
-    began = time.monotonic()
-    assert request(after(lambda: time.monotonic() - began > 0.2), OF, long=True) == "found"
-    assert told == []
+    assert request(after(lambda: bool(told)), OF, "writing 9.0 MB") == "found"
+    assert together(lambda _: after(lambda: len(told) > 2)(), "ab", 2, OF, "reading 2 records") == ["found", "found"]
+    assert told == [
+        *("waiting for the store `s3://b/x`: writing 9.0 MB", ""),
+        *("waiting for the store `s3://b/x`: reading 2 records", ""),
+    ]
 
 
 def test_without_a_listener_it_is_a_note(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(waiting._state, "told", float("-inf"))
+    waiting._state.over()
     assert waiting._state.tell("odd \x1b[31m words")
     waiting._state.over()
     assert capsys.readouterr().err == "note: odd ?[31m words\n"
@@ -144,7 +148,20 @@ def test_failed_tries_are_told(told: list[str], monkeypatch: pytest.MonkeyPatch)
     tries = Tries(OF, 3, patience=60, wait=0.0, longest=1)
     for _ in tries:
         tries.why = "the server answered 503"
-    assert told == ["waiting for the store `s3://b/x`: the server answered 503; try 2 of 3", ""]
+    assert told == ["waiting for the store `s3://b/x`: the server answered 503; try 2 of 3"]
+    assert request(lambda: 1, OF) == 1
+    assert told[1:] == [""], "that it is over is told when it is"
+
+
+def test_what_lasts_is_told_less_and_less(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    lines = []
+    for second in range(3600):
+        now[0] = 1000.0 + second
+        if waiting._state.tell("trouble"):
+            lines.append(second)
+    assert lines[:7] == [0, 20, 60, 140, 300, 600, 900]
 
 
 # --- several ----------------------------------------------------------------------------------------------------------
@@ -158,8 +175,8 @@ def test_many_come_in_order_and_side_by_side() -> None:
             both.wait(30)
         return number * number
 
-    assert together(ask, range(50), 4, OF) == [number * number for number in range(50)]
-    assert together(ask, [], 4, OF) == []
+    assert together(ask, range(50), 4, OF, "") == [number * number for number in range(50)]
+    assert together(ask, [], 4, OF, "") == []
     assert threading.active_count() <= before, "these threads are no user's"
 
 
@@ -171,14 +188,14 @@ def test_the_first_that_fails_ends_the_rest() -> None:
         raise StoreError(f"not {number}")
 
     with pytest.raises(StoreError, match="not 0"):
-        together(ask, range(10_000), 1, OF)
+        together(ask, range(10_000), 1, OF, "")
     assert len(asked) < 10_000
 
 
 def test_ctrl_c_does_not_wait_for_the_rest(silent: Callable[[], str]) -> None:
     threading.Timer(0.1, lambda: signal.raise_signal(signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        together(lambda _: silent(), range(10), 4, OF)
+        together(lambda _: silent(), range(10), 4, OF, "")
 
 
 # --- the bucket -------------------------------------------------------------------------------------------------------
@@ -240,6 +257,18 @@ def test_a_fork_of_a_process_that_has_used_it(seaweed: Seaweed) -> None:
         'hint: start processes anew (`multiprocessing.get_context("spawn")`), or read values before the fork\n'
         "None\n"
     )
+
+
+def test_no_worker_is_forked_from_a_process_that_has_used_it(seaweed: Seaweed) -> None:
+    """They come from a new Python then."""
+    code = (
+        "import sys\nfrom pipeglot.core.store import open_store\nfrom pipeglot.runtime_local.pool import _may_fork\n"
+        "before = _may_fork()\nopen_store(sys.argv[1])\nprint(before, _may_fork())"
+    )
+    environment = {**os.environ, **seaweed.environment()}
+    command = [sys.executable, "-c", code, "s3://tests/x"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"{sys.platform == 'linux'} False\n"
 
 
 def test_nobody_there_is_told(s3: S3, seaweed: Seaweed, told: list[str], fast: None) -> None:
