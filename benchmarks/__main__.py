@@ -30,6 +30,8 @@ from benchmarks.tables import medians
 
 def main() -> int:
     args = _arguments()
+    if args.runs is None:
+        args.runs = 2 if args.peers else 5
     if args.runs < 1:
         return _refused(f"`--runs {args.runs}`: at least one round is needed")
     peers = PEERS if args.peers else ()
@@ -50,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     assert __doc__
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("--peers", action="store_true", help="beside Prefect, Dagster, ZenML and Metaflow")
-    parser.add_argument("--runs", type=int, default=3, metavar="N", help="rounds (3 if not given)")
+    parser.add_argument("--runs", type=int, metavar="N", help="rounds: 5, with `--peers` 2, if not given")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="cases with this in `TOOL: ROW`")
     parser.add_argument("--no-lineage", action="store_true", help="leave out the million edges, which take a minute")
     parser.add_argument("--check", action="store_true", help="hold all CPU against the kernel's own account of it")

@@ -25,8 +25,8 @@ class Check:
     def told(self) -> str:
         """How far they are apart, as a sentence. The kernel's also has what ends while it is read."""
         ours, kernels = (now - before for now, before in zip(self._now(), self._before, strict=True))
-        apart = (kernels - ours) / kernels
-        return f"The kernel's own account of all that ran says {kernels:.0f} s of CPU, {apart:+.1%} of ours."
+        apart = abs(kernels - ours) / kernels
+        return f"The kernel's own account of all that ran has {kernels:.0f} s of CPU; ours is {apart:.2%} off."
 
     def _now(self) -> tuple[float, float]:
         here = resource.getrusage(resource.RUSAGE_SELF)

@@ -51,7 +51,6 @@ _STEPS = (
     ("a step of a chain", Step(STEPS_3, chain_row(PEER_STEPS), _MORE)),
     ("a cached step", Step(STEPS_3_CACHED, cached_row(PEER_STEPS), _MORE)),
     ("an item of a map", Step(ITEMS_3, map_row(PEER_STEPS), _MORE)),
-    ("an asset of a chain", Step(ASSETS_3, ASSETS, _MORE)),
 )
 
 
@@ -76,7 +75,7 @@ def tables(found: Medians, peers: Sequence[str]) -> dict[str, str]:
         alone = [row for row in _ALONE if any((row, peer) in found for peer in peers)]
         made |= {
             "side_by_side": side_by_side(found, columns, [*_ROWS, *alone]),
-            "a_step": a_step_each(found, columns, _STEPS[:3]),
+            "a_step": a_step_each(found, columns, _STEPS),
             "verdict": verdict(found, peers),
         }
     return made
@@ -84,7 +83,7 @@ def tables(found: Medians, peers: Sequence[str]) -> dict[str, str]:
 
 def verdict(found: Medians, peers: Sequence[str]) -> str:
     """Whether each peer's step costs ten of ours, or where not."""
-    all_of_them = compared(found, peers, _STEPS[:3])
+    all_of_them = compared(found, peers, _STEPS)
     below = [one for one in all_of_them if one.times < TARGET]
     if not all_of_them:
         return "No peer's step was measured."
@@ -113,12 +112,16 @@ def conditions_text(conditions: Conditions) -> str:
     sentences = [
         f"{conditions.day.isoformat()}, {machine.cores} cores of {machine.cpu}, {machine.system}, {machine.python}.",
         f"{versions}.",
-        f"Medians of {conditions.rounds} rounds, in {conditions.minutes:.0f} minutes.",
+        f"{_rounds(conditions.rounds)}, in {conditions.minutes:.0f} minutes.",
         "" if others is None else f"Meanwhile, others used {others:.0%} of the processors.",
         conditions.check,
         f"Failed, and not shown: {', '.join(conditions.failed)}." if conditions.failed else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _rounds(count: int) -> str:
+    return "One round" if count == 1 else f"Medians of {count} rounds"
 
 
 def page(found: Medians, peers: Sequence[str], conditions: Conditions) -> str:

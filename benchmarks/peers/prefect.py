@@ -76,6 +76,7 @@ def _env(place: Place) -> dict[str, str]:
         "PREFECT_HOME": str(place.folder / "prefect"),
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # on a busy machine, 20 do not do
     }
 
 

@@ -204,6 +204,8 @@ def _words(kind: Any) -> str:
         return names[kind]
     if kind is Any:
         return "any JSON"
+    if origin is typing.Annotated:
+        return _words(inner[0])
     if isinstance(kind, type) and issubclass(kind, Struct):
         return f"`{kind.__name__}`"
     if origin in (typing.Union, types.UnionType):

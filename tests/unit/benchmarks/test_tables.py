@@ -178,6 +178,7 @@ def test_the_conditions() -> None:
         "Medians of 3 rounds, in 8 minutes. Meanwhile, others used 75% of the processors."
     )
     assert "others" not in conditions_text(conditions()._replace(others=None))
+    assert ". One round, in 8 minutes." in conditions_text(conditions()._replace(rounds=1))
     failed = conditions()._replace(failed=("ZenML: 3 steps", "Dagster: import"), check="Checked.")
     assert conditions_text(failed).endswith(" Checked. Failed, and not shown: ZenML: 3 steps, Dagster: import.")
 
