@@ -211,7 +211,7 @@ def test_a_download_that_is_given_up_writes_into_nobody_elses_file(
     late = threading.Event()
     ranged = store._range
 
-    def slow(key: str, start: int, end: int) -> bytes | None:
+    def slow(key: str, start: int, end: int) -> memoryview | None:
         if start == 0:
             raise KeyboardInterrupt
         late.wait(30)
