@@ -20,16 +20,18 @@ from benchmarks.accounting import ON_LINUX, adopt_orphans
 from benchmarks.control_group import Check, checked
 from benchmarks.lineage import measure_lineage
 from benchmarks.machine import Neighbours, commit, this_machine
-from benchmarks.measure import CommandFailed, Samples, Tool, run_rounds
+from benchmarks.measure import Case, CommandFailed, Measured, Tool, run_rounds
 from benchmarks.ours import make_project, our_tool
 from benchmarks.page import Conditions, conditions_text, page, tables
 from benchmarks.peers import PEERS, Peer
-from benchmarks.rows import OURS
+from benchmarks.rows import CLOSURE, OURS
 from benchmarks.tables import medians
 
 
 def main() -> int:
     args = _arguments()
+    if args.runs < 1:
+        return _refused(f"`--runs {args.runs}`: at least one round is needed")
     peers = PEERS if args.peers else ()
     missing = [peer.package for peer in peers if not peer.environment.is_dir()]
     if peers and not ON_LINUX:
@@ -58,8 +60,8 @@ def _arguments() -> argparse.Namespace:
 
 def _run(args: argparse.Namespace, peers: Sequence[Peer], folder: Path, check: Check | None) -> int:
     neighbours = Neighbours()
-    samples = _measured(args, peers, folder)
-    found, columns = medians(samples), [peer.name for peer in peers]
+    measured = _measured(args, peers, folder)
+    found, columns = medians(measured.samples), [peer.name for peer in peers]
     conditions = Conditions(
         day=dt.datetime.now(dt.UTC).date(),
         machine=this_machine(),
@@ -68,21 +70,30 @@ def _run(args: argparse.Namespace, peers: Sequence[Peer], folder: Path, check: C
         minutes=neighbours.seconds / 60,
         others=neighbours.share(),
         check=check.told() if check else "",
+        failed=tuple(f"{case.column}: {case.row}" for case in measured.failed),
     )
     if args.page:
         args.page.write_text(page(found, columns, conditions), encoding="utf-8")
     print("\n\n".join([*tables(found, columns).values(), conditions_text(conditions)]))
-    return 0
+    for case, why in measured.failed.items():
+        print(f"\nfailed: {case.column}: {case.row}\n{why}", file=sys.stderr)
+    return 1 if measured.failed else 0
 
 
-def _measured(args: argparse.Namespace, peers: Sequence[Peer], folder: Path) -> Samples:
+def _measured(args: argparse.Namespace, peers: Sequence[Peer], folder: Path) -> Measured:
     make_project(folder / OURS)
-    tools = [our_tool(folder / OURS), *(peer.tool(folder / peer.package) for peer in peers)]
-    samples = run_rounds([one for tool in tools if (one := _only(tool, args.only)).cases], args.runs, _tell)
+    tools = [our_tool(folder / OURS), *(tool for peer in peers for tool in peer.tools(folder))]
+    wanted = [one for tool in tools if (one := _only(tool, args.only)).cases]
+    if not wanted:
+        raise CommandFailed(f"no case has {' or '.join(f'`{name}`' for name in args.only)} in its name")
+    measured = run_rounds(wanted, args.runs, _tell)
     if not args.no_lineage and not args.only:
-        samples |= measure_lineage(folder / "lineage", args.runs, _tell)
+        try:
+            measured.samples.update(measure_lineage(folder / "lineage", args.runs, _tell))
+        except CommandFailed as error:
+            measured.failed[Case(CLOSURE, OURS, ())] = str(error)
     _tell("")
-    return samples
+    return measured
 
 
 def _only(tool: Tool, names: list[str]) -> Tool:

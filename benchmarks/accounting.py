@@ -22,7 +22,7 @@ ON_LINUX = sys.platform == "linux"
 
 _SET_CHILD_SUBREAPER = 36  # of prctl(2)
 _TICKS = os.sysconf("SC_CLK_TCK")
-_OWN_WAY = 2.0
+OWN_WAY = 10.0
 """Seconds in which what a command left behind may end by itself."""
 _GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -76,10 +76,10 @@ def end_strays(keep: Collection[int] = ()) -> int:
     began, stage, left = time.monotonic(), 0, 0
     while strays := _strays(keep):
         waited = time.monotonic() - began
-        if waited > _OWN_WAY and stage == 0:
+        if waited > OWN_WAY and stage == 0:
             left, stage = len(strays), 1
             _signal(strays, signal.SIGTERM)
-        elif waited > _OWN_WAY + _GRACE:
+        elif waited > OWN_WAY + _GRACE:
             _signal(strays, signal.SIGKILL)
         time.sleep(_LOOK)
     return left

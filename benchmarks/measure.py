@@ -6,11 +6,12 @@ import itertools
 import os
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from benchmarks.accounting import end_strays, spent
 
@@ -58,7 +59,7 @@ class Server(NamedTuple):
 
 
 class Tool(NamedTuple):
-    """Cases in one folder and environment. `warm_up` is run once, before anything is measured."""
+    """Cases in one folder and environment. warm_up: commands that are run once, before anything is measured."""
 
     folder: Path
     env: Mapping[str, str]
@@ -68,41 +69,102 @@ class Tool(NamedTuple):
 
 
 class CommandFailed(Exception):
-    """A command of a case failed, so nothing was measured."""
+    """A command failed, or there is none, so nothing was measured."""
 
 
-def run_rounds(tools: list[Tool], rounds: int, tell: Callable[[str], object]) -> Samples:
-    """Every case once in each round. Raises `CommandFailed`."""
-    samples: Samples = {}
-    numbers = itertools.count(_STRIDE, _STRIDE)
-    known: dict[Case, int] = {}
+class Measured(NamedTuple):
+    """What cases cost. `failed` are those that could not be run to their ends, with what they said."""
+
+    samples: Samples
+    failed: dict[Case, str]
+
+
+def run_rounds(tools: list[Tool], rounds: int, tell: Callable[[str], object]) -> Measured:
+    """Every case once in each round, or a few times if it is short; but not again once it has failed."""
+    measuring = _Measuring(tell)
     for number in range(rounds):
         for tool in tools:
-            with _serving(tool.server, samples) as keep:
-                if number == 0:
-                    known |= _warm_up(tool, numbers, keep)
-                for case in tool.cases:
-                    tell(f"{number + 1}/{rounds} {case.column}: {case.row}")
-                    for _ in range(TIMES_IF_SHORT):
-                        start = known[case] if case.cached else next(numbers)
-                        cost = measure(_filled(case.command, start), tool.folder, tool.env, keep)
-                        samples.setdefault((case.row, case.column), []).append(cost)
-                        if cost.wall > SHORT:
-                            break
-    return samples
+            try:
+                measuring.round(tool, f"{number + 1}/{rounds}")
+            except CommandFailed as error:  # what all its cases need
+                measuring.failed |= dict.fromkeys(tool.cases, str(error))
+    samples = measuring.samples
+    for case in measuring.failed:
+        samples.pop((case.row, case.column), None)
+    return Measured(samples, measuring.failed)
+
+
+class _Measuring:
+    """What was found so far. `numbers` are those that no command had; `known` those that a cached case always has."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self.tell = tell
+        self.samples: Samples = {}
+        self.failed: dict[Case, str] = {}
+        self.numbers = itertools.count(_STRIDE, _STRIDE)
+        self.known: dict[Case, int] = {}
+        self._warm: set[Path] = set()
+
+    def round(self, tool: Tool, which: str) -> None:
+        """All cases of a tool, beside its server. Raises `CommandFailed` if that does not start."""
+        with _serving(tool.server, self.samples) as keep:
+            self._warm_up(tool, keep)
+            for case in tool.cases:
+                if case in self.failed:
+                    continue
+                self.tell(f"{which} {case.column}: {case.row}")
+                try:
+                    self._measure(case, tool, keep)
+                except CommandFailed as error:
+                    self.failed[case] = str(error)
+
+    def _measure(self, case: Case, tool: Tool, keep: Collection[int]) -> None:
+        costs = self.samples.setdefault((case.row, case.column), [])
+        for _ in range(TIMES_IF_SHORT):
+            start = self.known[case] if case.cached else next(self.numbers)
+            costs.append(measure(_filled(case.command, start), tool.folder, tool.env, keep))
+            if costs[-1].wall > SHORT:
+                return
+
+    def _warm_up(self, tool: Tool, keep: Collection[int]) -> None:
+        """Whatever happens only once: bytecode, databases, and what the cached cases find."""
+        if tool.folder in self._warm:
+            return
+        self.tell(f"{tool.cases[0].column}: warming up, and what the cached cases find")
+        self._warm.add(tool.folder)
+        for command in tool.warm_up:
+            measure(_filled(command, next(self.numbers)), tool.folder, tool.env, keep)
+        for case in tool.cases:
+            if case.cached:
+                self.known[case] = next(self.numbers)
+                measure(_filled(case.command, self.known[case]), tool.folder, tool.env, keep)
 
 
 def measure(command: list[str], folder: Path, env: Mapping[str, str], keep: Collection[int] = ()) -> Cost:
     """Run a command to its end, and what it leaves behind. `keep`: processes that stay, and whose CPU counts too."""
     before, began = spent(), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=_environment(env), capture_output=True, text=True, check=False)
-    wall = time.perf_counter() - began
-    left = end_strays(keep)
-    if done.returncode:
-        raise CommandFailed(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    with tempfile.TemporaryFile() as output:  # no pipe, which a daemon would hold open
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+        wall = time.perf_counter() - began
+        left = end_strays(keep)
+        if done.returncode:
+            raise CommandFailed(f"{' '.join(command)}\n{_tail(output)}")
     if keep:
         _wait_until_quiet()
     return Cost(spent() - before, wall, left)
+
+
+def _tail(output: IO[bytes]) -> str:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - 4000))
+    return output.read().decode(errors="replace")
 
 
 def median(costs: list[Cost]) -> Cost:
@@ -118,8 +180,7 @@ def median(costs: list[Cost]) -> Cost:
 def _serving(server: Server | None, samples: Samples) -> Iterator[Collection[int]]:
     """The server, if there is to be one; what its start costs is a sample, too."""
     if server is None:
-        with nullcontext():
-            yield ()
+        yield ()
         return
     before, began = spent(), time.perf_counter()
     with server.start() as pids:
@@ -127,16 +188,6 @@ def _serving(server: Server | None, samples: Samples) -> Iterator[Collection[int
         _wait_until_quiet()
         yield pids
     end_strays()
-
-
-def _warm_up(tool: Tool, numbers: Iterator[int], keep: Collection[int]) -> dict[Case, int]:
-    """Whatever happens only once: bytecode, databases, and what the cached cases find. Gives their numbers."""
-    for command in tool.warm_up:
-        measure(_filled(command, next(numbers)), tool.folder, tool.env, keep)
-    known = {case: next(numbers) for case in tool.cases if case.cached}
-    for case, start in known.items():
-        measure(_filled(case.command, start), tool.folder, tool.env, keep)
-    return known
 
 
 def _wait_until_quiet() -> None:

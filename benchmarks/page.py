@@ -65,6 +65,7 @@ class Conditions(NamedTuple):
     minutes: float
     others: float | None
     check: str
+    failed: tuple[str, ...] = ()
 
 
 def tables(found: Medians, peers: Sequence[str]) -> dict[str, str]:
@@ -115,6 +116,7 @@ def conditions_text(conditions: Conditions) -> str:
         f"Medians of {conditions.rounds} rounds, in {conditions.minutes:.0f} minutes.",
         "" if others is None else f"Meanwhile, others used {others:.0%} of the processors.",
         conditions.check,
+        f"Failed, and not shown: {', '.join(conditions.failed)}." if conditions.failed else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 

@@ -62,11 +62,11 @@ def _resume(place: Place, file: str) -> tuple[str, ...]:
 def _write_chain(path: Path, steps: int) -> None:
     """As source, for that is what Metaflow reads the graph from."""
     names = ["start", *(f"add_{number}" for number in range(1, steps - 1)), "end"]
-    lines = ["from metaflow import FlowSpec, Parameter, step", "", "", "class Chain(FlowSpec):"]
+    lines = ["from metaflow import FlowSpec, Parameter, step", "", "", f"class Chain{steps}(FlowSpec):"]
     lines.append('    first = Parameter("first", default=0)')
     for name, following in zip(names, [*names[1:], None], strict=True):
         value = "self.first" if name == "start" else "self.x + 1"
         lines += ["", "    @step", f"    def {name}(self):", f"        self.x = {value}"]
         lines += [f"        self.next(self.{following})"] if following else []
-    lines += ["", "", 'if __name__ == "__main__":', "    Chain()", ""]
+    lines += ["", "", 'if __name__ == "__main__":', f"    Chain{steps}()", ""]
     path.write_text("\n".join(lines))

@@ -29,20 +29,23 @@ from benchmarks.rows import (
 _PATIENCE = 120.0
 
 
-def prefect_tool(place: Place) -> Tool:
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    env = {
-        **place.env,
-        "PREFECT_HOME": str(place.folder / "prefect"),
-        "PREFECT_API_URL": url,
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
-    few, many = _flow(place, "chain", 3), _flow(place, "chain", PEER_STEPS)
+def prefect_alone(place: Place) -> Tool:
+    """What needs no server, or starts one for itself."""
+    few = _flow(place, "chain", 3)
     cases = (
         place.case(HELP, place.program("prefect"), "--help"),
         place.case(IMPORT, *place.python("-c", "from prefect import flow, task")),
+        place.case(NO_SERVER, *few),
+    )
+    return Tool(place.folder, _env(place), cases, warm_up=(few,))
+
+
+def prefect_beside_server(place: Place) -> Tool:
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    env = {**_env(place), "PREFECT_API_URL": url}
+    few, many = _flow(place, "chain", 3), _flow(place, "chain", PEER_STEPS)
+    cases = (
         place.case(STEPS_3, *few),
         place.case(chain_row(PEER_STEPS), *many),
         place.case(STEPS_3_CACHED, *few, cached=True),
@@ -50,7 +53,6 @@ def prefect_tool(place: Place) -> Tool:
         place.case(ITEMS_3, *_flow(place, "wide", 3)),
         place.case(map_row(PEER_STEPS), *_flow(place, "wide", PEER_STEPS)),
         place.case(ARRAY, *_flow(place, "array", 12_500_000)),
-        place.case(NO_SERVER, "env", "-u", "PREFECT_API_URL", *few),
     )
     server = [place.program("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
 
@@ -66,6 +68,15 @@ def prefect_tool(place: Place) -> Tool:
             process.wait(_PATIENCE)
 
     return Tool(place.folder, env, cases, warm_up=(few,), server=Server(SERVER, place.name, serving))
+
+
+def _env(place: Place) -> dict[str, str]:
+    return {
+        **place.env,
+        "PREFECT_HOME": str(place.folder / "prefect"),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
 
 
 def _flow(place: Place, kind: str, count: int) -> tuple[str, ...]:

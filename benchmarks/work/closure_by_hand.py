@@ -1,7 +1,7 @@
 """All that a value came from, by hand: a recursive query in SQLite over integers, and its nodes and edges as JSON.
 
-closure_by_hand.py FILE NODE   print the closure
-closure_by_hand.py FILE --make < GRAPH   make the file from what `pipeglot lineage --json` printed
+closure_by_hand.py FILE NODE         print the closure
+closure_by_hand.py FILE GRAPH.json   make the file from what `pipeglot lineage --json` printed
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ WITH RECURSIVE walk(id) AS (
 """
 
 
-def make(connection: sqlite3.Connection) -> None:
-    graph = json.load(sys.stdin)
+def make(connection: sqlite3.Connection, file: str) -> None:
+    with open(file, "rb") as opened:
+        graph = json.load(opened)
     ids = {node["id"]: number for number, node in enumerate(graph["nodes"])}
     connection.executescript(TABLES)
     connection.executemany("INSERT INTO nodes VALUES (?, ?)", [(number, name) for name, number in ids.items()])
@@ -43,4 +44,4 @@ def show(connection: sqlite3.Connection, node: str) -> None:
 
 if __name__ == "__main__":
     with closing(sqlite3.connect(sys.argv[1])) as connection:
-        make(connection) if sys.argv[2] == "--make" else show(connection, sys.argv[2])
+        make(connection, sys.argv[2]) if sys.argv[2].endswith(".json") else show(connection, sys.argv[2])

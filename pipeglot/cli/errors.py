@@ -42,7 +42,7 @@ def report_of(error: Exception) -> ErrorReport:
     """The error as programs read it."""
     from pipeglot.client.views import ErrorReport, ErrorView
 
-    code, exit_code, hint = (OS_CODE, 1, "") if _is_os(error) else (BUG_CODE, 1, _ISSUES)
+    code, exit_code, hint = (OS_CODE, 1, _os_hint(error)) if _is_os(error) else (BUG_CODE, 1, _ISSUES)
     message = _os_message(error) if _is_os(error) else _bug_message(error)
     if isinstance(error, PipeglotError):
         code, exit_code, hint, message = error.code, error.exit_code, error.hint, error.message
@@ -69,6 +69,13 @@ def _os_message(error: Exception) -> str:
     return f"{f'`{error.filename}`: ' if error.filename else ''}{error.strerror}"
 
 
+def _os_hint(error: Exception) -> str:
+    from pipeglot.core.store.failures import hint_of
+
+    assert isinstance(error, OSError)
+    return hint_of(error)
+
+
 def _bug_message(error: Exception) -> str:
     return f"this is a bug in pipeglot: {type(error).__name__}: {error}"
 
@@ -80,7 +87,7 @@ def describe(error: Exception) -> tuple[str, int]:
     elif isinstance(error, PipeglotError):
         text, code = _error(error.message, error.code, error.hint), error.exit_code
     elif _is_os(error):
-        text, code = _error(_os_message(error), OS_CODE), 1
+        text, code = _error(_os_message(error), OS_CODE, _os_hint(error)), 1
     else:
         told = _error(_bug_message(error), BUG_CODE, _ISSUES)
         return f"{safe(_traceback(error))}\n{told}", 1

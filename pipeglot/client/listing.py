@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from pipeglot.client.indexed import Index
+from pipeglot.client.text import seconds_between
 from pipeglot.client.written import microseconds, moment, name_and_value
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.index import queries
@@ -97,7 +98,7 @@ def _listing(connection: sqlite3.Connection, wanted: RunFilter) -> Listing:
             status=row.status,
             created=row.created,
             finished=row.finished,
-            seconds=_seconds(row.created, row.finished) if row.finished and row.status != "lost" else None,
+            seconds=seconds_between(row.created, row.finished) if row.finished and row.status != "lost" else None,
             lineage_digest=row.digest,
             resumes=row.resumes,
             params={name: json.loads(text) for name, text in params[row.id].items()},
@@ -108,10 +109,6 @@ def _listing(connection: sqlite3.Connection, wanted: RunFilter) -> Listing:
         for row in rows
     ]
     return Listing(runs, total, "" if rows else _hint(connection, wanted))
-
-
-def _seconds(begin: str, end: str) -> float:
-    return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(begin)).total_seconds()
 
 
 def _metrics(found: Sequence[Metric]) -> dict[str, dict[str, tuple[Any, ...]]]:

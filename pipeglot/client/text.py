@@ -94,6 +94,15 @@ def when(iso: str) -> str:
         return iso
 
 
+def seconds_between(begin: str, end: str) -> float:
+    """Of two times of the ledger, which are UTC if they do not say otherwise."""
+    import datetime as dt
+
+    one, other = (dt.datetime.fromisoformat(text) for text in (begin, end))
+    aware = [time if time.tzinfo else time.replace(tzinfo=dt.UTC) for time in (one, other)]
+    return (aware[1] - aware[0]).total_seconds()
+
+
 def plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 

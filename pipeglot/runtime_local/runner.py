@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
@@ -33,11 +33,10 @@ from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.closing import close, was_closed
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.keys import Cell
-from pipeglot.core.lineage.lease import Schedule
 from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.processes import this_process
-from pipeglot.core.lineage.records import Asked, Attempt, Cancel, End, Ref, Start, Verdict
+from pipeglot.core.lineage.records import Attempt, Cancel, End, Start, Verdict
 from pipeglot.core.lineage.resuming import read_resumed
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, view
@@ -52,11 +51,14 @@ from pipeglot.runtime_local.listener import Listener
 from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, order_of
 from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
 from pipeglot.runtime_local.queue import Ready, ReadyQueue
+from pipeglot.runtime_local.settings import Origins, Settings
 from pipeglot.runtime_local.timers import Timer, Timers
 
 if TYPE_CHECKING:
     from pipeglot.runtime_local.ahead import Ahead
     from pipeglot.runtime_local.inline import InlinePool
+
+__all__ = ["LocalRun", "Origins", "Settings"]
 
 CANCEL_GRACE = 30.0
 """Seconds that a cancelled step has between SIGTERM and SIGKILL."""
@@ -73,41 +75,6 @@ _POLL = 5.0
 
 LOOKUPS_A_TURN = 64
 """How many cells are answered from the cache before the loop looks at its workers again."""
-
-
-class Settings(Struct, frozen=True, kw_only=True):
-    """How to run: what the stack says, and the project that the code is in."""
-
-    stack: str
-    root: str
-    roots: tuple[str, ...]
-    work: str
-    max_parallel: int
-    pools: dict[str, int] = {}
-    secrets: dict[str, str] = {}
-    sources: dict[str, str] = {}
-    cache: bool = True
-    anew: tuple[str, ...] = ()
-    durable: bool = False
-    """Whether what workers write is to survive a power cut, as what the runner writes does if its store is durable."""
-    copies: str = ""
-    """Where local copies of what is read from a bucket lie: shared by the workers, and by runs to come."""
-    beats: Schedule = Schedule()  # a tuple
-    session: bytes = b""
-    """What the caller's `__main__` defined, where that is a notebook."""
-
-
-class Origins(Struct, frozen=True, kw_only=True):
-    """What a run's first record tells of its beginning, beside the pipeline and its parameters.
-
-    logical_date: of the run that this one resumes; empty means now. resumes: the id of that run.
-    """
-
-    tags: dict[str, str] = {}
-    asked: Asked | None = None
-    resumes: str | None = None
-    logical_date: str = ""
-    artifacts: dict[str, Ref] = {}
 
 
 class _Busy:

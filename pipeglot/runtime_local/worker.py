@@ -126,7 +126,7 @@ class StepRunner:
         self.runtime = Runtime(
             hello.start,
             Ledger(store),
-            Artifacts(store),
+            Artifacts(store, sharing=True),
             hello.secrets,
             plan=self.plan,
             cache=hello.cache,

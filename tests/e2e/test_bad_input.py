@@ -157,7 +157,7 @@ def test_a_store_that_nobody_may_write_to(bad: Bad) -> None:
 def test_a_project_that_nobody_may_write_to(bad: Bad) -> None:
     shutil.rmtree(bad.root / ".pipeglot")
     bad.root.chmod(0o500)
-    clear(bad.as_user("run", "flow.py"), "os", "Permission denied")
+    clear(bad.as_user("run", "flow.py"), "os", "Permission denied", "`ls -ld`")
     assert bad.as_user("plan", "flow.py").code == 0
 
 
@@ -199,17 +199,46 @@ def test_a_disk_that_takes_no_more(bad: Bad, kind: str, says: str) -> None:
     assert bad.value() == {"text": "other", "x": 1.0}
 
 
+def test_files_that_may_not_grow(bad: Bad) -> None:
+    """A limit of the system's own, not a made-up one. What is small fits, and what is large says why not."""
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
+    done = bad.python(f"{limited}from flow import flow\nflow.run(text='other')")
+    assert done.code == 1
+    assert "step `large`" in done.err or "cannot write" in done.err
+    assert "File too large" in done.err
+    assert "`ulimit -f`" in done.err
+    assert "bug in pipeglot" not in done.err
+    again = bad("run", "flow.py", "-p", "text=other", "--json").json
+    assert again["status"] == "succeeded"
+    assert bad("store", "verify").code == 0
+    listed = bad.python(f"{limited}from pipeglot.cli.main import main\nmain(['runs', 'list'])")
+    assert "Traceback" not in listed.err
+    assert "`ulimit -f`" in listed.err
+
+
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["'; rm -rf $HOME; $(touch pwned) `touch pwned`", "{{ x }}\r\n\x1b[31mred \u202e", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'; rm -rf $HOME; $(touch pwned) `touch pwned`",
+        '"; touch pwned #|&>pwned\n$(touch pwned)\ttouch pwned\n\n',
+        "{{ x }}\r\n\x1b[31mred \u202e",
+        "{% x %} ${text} %(text)s {text!r} {0.__class__} %n \\ ' \" \u2028 \u2066 \ufeff \x9b2J \x7f",
+        "../../../etc/passwd\x1b]0;title\x07\x1b[2J",
+        "--help",
+        "",
+    ],
+)
 def test_a_hostile_text(bad: Bad, text: str) -> None:
     bad("run", "flow.py", "-p", f"text={text}")
     assert bad.value() == {"text": text, "x": 1.0}
     assert bad("runs", "show", "latest", "--json").json["params"]["text"] == text
     assert bad("runs", "list", "--param", f"text={text}", "--json").json[0]["params"]["text"] == text
     shown = bad("runs", "show", "latest").out
-    assert not set("\x1b\r\u202e") & set(shown)
+    shown += bad("lineage", "latest").out + bad("runs", "diff", "latest", "latest").out + bad("runs", "list").out
+    assert not set("\x1b\r\u202e\u2066\x9b\x07\x7f") & set(shown)
     assert not (bad.root / "pwned").exists()
 
 
@@ -272,6 +301,37 @@ def test_minus_zero_is_not_zero(bad: Bad) -> None:
         assert not run["steps"][0]["cached"]
         assert str(bad.value()["x"]) == number
     assert bad("run", "flow.py", "-p", "x=-0.0", "--json").json["steps"][0]["cached"]
+
+
+ODD = """
+from pipeglot import pipeline, step
+
+@step
+def odd() -> dict[str, object]:
+    return {"nan": float("nan"), "inf": float("-inf"), "zero": -0.0, "half": "\\ud800", "nul": "a\\0b"}
+
+@step
+def same(given: dict[str, object]) -> bool:
+    nan, zero = given["nan"], given["zero"]
+    return nan != nan and str(zero) == "-0.0" and given["half"] == "\\ud800" and given["nul"] == "a\\0b"
+
+@pipeline
+def odds() -> None:
+    same(odd())
+"""
+
+
+def test_values_that_json_lacks(bad: Bad) -> None:
+    """They come back as they were, are equal to themselves for the cache, and are shown somehow."""
+    bad.write("odd.py", ODD)
+    bad("run", "odd.py")
+    assert bad.value("latest/same/output") is True
+    shown = bad("artifact", "get", "latest/odd/output")
+    assert json.loads(shown.out)["nan"] == "nan"
+    again = bad("run", "odd.py", "--json").json
+    assert [step["cached"] for step in again["steps"]] == [True, True]
+    assert bad("runs", "diff", again["run_id"], "latest").code == 0
+    assert bad("store", "verify").code == 0
 
 
 def test_a_project_in_a_folder_that_is_not_utf8(tmp_path: Path) -> None:

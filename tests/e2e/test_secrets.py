@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -14,7 +15,11 @@ import pytest
 from tests.e2e.conftest import Project
 
 TOKEN = 'pa"ss/wörd+1 & co'
-KEY = "-----BEGIN KEY-----\nMIIEowIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVW57gk\nqqWZ/8Bn9wQ2TqDl5jz4YHq0kpDFmE1RmQhZBmNIg7hLmkR3Yw\n-----END KEY-----"
+KEY = """\
+-----BEGIN KEY-----
+MIIEowIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVW57gk
+qqWZ/8Bn9wQ2TqDl5jz4YHq0kpDFmE1RmQhZBmNIg7hLmkR3Yw
+-----END KEY-----"""
 OTHER = "another-step's-secret"
 
 CONFIG = """\
@@ -137,8 +142,8 @@ FOUND = re.compile(b"|".join(map(re.escape, TRACES)))
 
 
 def clean(data: bytes, where: object) -> None:
-    found = FOUND.search(data)
-    assert found is None, f"{where}: {data[max(0, found.start() - 60) : found.end() + 20]!r}" if found else ""
+    for found in FOUND.finditer(data):
+        raise AssertionError(f"{where}: {data[max(0, found.start() - 60) : found.end() + 20]!r}")
 
 
 @pytest.fixture
@@ -163,7 +168,7 @@ def check_files(folder: Path) -> int:
 def test_every_byte_that_is_kept_and_everything_that_is_printed(project: Project, tmp_path: Path) -> None:
     temp = tmp_path / "temp"
     temp.mkdir()
-    env = {"TOKEN": TOKEN, "OTHER": OTHER, "TMPDIR": str(temp), "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"}
+    env: Any = {"TOKEN": TOKEN, "OTHER": OTHER, "TMPDIR": str(temp), "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"}
     first = project("run", "flow.py", "--json", code=1, **env)
     second = project("run", "flow.py", code=1, **env)
     for done in (first, second):

@@ -30,10 +30,11 @@ def main() -> int:
         os.execve(sys.executable, again, {**os.environ, "PYTHONHASHSEED": "0"})
     if words.draft:
         DRAFTS[words.draft]()
-    return _play(words.count, words.seed, words.hands)
+    return _play(words.count, words.seed, words.hands, most=1 if words.draft else words.count)
 
 
-def _play(count: int, first: int, hands: int) -> int:
+def _play(count: int, first: int, hands: int, most: int) -> int:
+    """Stops when so many went wrong."""
     began, stats, bad = time.monotonic(), Counter[str](), 0
     seeds = range(first, first + count)
     with get_context("fork").Pool(hands) as pool:  # with the draft that was put in, if any
@@ -42,6 +43,8 @@ def _play(count: int, first: int, hands: int) -> int:
             bad += bool(wrong)
             if wrong and bad <= 5:
                 print(f"seed {seed}: {wrong[0]}\n  again: python -m tests.model 1 {seed}", file=sys.stderr)
+            if bad == most:
+                break
     print(", ".join(f"{number} {what}" for what, number in sorted(stats.items()) if number))
     print(f"{count} schedules from seed {first} in {time.monotonic() - began:.0f} s: {bad} wrong")
     return 1 if bad else 0

@@ -179,7 +179,7 @@ def close_it(world: World, run: str, *, cancel: bool) -> None:
     def work(store: Memory) -> None:
         found = Ledger(store)
         if cancel:
-            found.cancel(Cancel(run=run, at="now"))
+            found.cancel(Cancel(run=run, at=world.clock().isoformat()))
         close(found, Artifacts(store), run)
 
     world.spawn("cancel" if cancel else "close", work)

@@ -106,7 +106,8 @@ def main(kind: str, start: int, count: int) -> None:
         if kind == "assets":
             done = materialize(assets(count), run_config={"ops": {"asset_0": given}}, **how)
         else:
-            made, head = {"chain": (chain(count), "first"), "wide": (wide, "numbers"), "array": (array, "make")}[kind]
+            made = chain(count) if kind == "chain" else {"wide": wide, "array": array}[kind]
+            head = {"chain": "first", "wide": "numbers", "array": "make"}[kind]
             done = made.execute_in_process(run_config={"ops": {head: given}}, **how)
         assert done.success
 

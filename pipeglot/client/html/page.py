@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from pipeglot.client.html.graph import graph_of, state_of, told
 from pipeglot.client.html.svg import SIGNS, shorten, svg
-from pipeglot.client.text import SHORT_ID, cell_name, duration, safe, when
+from pipeglot.client.text import SHORT_ID, cell_name, duration, safe, seconds_between, when
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.view import RunView, StepView
 
@@ -141,10 +141,7 @@ def _run_head(view: RunView, end: End | None) -> str:
 def _lasted(view: RunView, end: End | None) -> str:
     if end is None:
         return ""
-    import datetime as dt
-
-    lasted = dt.datetime.fromisoformat(end.finished) - dt.datetime.fromisoformat(view.created)
-    return f"in {duration(lasted.total_seconds())}"
+    return f"in {duration(seconds_between(view.created, end.finished))}"
 
 
 def _state(state: str) -> str:

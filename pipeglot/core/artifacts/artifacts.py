@@ -11,6 +11,7 @@ from msgspec import UNSET, MsgspecError, structs
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import items, values
+from pipeglot.core.artifacts.at_hand import AtHand
 from pipeglot.core.artifacts.blobs import Blobs, blob_key, this_week
 from pipeglot.core.artifacts.codec import Loading, Saving, codec
 from pipeglot.core.artifacts.saving import save_value, undone
@@ -48,8 +49,10 @@ _LISTS_SIZE = 64 << 20
 class Artifacts:
     """Saves and loads values. What travels between steps is only a `Ref`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, sharing: bool = False) -> None:
+        """`sharing`: steps run in this process, and get what the one before returned, where it cannot be changed."""
         self.store = store
+        self._at_hand = AtHand() if sharing else None
         self._blobs = Blobs(store)
         self._lists: dict[str, tuple[int, Any]] = {}  # by blob: size, and what was read
         self._lock = threading.Lock()
@@ -62,7 +65,13 @@ class Artifacts:
         opaque_id: gives the lineage identity of a value that has none of its own (where it comes from).
         """
         job = Saving(self._blobs, this_week(), name, opaque_id)
-        return save_value(undone(value, declared), job)
+        if self._at_hand is None:
+            return save_value(undone(value, declared), job)
+        ref = self._at_hand.ref(value)
+        if ref is None or ref.week != job.week or not self._blobs.is_kept(ref.week, ref.blob, ref.size):
+            ref = save_value(undone(value, declared), job)
+            self._at_hand.keep(value, ref)
+        return ref
 
     def load(self, ref: Ref, *, name: str = "value", scratch: Path | None = None) -> object:
         """The value. Files and folders are put into `scratch`, named after `name`.
@@ -71,6 +80,18 @@ class Artifacts:
         `NewerFormat`, `ValueRefused`, `StoreError`.
         """
         job = Loading(self._blobs, ref, name, scratch)
+        if self._at_hand is None:
+            return self._load(job)
+        found: object = self._at_hand.value(ref)
+        if found is None:
+            found = self._load(job)
+            self._at_hand.keep(found, ref)
+        else:
+            os.close(job.open()[0])  # as when it is read: what is gone or was changed fails the step
+        return found
+
+    def _load(self, job: Loading) -> object:
+        ref = job.ref
         if ref.codec == "json/1" and "at" in ref.meta:
             return self._guarded(job, lambda: values.decode(values.part(self._tree(job), ref.meta), job))
         return self._guarded(job, lambda: codec(ref.codec).load(job))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pipeglot.core.code.module import Module
+    from pipeglot.core.code.setters import Act
 
 WHOLE = "*"
 """The name of a whole module."""
@@ -21,6 +22,9 @@ IMPORT = "<import>"
 
 STARS = "<star>"
 """The name of the star imports that lead out of the project, and of what decides which of them run."""
+
+_SETS = "<sets "
+"""How the name begins of what a module does, when it is imported, to a name of another module."""
 
 _STARRED = frozenset({"step", "pipeline"})
 """What `from pipeglot import *` is taken to bind: not `property`, nor any other builtin."""
@@ -49,15 +53,17 @@ class Graph:
     """Members on demand. `find` gives a module of the project, or None for everybody else's."""
 
     def __init__(self, find: Callable[[str], Module | None]) -> None:
-        self._find = find
+        self.find = find
         self._readers: dict[str, Reader] = {}
         self._readings: dict[tuple[str, int], Reading] = {}
         self._members: dict[Key, Member] = {}
         self._landings: dict[Ref, tuple[Key, ...]] = {}
+        self._acts: dict[str, dict[str, list[tuple[int, Act]]]] = {}
+        self._setters: dict[tuple[str, str], dict[Key, list[int]]] = {}
 
     def member(self, key: Key) -> Member:
         if key not in self._members:
-            module = self._find(key.module)
+            module = self.find(key.module)
             assert module is not None, key
             self._members[key] = self._make(module, key.name)
         return self._members[key]
@@ -76,8 +82,47 @@ class Graph:
 
     def is_object(self, key: Key) -> bool:
         """Whether a member is code of the project, and not only an import of something else."""
-        home = self._find(key.module)
+        home = self.find(key.module)
         return home is not None and any(source.binds and source.imported is None for source in home.of(key.name))
+
+    def setters(self, seen: set[Key]) -> Iterator[Key]:
+        """What the modules of the members `seen` do to these, each in another module; without what is in them already.
+
+        Not what the cells of a notebook do: workers import modules anew.
+        """
+        modules = {key.module for key in seen}
+        near = modules | {name[:at] for name in modules for at, letter in enumerate(name) if letter == "."}
+        if len(near) == 1:
+            return
+        for name in sorted(modules - {"__main__"}):
+            for other in sorted(near & self._acts_of(name).keys() - {name}):
+                found = {key: places for key, places in self._setters_of(name, other).items() if _holds(seen, key)}
+                if found and Key(name, WHOLE) not in seen:
+                    covered = self._covered(seen, name)
+                    yield from (_setter(name, other, key) for key in found if not covered.issuperset(found[key]))
+
+    def _covered(self, seen: set[Key], name: str) -> set[int]:
+        """The places of the statements of a module that are part of a member already."""
+        module = self.find(name)
+        assert module is not None, name
+        return {place for key in seen if key.module == name for place in self._places(module, key.name)}
+
+    def _acts_of(self, name: str) -> dict[str, list[tuple[int, Act]]]:
+        if name not in self._acts:
+            from pipeglot.core.code.setters import acts
+
+            module = self.find(name)
+            self._acts[name] = acts(module) if module is not None else {}
+        return self._acts[name]
+
+    def _setters_of(self, name: str, other: str) -> dict[Key, list[int]]:
+        if (name, other) not in self._setters:
+            from pipeglot.core.code.setters import setters
+
+            module = self.find(name)
+            assert module is not None, name
+            self._setters[name, other] = setters(self, module, self._acts_of(name)[other])
+        return self._setters[name, other]
 
     def leads_to(self, module: Module, refs: tuple[Ref, ...]) -> tuple[Key, ...]:
         keys = dict.fromkeys(key for ref in refs for key in self.landing(ref))
@@ -93,8 +138,13 @@ class Graph:
         if name == IMPORT:
             places = [place for place in module.calls if self._runs_project(module, place)]
             return self._join(module, [self._reading(module, place) for place in places])
+        if name.startswith(_SETS):
+            target, _, other = name.removeprefix(_SETS).removesuffix(">").partition(" by ")
+            changed = Key(*target.split(":"))
+            places = self._setters_of(module.name, other or changed.module)[changed]
+            return self._join(module, [self._reading(module, place) for place in places])
         if name == STARS:
-            outside = [_text("*", star) for star in sorted(set(module.stars)) if self._find(star) is None]
+            outside = [_text("*", star) for star in sorted(set(module.stars)) if self.find(star) is None]
             return self._join(module, [*outside, *(self._reading(module, place) for place in module.guarded_stars)])
         return self._join(module, self._readings_of(module, name))
 
@@ -133,6 +183,12 @@ class Graph:
                     readings.append(outside)
         return readings
 
+    def _places(self, module: Module, name: str) -> Iterator[int]:
+        """Where the statements stand that count for a name."""
+        for source in module.of(name):
+            if source.imported is None and not (source.perhaps and self._is_module(module, name)):
+                yield source.place
+
     def _reading(self, module: Module, place: int) -> Reading:
         key = (module.name, place)
         if key not in self._readings:
@@ -142,7 +198,7 @@ class Graph:
     # --- names ---
 
     def _land(self, ref: Ref, seen: set[Ref]) -> Iterator[Key]:
-        module = self._find(ref.module)
+        module = self.find(ref.module)
         if module is None or ref in seen:
             return
         seen.add(ref)
@@ -160,7 +216,7 @@ class Graph:
         yield from starred
         if any(source.binds for source in sources) or any(key.name != STARS for key in starred):
             return
-        if self._find(f"{module.name}.{name}") is not None:
+        if self.find(f"{module.name}.{name}") is not None:
             yield from self._land(Ref(f"{module.name}.{name}", rest), seen)
         elif module.of("__getattr__"):
             yield Key(module.name, WHOLE)
@@ -174,7 +230,7 @@ class Graph:
 
     def _land_star(self, module: Module, star: str, path: tuple[str, ...], seen: set[Ref]) -> Iterator[Key]:
         """What a star import may have bound; one that leads out of the project may have bound anything."""
-        home = self._find(star)
+        home = self.find(star)
         listed = home.exported if home is not None else None
         if listed is not None and path[0] not in listed:
             return
@@ -187,13 +243,13 @@ class Graph:
 
     def _provides(self, ref: Ref) -> bool:
         """Whether the project has what is imported: if not, the import itself is all there is to see of it."""
-        if self._find(ref.module) is None:
+        if self.find(ref.module) is None:
             return False
         return not ref.path or bool(self.landing(ref))
 
     def _is_folder(self, ref: Ref) -> bool:
         """Whether it is a folder without `__init__.py`, which a package installed under the same name would hide."""
-        module = self._find(ref.module)
+        module = self.find(ref.module)
         return not ref.path and module is not None and not module.path
 
     def _is_module(self, module: Module, name: str) -> bool:
@@ -215,7 +271,7 @@ class Graph:
         while todo:
             ref = todo.pop()
             yield ref
-            module = self._find(ref.module) if ref.path and ref not in seen else None
+            module = self.find(ref.module) if ref.path and ref not in seen else None
             seen.add(ref)
             if module is None:
                 continue
@@ -229,6 +285,15 @@ class Graph:
         """Whether a statement only calls something of another module of the project: it may change what it likes."""
         sources = [source for name in module.calls[place] for source in module.of(name)]
         return any(source.imported is not None and self._provides(source.imported.target) for source in sources)
+
+
+def _setter(name: str, other: str, target: Key) -> Key:
+    """Its name says by which import, where that is not the module of what is changed."""
+    return Key(name, f"{_SETS}{target}>" if other == target.module else f"{_SETS}{target} by {other}>")
+
+
+def _holds(seen: set[Key], target: Key) -> bool:
+    return target in seen or Key(target.module, WHOLE) in seen
 
 
 def _is_pipeglot(module: str) -> bool:

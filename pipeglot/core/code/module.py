@@ -107,7 +107,7 @@ class Module:
 
     def _affect(self, place: int, statement: ast.stmt) -> None:
         """Count the statement among those that make each name that it may change."""
-        found = self._all_effects(effects([statement], self.package))
+        found = self.all_effects(effects([statement], self.package))
         changed = found.written | {name for name in found.passed if name not in self.defined}
         for name in sorted(changed | found.perhaps):
             sources = self.sources.setdefault(name, [])  # new, where a star import or a `global` binds it
@@ -116,7 +116,7 @@ class Module:
         if found.called and not isinstance(statement, _BINDERS):
             self.calls[place] = found.called
 
-    def _all_effects(self, found: Effects) -> Effects:
+    def all_effects(self, found: Effects) -> Effects:
         """With those of the functions of this module that run on the way."""
         todo = list(found.ran)
         seen: set[tuple[str, int]] = set()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 60
 _DEEPEST = 20
+"""Calls in calls, and bases of bases: further down nobody looks."""
 _MAKERS = ("__new__", "__init__", "__post_init__")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -71,6 +72,7 @@ class Finder:
         self._statements: dict[tuple[str, int], _Hit | None] = {}
         self._units: dict[tuple[str, int], _Hit | None] = {}
         self._names: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+        self._depth = 0
 
     def of(self, keys: Iterable[Key]) -> tuple[Outside, ...]:
         """What the members of a closure hold from outside, by file and line."""
@@ -123,9 +125,13 @@ class Finder:
         """What calling a function of the project reads."""
         key = (unit.module.name, id(unit.node))
         if key not in self._units:
+            if self._depth >= _DEEPEST:
+                return None
             self._units[key] = None  # while it is under way: recursion finds nothing new
             here = _Here(self, unit.module, block(unit.node.body, unit.module.package).imports, unit)
+            self._depth += 1
             hit = self._first(_now(unit.node.body), here)
+            self._depth -= 1
             self._units[key] = hit._replace(unit=hit.unit or unit) if hit else None
         return self._units[key]
 

@@ -56,13 +56,14 @@ class Project:
         todo, seen = list(self._start(module, qualname, found)), set[Key]()
         while todo:
             key = todo.pop()
-            if key in seen:
-                continue
-            seen.add(key)
-            member = self._graph.member(key)
-            if member.digest:
-                found[str(key)] = member.digest
-            todo += member.leads_to
+            if key not in seen:
+                seen.add(key)
+                member = self._graph.member(key)
+                if member.digest:
+                    found[str(key)] = member.digest
+                todo += member.leads_to
+            if not todo:  # what is there so far may be changed by modules that have other parts in it
+                todo += [key for key in self._graph.setters(seen) if key not in seen]
         lines = [f"pipeglot code {FORMAT} {module}:{qualname}", *(f"{name} {found[name]}" for name in sorted(found))]
         digest = sha256("\n".join(lines).encode()).hexdigest()
         self._reached[digest] = seen

@@ -38,6 +38,10 @@ FORMAT = 1
 MAX_RECORD = LONGEST
 """Larger ones are refused: no record of ours comes near."""
 
+DAMAGED = (
+    "put it back from a copy of the store, or run the pipeline again; `pipeglot store verify` tells all that is damaged"
+)
+
 _HEAD = 100
 """Bytes of the first line, at most."""
 
@@ -62,18 +66,18 @@ def pack(record: Record) -> bytes:
 def unpack(data: bytes, key: str) -> AnyRecord:
     """Read a stored record. Raises `Corrupt` or `NewerFormat`, naming `key`."""
     if len(data) > MAX_RECORD:
-        raise Corrupt(f"`{key}` has more than {MAX_RECORD >> 20} MB: it is no record of pipeglot's")
+        raise Corrupt(f"`{key}` has more than {MAX_RECORD >> 20} MB: it is no record of pipeglot's", hint=DAMAGED)
     head, newline, body = data.partition(b"\n")
     words = head.split()
     if not newline or len(head) > _HEAD or len(words) != 3 or words[0] != b"pipeglot" or not words[1].isdigit():
-        raise Corrupt(f"`{key}` is no record of pipeglot's")
+        raise Corrupt(f"`{key}` is no record of pipeglot's", hint=DAMAGED)
     if int(words[1]) > FORMAT:
         raise NewerFormat(
             f"`{key}` has format {int(words[1])}; this pipeglot reads up to {FORMAT}",
             hint="upgrade pipeglot to the version that wrote it",
         )
     if hashlib.sha256(body).hexdigest().encode() != words[2]:
-        raise Corrupt(f"`{key}` does not match its checksum: it was cut or changed")
+        raise Corrupt(f"`{key}` does not match its checksum: it was cut or changed", hint=DAMAGED)
     try:
         record = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -83,7 +87,7 @@ def unpack(data: bytes, key: str) -> AnyRecord:
         ) from error
     for text in _times(record):
         if text and not _is_time(text):
-            raise Corrupt(f"`{key}` says that it is of the time `{text[:40]}`: it was changed")
+            raise Corrupt(f"`{key}` says that it is of the time `{text[:40]}`: it was changed", hint=DAMAGED)
     return record
 
 
@@ -106,9 +110,9 @@ def unpack_verdict(data: bytes, key: str, run: str) -> Verdict:
     """The verdict that is stored at `key` of a run. Raises `Corrupt` if it is that of another cell, `NewerFormat`."""
     found = unpack(data, key)
     if not isinstance(found, Verdict) or found.run != run:
-        raise Corrupt(f"`{key}` holds a record of another place")
+        raise Corrupt(f"`{key}` holds a record of another place", hint=DAMAGED)
     if keys.verdict(run, found.step, found.index, found.slot) != key:
-        raise Corrupt(f"`{key}` is the record of another cell")
+        raise Corrupt(f"`{key}` is the record of another cell", hint=DAMAGED)
     return found
 
 
@@ -136,9 +140,9 @@ class Ledger:
     def _read_ir(self, sha: str) -> Pipeline:
         data = self.store.get(keys.ir(sha))
         if data is None:
-            raise NotFound(f"the store `{self.store.uri}` has no pipeline `{sha[:12]}`")
+            raise NotFound(f"the store `{self.store.uri}` has no pipeline `{sha[:12]}`", hint=DAMAGED)
         if hashlib.sha256(data).hexdigest() != sha:
-            raise Corrupt(f"`{keys.ir(sha)}` does not match its name: it was cut or changed")
+            raise Corrupt(f"`{keys.ir(sha)}` does not match its name: it was cut or changed", hint=DAMAGED)
         return wire.load(data, source=keys.ir(sha))
 
     # --- runs -------------------------------------------------------------------------------------------------------
@@ -167,7 +171,7 @@ class Ledger:
     def ended(self, run: str) -> End | None:
         found = self._get(keys.end(run, 1), End, run)
         if found is not None and found.number != 1:
-            raise Corrupt(f"`{keys.end(run, 1)}` holds a record of another place")
+            raise Corrupt(f"`{keys.end(run, 1)}` holds a record of another place", hint=DAMAGED)
         return found
 
     def runs(self) -> list[str]:
@@ -191,7 +195,7 @@ class Ledger:
     def verdict(self, run: str, step: str, index: keys.Index, slot: int = 1) -> Verdict | None:
         found = self._get(keys.verdict(run, step, index, slot), Verdict, run)
         if found is not None and (found.step, found.index) != (step, index):
-            raise Corrupt(f"`{keys.verdict(run, step, index, slot)}` is the record of another cell")
+            raise Corrupt(f"`{keys.verdict(run, step, index, slot)}` is the record of another cell", hint=DAMAGED)
         return found
 
     def verdicts(self, run: str) -> Iterator[Verdict]:
@@ -212,7 +216,7 @@ class Ledger:
         for key in self.store.list(prefix):
             record = self._get(key, Attempt, run)
             if record is not None and not key.startswith(keys.attempt_prefix(record.run, record.step, record.index)):
-                raise Corrupt(f"`{key}` is the record of another cell")
+                raise Corrupt(f"`{key}` is the record of another cell", hint=DAMAGED)
             found += [record] if record is not None else []
         return sorted(found, key=lambda record: (record.slot, record.observed.attempt))
 
@@ -257,7 +261,7 @@ class Ledger:
     def checkpoint(self, run: str, step: str, index: keys.Index, number: int) -> CheckpointRecord | None:
         found = self._get(keys.checkpoint(run, step, index, number), CheckpointRecord, run)
         if found is not None and (found.step, found.index, found.number) != (step, index, number):
-            raise Corrupt(f"`{keys.checkpoint(run, step, index, number)}` is the record of another cell")
+            raise Corrupt(f"`{keys.checkpoint(run, step, index, number)}` is the record of another cell", hint=DAMAGED)
         return found
 
     # --- cache ------------------------------------------------------------------------------------------------------
@@ -293,7 +297,7 @@ class Ledger:
             return None
         record = unpack(data, key)
         if not isinstance(record, kind) or (run is not None and record.run != run):
-            raise Corrupt(f"`{key}` holds a record of another place")
+            raise Corrupt(f"`{key}` holds a record of another place", hint=DAMAGED)
         return record
 
     def _put_first(self, key: str, record: R) -> R:

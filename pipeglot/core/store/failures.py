@@ -7,8 +7,9 @@ import errno
 from pipeglot.core.errors import StoreError
 
 _HINTS = {
-    errno.ENOSPC: "the disk is full: free some space, or let `pipeglot store gc` do it",
-    errno.EDQUOT: "the disk quota is used up: free some space, or let `pipeglot store gc` do it",
+    errno.ENOSPC: "the disk is full: free some space and run it again; finished steps are kept",
+    errno.EDQUOT: "the disk quota is used up: free some space and run it again; finished steps are kept",
+    errno.EFBIG: "no file may be so large here: look at `ulimit -f`, and at the file system's own limit",
     errno.EROFS: "the file system is mounted read-only; a run needs a store that it can write to",
     errno.EACCES: "this user may not do that here: look at owner and mode with `ls -ld`",
     errno.EPERM: "this user may not do that here: look at owner and mode with `ls -ld`",
@@ -26,4 +27,9 @@ _HINTS = {
 def store_error(error: OSError, doing: str, path: str) -> StoreError:
     """`doing` completes "cannot …", such as "write". The reason is the operating system's own word."""
     reason = error.strerror or str(error)
-    return StoreError(f"cannot {doing} `{path}`: {reason}", hint=_HINTS.get(error.errno or 0, ""))
+    return StoreError(f"cannot {doing} `{path}`: {reason}", hint=hint_of(error))
+
+
+def hint_of(error: OSError) -> str:
+    """The way out, where there is one to name."""
+    return _HINTS.get(error.errno or 0, "")

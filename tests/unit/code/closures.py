@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from tests.unit.code.projects import CASES, write
 
-FILES = ("closure_calls.txt", "closure_classes.txt", "closure_imports.txt")
+FILES = ("closure_calls.txt", "closure_classes.txt", "closure_imports.txt", "closure_registers.txt")
 ARGUMENT = 3
 
 

@@ -209,6 +209,17 @@ def test_a_module_that_is_handed_around_counts_whole(tmp_path: Path) -> None:
     assert one.name == "conf:B"
 
 
+@pytest.mark.parametrize(("depth", "told"), [(10, 1), (2000, 0)])
+def test_calls_are_followed_a_good_way_down(depth: int, told: int, tmp_path: Path) -> None:
+    calls = "".join(f"def f{n}(): return f{n + 1}()\n" for n in range(depth))
+    assert len(found(f"{calls}def f{depth}(): return open('x')\nX = f0()\ndef run(x): return X\n", tmp_path)) == told
+
+
+def test_classes_that_inherit_from_each_other_are_no_endless_search(tmp_path: Path) -> None:
+    text = "class A(B): pass\nclass B(A): pass\nX = A().load()\ndef run(x): return X\n"
+    assert found(text, tmp_path) == ()
+
+
 def test_the_arguments_of_a_steps_own_decorator_are_no_matter(tmp_path: Path) -> None:
     head = "import os\nfrom pipeglot import step, Cache\n@step(cache=Cache(version=os.environ['V']))\n"
     assert found(head + "def run(x): return x\n", tmp_path) == ()

@@ -25,10 +25,18 @@ ROOT = Path(__file__).parents[3]
 NONE = Returns(form="none", outputs=())
 
 
-def work(name: str, function: str = "", *, returns: Returns | None = None, given: Any = None, **options: Any) -> Step:
-    """A step that calls a function of `work.py`; `given` holds its constant arguments."""
+def work(
+    name: str,
+    function: str = "",
+    *,
+    returns: Returns | None = None,
+    given: Any = None,
+    module: str = "work",
+    **options: Any,
+) -> Step:
+    """A step that calls a function of `work.py`, or of another module here; `given` holds its constant arguments."""
     function = function or name
-    code = CodeRef(module="tests.unit.runtime_local.work", qualname=function, digest=plain.digest(function))
+    code = CodeRef(module=f"tests.unit.runtime_local.{module}", qualname=function, digest=plain.digest(function))
     inputs = {key: const(value) for key, value in (given or {}).items()} | options.pop("inputs", {})
     return Step(id=name, code=code, inputs=inputs, returns=returns or Returns(), **options)
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from pipeglot.core import plain
 from pipeglot.core.artifacts import blobs
-from pipeglot.core.ir import CodeRef, Step
+from pipeglot.core.ir import Step
 from tests.unit.lineage.build import const, item, mapped, out
 from tests.unit.runtime_local.conftest import Bench, work
 
@@ -18,10 +17,7 @@ BIG = 400_000
 
 
 def counting(name: str, function: str, **more: Any) -> Step:
-    code = CodeRef(
-        module="tests.unit.runtime_local.counting", qualname=function, digest=plain.digest(["counting", function])
-    )
-    return structs.replace(work(name, **more), code=code)
+    return work(name, function, module="counting", **more)
 
 
 def readers(marks: Path, count: int) -> Any:

@@ -236,6 +236,7 @@ LIES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("start", lambda body: body.update(engine={"pid": "9" * 5000, "host": "x"})),
     ("start", lambda body: body.update(artifacts={"n": body["engine"]})),
     ("end", lambda body: body.update(finished="never")),
+    ("end", lambda body: body.update(finished="2026-01-01")),
     ("end", lambda body: body.update(number=10**30)),
     ("end", lambda body: body.update(status="splendid")),
     ("verdict", lambda body: body["observed"].update(attempt=10**30)),

@@ -30,14 +30,16 @@ def fail_with(code: int) -> Callable[..., NoReturn]:
 
 MESSAGES = {
     errno.ENOSPC: "No space left on device\n\n"
-    "hint: the disk is full: free some space, or let `pipeglot store gc` do it",
+    "hint: the disk is full: free some space and run it again; finished steps are kept",
     errno.EDQUOT: "Disk quota exceeded\n\n"
-    "hint: the disk quota is used up: free some space, or let `pipeglot store gc` do it",
+    "hint: the disk quota is used up: free some space and run it again; finished steps are kept",
     errno.EROFS: "Read-only file system\n\n"
     "hint: the file system is mounted read-only; a run needs a store that it can write to",
     errno.EACCES: "Permission denied\n\nhint: this user may not do that here: look at owner and mode with `ls -ld`",
     errno.EMFILE: "Too many open files\n\nhint: too many files are open: raise the limit with `ulimit -n`",
-    errno.EFBIG: "File too large",
+    errno.EFBIG: "File too large\n\n"
+    "hint: no file may be so large here: look at `ulimit -f`, and at the file system's own limit",
+    errno.ENXIO: "No such device or address",
 }
 
 
@@ -98,7 +100,7 @@ def test_a_real_limit_in_the_middle_of_a_write(tmp_path: Path) -> None:
             print(error)
     """
     ran = run(code, tmp_path / "store")
-    assert ran.stdout == f"cannot write `{tmp_path}/store/b`: File too large\n"
+    assert ran.stdout == f"cannot write `{tmp_path}/store/b`: {MESSAGES[errno.EFBIG]}\n"
     store = FolderStore(tmp_path / "store")
     assert store.get("b") is None
     assert temps(store) == []

@@ -22,6 +22,12 @@ PATIENCE = 60.0
 """Seconds that one process waits for another's transaction."""
 
 _MEMORY = ":memory:"
+_ANEW = "remove it: it is made anew from the store"
+_HINTS = {
+    sqlite3.SQLITE_FULL: "free some space; the runs themselves are in the store",
+    sqlite3.SQLITE_IOERR: f"is the disk full, or the size of files limited (`ulimit -f`)? If neither, {_ANEW}",
+    sqlite3.SQLITE_BUSY: "another process has held it for a minute: try again, or see which one it is",
+}
 _BROKEN = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """Primary codes of a file that is no index of ours: damaged, cut, or with other tables in it."""
 
@@ -161,7 +167,7 @@ class Database:
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
         where = f"the index `{self.path}`" if self.path else "the index in memory"
-        return StoreError(f"{where} cannot be used: {error}", hint="remove it: it is made anew from the store")
+        return StoreError(f"{where} cannot be used: {error}", hint=_HINTS.get(_code(error), _ANEW))
 
 
 def _make_private(path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_full_disk_is_told_and_nothing_is_removed(bench: Bench) -> None:
     with Database(bench.path) as database, pytest.raises(StoreError) as found:
         database.use(_raise(full))
     assert found.value.message == f"the index `{bench.path}` cannot be used: database or disk is full"
-    assert found.value.hint == "remove it: it is made anew from the store"
+    assert found.value.hint == "free some space; the runs themselves are in the store"
     assert len(runs(bench)) == 1
 
 
