@@ -37,6 +37,7 @@ class Mutation(NamedTuple):
 
 
 _FOLDER = "pipeglot/core/store/folder.py"
+_BUCKET = "pipeglot/core/store/bucket.py"
 _STORE = ("pytest -x -q tests/unit/store",)
 _HARNESS = "tests.faults 100 7 --every 3"
 
@@ -60,6 +61,20 @@ MUTATIONS = (
         "                os.link(temp, path)\n",
         "                os.replace(temp, path)\n",
         _STORE,
+    ),
+    Mutation(
+        "the create-only commit in a bucket: the last one wins",
+        _BUCKET,
+        'data, mode="create"',
+        'data, mode="overwrite"',
+        ("pytest -x -q tests/unit/store/test_contract.py::test_put_once",),
+    ),
+    Mutation(
+        "the lost answer to a put in a bucket: our own is taken for somebody else's",
+        _BUCKET,
+        "return unclear and self.get(key) == data",
+        "return False",
+        ("pytest -x -q tests/unit/store/test_bucket_faults.py",),
     ),
     Mutation(
         "the loser of a commit keeps its own",
