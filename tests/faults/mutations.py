@@ -86,8 +86,8 @@ MUTATIONS = (
     Mutation(
         "the verification of blobs on read",
         "pipeglot/core/artifacts/blobs.py",
-        "        if found != sha:\n",
-        "        if not found:\n",
+        "    if found[0] != sha:\n",
+        "    if not found[0]:\n",
         ("pytest -x -q tests/unit/artifacts/test_blobs.py",),
     ),
     Mutation(

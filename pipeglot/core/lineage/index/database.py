@@ -132,6 +132,7 @@ class Database:
         connection = sqlite3.connect(name, timeout=PATIENCE, isolation_level=None)
         if name != _MEMORY:
             try:
+                connection.execute("PRAGMA trusted_schema = OFF")  # what somebody put into the file calls no function
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
             except sqlite3.Error:
