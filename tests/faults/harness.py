@@ -85,11 +85,11 @@ class Ground:
     def workloads(self, chosen: int) -> Iterator[Workload]:
         return workloads(chosen, bucket=bool(self.base))
 
-    def settle(self, place: Place) -> None:
-        """For processes that are forked now: copies lie where they are watched, and buckets are not waited for long."""
-        os.environ["TMPDIR"] = str(place.kept)
-        if self.base:
-            bucket.SINGLE, bucket.PIECE, bucket._WAIT, bucket._LONGEST = SMALL, SMALL // 2, 0.001, 0.01
+
+def settle(place: Place) -> None:
+    """In a process of its own: copies lie where they are watched, and buckets are not waited for long."""
+    os.environ["TMPDIR"] = str(place.kept)
+    bucket.SINGLE, bucket.PIECE, bucket._WAIT, bucket._LONGEST = SMALL, SMALL // 2, 0.001, 0.01
 
 
 # --- points -----------------------------------------------------------------------------------------------------------
@@ -99,7 +99,6 @@ def points_of(workload: Workload, ground: Ground) -> list[Point]:
     """What the workload comes by when all goes well, as it must: or nothing that follows means anything."""
     with tempfile.TemporaryDirectory() as name:
         place = ground.place(Path(name))
-        ground.settle(place)
         seen = Path(name, "seen")
 
         def watch() -> None:
@@ -121,7 +120,6 @@ def witnessed(workload: Workload, ground: Ground, every: int = 1) -> tuple[int, 
     """Look at the store between any two points of a run; returns how often, and what was wrong."""
     with tempfile.TemporaryDirectory() as name:
         place, report = ground.place(Path(name)), Path(name, "report")
-        ground.settle(place)
 
         def watch() -> None:
             reader, count, found = Reader(workload, place.store, None), 0, list[str]()
@@ -200,7 +198,6 @@ def injected(case: Case, ground: Ground) -> Outcome:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         place, board = ground.place(folder), Board()
-        ground.settle(place)
         told, lost = folder / "told", folder / "lost"
         fault = Fault(case.point.number, case.kind, case.point.layer, case.point.call)
         beside = forked(lambda: _read_beside(case.workload, place, board, folder / "read"))
@@ -225,6 +222,7 @@ KEEP = os.environ.get("FAULTS_KEEP", "")
 
 def _checked(workload: Workload, place: Place, told: list[dict[str, Any]], kind: str, report: Path) -> list[str]:
     def check() -> None:
+        settle(place)
         report.write_text(json.dumps(after(workload, place, told, kind)))
 
     status = ended(forked(check, errors=report))
@@ -246,6 +244,7 @@ def _faulty(workload: Workload, place: Place, board: Board, fault: Fault, told: 
 
 
 def _session(workload: Workload, place: Place, board: Board, **how: Any) -> None:
+    settle(place)
     injector = Injector(str(place.kept), board, **how)
 
     def opened(uri: str, **how: Any) -> Store:
@@ -258,6 +257,7 @@ def _session(workload: Workload, place: Place, board: Board, **how: Any) -> None
 
 
 def _read_beside(workload: Workload, place: Place, board: Board, report: Path) -> None:
+    settle(place)
     reader, found = Reader(workload, place.store, place.kept / "beside.sqlite"), list[str]()
     while not board.stop and not found:
         began = time.monotonic()
@@ -340,7 +340,7 @@ def warm_up(workload: Workload) -> None:
 
     def all_of_it() -> None:
         place = Ground().place(folder)
-        Ground().settle(place)
+        settle(place)
         session(workload._replace(workers=False), lambda: open_store(place.store), place)
         after(workload, place, [], "")
         (folder / "modules").write_text("\n".join(set(sys.modules) - before))

@@ -64,7 +64,7 @@ def test_a_bucket_is_given_every_kind_at_every_verb(seaweed: Seaweed, monkeypatc
             assert {case.kind for case in chosen if case.point[1:3] == (layer, call)} == wanted, f"{layer} {call}"
 
 
-_NO_REQUEST = {"uri", "trusted", "get_all", "forget_copy"}
+_NO_REQUEST = {"uri", "trusted", "at_once", "get_all", "forget_copy"}
 """`get_all` is so many times `get`."""
 
 
