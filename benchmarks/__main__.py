@@ -105,7 +105,8 @@ def _only(tool: Tool, names: list[str]) -> Tool:
 
 
 def _versions(peers: Sequence[Peer]) -> dict[str, str]:
-    own = f"{pipeglot.__version__} ({commit()})"
+    at = commit()
+    own = pipeglot.__version__ + (f" ({at})" if at else "")
     return {OURS: own, **{peer.name: _version(peer) for peer in peers}}
 
 

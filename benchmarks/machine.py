@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -34,7 +35,9 @@ def this_machine() -> Machine:
 
 
 def commit() -> str:
-    """What is checked out, in few characters; empty outside a checkout."""
+    """What is checked out, in few characters; empty outside a checkout, or without git."""
+    if shutil.which("git") is None:
+        return ""
     git = ["git", "-C", str(Path(__file__).parent)]
     found = subprocess.run([*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=False)
     changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "../pipeglot"], check=False).returncode == 1

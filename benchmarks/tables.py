@@ -41,7 +41,8 @@ def beside_hand_written(found: Medians) -> str:
 
 def side_by_side(found: Medians, columns: Sequence[str], rows: Iterable[str]) -> str:
     """CPU and wall seconds of whole processes."""
-    body = [[row, *(_both(found.get((row, column))) for column in columns)] for row in rows]
+    known = [row for row in rows if any((row, column) in found for column in columns)]
+    body = [[row, *(_both(found.get((row, column))) for column in columns)] for row in known]
     return table(["CPU / wall", *columns], body)
 
 
