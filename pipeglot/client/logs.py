@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pipeglot.client.text import safe_log
 from pipeglot.core.artifacts import Artifacts
@@ -18,6 +17,8 @@ _TAIL = 1 << 16
 @contextmanager
 def log_file(artifacts: Artifacts, ref: Ref) -> Iterator[Path]:
     """The log as a file, for a while. Raises `Corrupt`, `StoreError`."""
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="pipeglot-log-") as folder:
         path = artifacts.load(ref, name="log", scratch=Path(folder))
         assert isinstance(path, Path), "a log is saved as a file"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shlex
 from typing import Any
 
 from pipeglot.client.records import Found, Records
@@ -66,6 +65,8 @@ def target_of(records: Records, found: Found, given: str | None) -> str:
 
 def _check_recorded(records: Records, run: str, target: str) -> None:
     """It is a path from the project's root, or a module; whoever wrote the record may have written another."""
+    import shlex
+
     command = shlex.join(["pipeglot", "runs", "resume", run[:SHORT_ID], target])
     store = records.ledger.store
     if not store.trusted:

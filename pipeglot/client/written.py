@@ -6,7 +6,6 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 
-from pipeglot.core import units
 from pipeglot.core.errors import ParamError, UsageError
 
 TIME_HINT = "write how long ago, as `2d` or `90m`, a day, as `2026-11-01`, or a time, as `2026-11-01T06:00`"
@@ -17,6 +16,8 @@ def moment(text: str, named: str, now: dt.datetime) -> dt.datetime:
 
     `named` is what messages call it, as `--since 2d`. Raises `UsageError`.
     """
+    from pipeglot.core import units
+
     try:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d([T ].+)?", text):
             return now - units.timedelta_of(text)

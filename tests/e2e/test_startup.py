@@ -46,3 +46,4 @@ def test_the_usual_run_needs_neither_yaml_nor_rich(flow: Project) -> None:
     flow("stack", "list")
     for words in (["run", "flow.py"], ["run", "flow.py", "--json"], ["check", "flow.py"], ["runs", "list"]):
         assert not modules(flow, *words) & HEAVY
+    assert not modules(flow, "run", "flow.py") & {"tempfile", "random", "shlex", "fractions", "queue", "subprocess"}
