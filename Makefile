@@ -34,8 +34,8 @@ help:
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
 	@echo 'make oldest  the unit tests with the oldest versions of what pyproject.toml allows'
 	@echo 'make conformance'
-	@echo '             2,000 generated pipelines against the interpreter, and 1,000 schedules of'
-	@echo '             the protocol (COUNT=, SCHEDULES=, SEED=)'
+	@echo '             2,000 generated pipelines against the interpreter, 1,000 schedules of the protocol,'
+	@echo '             11,000 faults (COUNT=, SCHEDULES=, FAULTS=, FAULTS_S3=, SEED=)'
 	@echo 'make lint    ruff, mypy, import floors'
 	@echo 'make types   what mypy and pyright say of the code that users write'
 	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
@@ -124,11 +124,14 @@ oldest: $(AZURITE)
 	@$(UV_ENV) VIRTUAL_ENV=.venv-oldest $(UV) pip install --quiet --no-deps -r requirements/oldest.txt
 	.venv-oldest/bin/python -m pytest tests/unit $(ARGS)
 
-# Longer than tests may take: the runner with real workers against the interpreter, and all that is at work on one store in any
-# interleaving against the rules of the protocol. What they printed is noted in conformance.md.
+# Longer than tests may take: the runner with real workers against the interpreter; all that is at work on one store in any
+# interleaving against the rules of the protocol; faults at each point of reading and writing, in folders and on S3.
+# What they printed is noted in conformance.md.
 conformance: $(READY)
 	$(BIN)/python -m tests.oracle $(or $(COUNT),2000) $(or $(SEED),$(shell date +%Y%m%d))
 	$(BIN)/python -m tests.model $(or $(SCHEDULES),1000) $(or $(SEED),$(shell date +%Y%m%d))
+	$(BIN)/python -m tests.faults $(or $(FAULTS),10000) $(or $(SEED),$(shell date +%Y%m%d))
+	$(BIN)/python -m tests.faults $(or $(FAULTS_S3),1000) $(or $(SEED),$(shell date +%Y%m%d)) --seaweed --every 50
 
 CODE := $(wildcard pipeglot tests benchmarks)
 lint: $(READY)

@@ -1,17 +1,24 @@
-"""`python -m tests.faults [COUNT] [SEED] [--store URI]`: inject so many faults, and print what came of them.
+"""`python -m tests.faults [COUNT] [SEED]`: inject so many faults, and print what came of them.
 
+Stores are in folders; `--store URI` has them in that bucket, `--seaweed` in one of a SeaweedFS that is started for it.
 `--only WORKLOAD POINT KIND` injects one again, as it is told of when it goes wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from tests.faults.harness import Case, Ground, Tally, cases, injected, points_of, tried, witnessed
 from tests.faults.workloads import Workload
+from tests.servers.seaweed import BUCKET, Seaweed
 
 
 def main() -> int:
@@ -19,14 +26,32 @@ def main() -> int:
     parser.add_argument("count", type=int, nargs="?", default=10_000)
     parser.add_argument("seed", type=int, nargs="?", default=secrets.randbits(32))
     parser.add_argument("--store", default="", help="the URI of a bucket, in place of folders")
+    parser.add_argument("--seaweed", action="store_true", help="a bucket of SeaweedFS, started for it")
     parser.add_argument("--hands", type=int, default=2, help="so many processes work at it")
     parser.add_argument("--kind", default="", help="only faults that have this in their name")
     parser.add_argument("--only", nargs=3, metavar=("WORKLOAD", "POINT", "KIND"))
     parser.add_argument("--every", type=int, default=1, help="look at every so many points of a run that goes well")
     words = parser.parse_args()
-    ground = Ground(words.store)
-    if words.only:
-        return _again(*words.only, chosen=words.seed, ground=ground)
+    with _seaweed() if words.seaweed else nullcontext(words.store) as store:
+        ground = Ground(store)
+        if words.only:
+            return _again(*words.only, chosen=words.seed, ground=ground)
+        return _inject(words, ground)
+
+
+@contextmanager
+def _seaweed() -> Iterator[str]:
+    """The URI of a bucket. The server is there as long as this context is, and is what S3's clients find."""
+    with tempfile.TemporaryDirectory(prefix="pipeglot-seaweed-") as folder:
+        server = Seaweed(Path(folder))
+        try:
+            os.environ.update(server.environment())
+            yield f"s3://{BUCKET}/{os.urandom(6).hex()}"
+        finally:
+            server.stop()
+
+
+def _inject(words: argparse.Namespace, ground: Ground) -> int:
     began = time.monotonic()
     wrong = _witness(words.seed, ground, words.every)
     tally = tried(cases(words.count, words.seed, ground, words.kind), ground, words.hands, _progress)
