@@ -138,14 +138,15 @@ def witnessed(workload: Workload, ground: Ground, every: int = 1) -> tuple[int, 
     return looks, found
 
 
-def cases(count: int, chosen: int, ground: Ground, word: str = "") -> list[Case]:
+def cases(count: int, chosen: int, ground: Ground, word: str = "", fewest: int = 0) -> list[Case]:
     """So many faults. Where they are enough for it: every kind at every point of the first workloads, and of others an
-    even sample; else an even sample of all. Only of kinds with `word` in their name."""
+    even sample; else an even sample of all. Only of kinds with `word` in their name; of `fewest` workloads at least."""
+    fewest = fewest or (_IN_BUCKETS if ground.base else _FEWEST)
     chance = random.Random(chosen)
     every: list[Case] = []
     groups: dict[tuple[str, str], list[Case]] = {}
     for number, workload in enumerate(ground.workloads(chosen)):
-        if number >= (_IN_BUCKETS if ground.base else _FEWEST) and len(every) + sum(map(len, groups.values())) >= count:
+        if number >= fewest and len(every) + sum(map(len, groups.values())) >= count:
             break
         found = [
             Case(workload, point, kind)

@@ -128,8 +128,8 @@ MUTATIONS = (
     Mutation(
         "the closure digest: what a step's function calls is not in it",
         "pipeglot/core/code/project.py",
-        "            todo += member.leads_to\n        lines",
-        "        lines",
+        "                todo += member.leads_to\n",
+        "",
         ("pytest -x -q tests/unit/code/test_different.py",),
     ),
     Mutation(

@@ -27,7 +27,7 @@ from tests.faults.reader import Reader
 from tests.faults.workloads import Place, Workload, by_hand, run
 from tests.servers.seaweed import Seaweed
 
-SAMPLE, ON_S3, SEED = 75, 24, 7
+SAMPLE, ON_S3, SEED = 75, 12, 7
 
 
 def test_a_sample_of_all_kinds() -> None:
@@ -44,7 +44,7 @@ def test_a_sample_on_s3(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> No
     """Of requests, of verbs, and of what lies beside the bucket."""
     for variable, value in seaweed.environment().items():
         monkeypatch.setenv(variable, value)
-    command = [sys.executable, "-m", "tests.faults", str(ON_S3), str(SEED), "--every", "100"]
+    command = [sys.executable, "-m", "tests.faults", str(ON_S3), str(SEED), "--every", "200", "--workloads", "2"]
     uri = f"s3://tests/{os.urandom(6).hex()}"
     done = subprocess.run([*command, "--store", uri], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -56,7 +56,7 @@ def test_a_bucket_is_given_every_kind_at_every_verb(seaweed: Seaweed, monkeypatc
     """All that a run asks of a store and of its client, with all that can become of it, even in a small sample."""
     for variable, value in seaweed.environment().items():
         monkeypatch.setenv(variable, value)
-    chosen = cases(400, SEED, Ground(f"s3://tests/{os.urandom(6).hex()}"))
+    chosen = cases(400, SEED, Ground(f"s3://tests/{os.urandom(6).hex()}"), fewest=2)
     verbs = [name for name in vars(Store) if not name.startswith("_") and name not in _NO_REQUEST]
     for layer, calls in {"request": ON_REQUEST, "verb": verbs}.items():
         for call in calls:
