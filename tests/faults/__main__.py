@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--hands", type=int, default=2, help="so many processes work at it")
     parser.add_argument("--kind", default="", help="only faults that have this in their name")
     parser.add_argument("--workloads", type=int, default=0, help="of so many workloads at least")
+    parser.add_argument("--list", action="store_true", help="only name them: layer, call, kind")
     parser.add_argument("--only", nargs=3, metavar=("WORKLOAD", "POINT", "KIND"))
     parser.add_argument("--every", type=int, default=1, help="look at every so many points of a run that goes well")
     words = parser.parse_args()
@@ -54,8 +55,12 @@ def _seaweed() -> Iterator[str]:
 
 def _inject(words: argparse.Namespace, ground: Ground) -> int:
     began = time.monotonic()
+    chosen = cases(words.count, words.seed, ground, words.kind, words.workloads)
+    if words.list:
+        print(*(f"{case.point.layer}\t{case.point.call}\t{case.kind}" for case in chosen), sep="\n")
+        return 0
     wrong = _witness(words.seed, ground, words.every)
-    tally = tried(cases(words.count, words.seed, ground, words.kind, words.workloads), ground, words.hands, _progress)
+    tally = tried(chosen, ground, words.hands, _progress)
     _tell(tally, words.seed, time.monotonic() - began)
     return 1 if wrong or tally.wrong else 0
 

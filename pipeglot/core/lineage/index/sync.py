@@ -129,7 +129,8 @@ class _Sync:
         try:
             return self._read(run, markers, known)
         except PipeglotError as error:
-            self.unreadable.append(error.message)
+            said = error.message
+            self.unreadable.append(said if run in said else f"the records of run `{run}` cannot be read: {said}")
         except UNFIT as error:
             self.unreadable.append(unfit(run, error).message)
         return None
