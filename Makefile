@@ -115,14 +115,16 @@ demo: $(READY)
 	run=$$(python -c 'import json; print(json.load(open("run.json"))["run_id"])'); \
 	say "pipeglot cache explain $$run featurize"; pipeglot cache explain "$$run" featurize
 
+# Two processes, each with servers of its own; a file's tests stay together. `HANDS=` runs all in one, as a debugger needs.
+HANDS ?= -n 2 --dist loadfile
 test: $(READY) $(AZURITE)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(HANDS) $(ARGS)
 
 # In an environment of its own. Files and processes are tested as ever; e2e and docs stay with the versions of today.
 oldest: $(AZURITE)
 	@$(MAKE) --no-print-directory VENV=.venv-oldest env
 	@$(UV_ENV) VIRTUAL_ENV=.venv-oldest $(UV) pip install --quiet --no-deps -r requirements/oldest.txt
-	.venv-oldest/bin/python -m pytest tests/unit $(ARGS)
+	.venv-oldest/bin/python -m pytest $(HANDS) tests/unit $(ARGS)
 
 # Longer than tests may take: the runner with real workers against the interpreter; all that is at work on one store in any
 # interleaving against the rules of the protocol; faults at each point of reading and writing, in folders and on S3.
