@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from benchmarks.accounting import end_strays, spent
+from benchmarks.accounting import descendants, end_strays, spent
 
 SHORT = 0.5
 """Seconds: a command that takes less is run `TIMES_IF_SHORT` times in a round."""
@@ -141,7 +141,11 @@ class _Measuring:
 
 
 def measure(command: list[str], folder: Path, env: Mapping[str, str], keep: Collection[int] = ()) -> Cost:
-    """Run a command to its end, and what it leaves behind. `keep`: processes that stay, and whose CPU counts too."""
+    """Run a command to its end, and what it leaves behind. `keep`: processes that stay, and whose CPU counts too.
+
+    Others that are there already are left alone.
+    """
+    there = {*keep, *descendants(os.getpid())}
     before, began = spent(), time.perf_counter()
     with tempfile.TemporaryFile() as output:  # no pipe, which a daemon would hold open
         done = subprocess.run(
@@ -154,7 +158,7 @@ def measure(command: list[str], folder: Path, env: Mapping[str, str], keep: Coll
             check=False,
         )
         wall = time.perf_counter() - began
-        left = end_strays(keep)
+        left = end_strays(there)
         if done.returncode:
             raise CommandFailed(f"{' '.join(command)}\n{_tail(output)}")
     if keep:
@@ -182,12 +186,13 @@ def _serving(server: Server | None, samples: Samples) -> Iterator[Collection[int
     if server is None:
         yield ()
         return
+    there = descendants(os.getpid())
     before, began = spent(), time.perf_counter()
     with server.start() as pids:
         samples.setdefault((server.row, server.column), []).append(Cost(spent() - before, time.perf_counter() - began))
         _wait_until_quiet()
         yield pids
-    end_strays()
+    end_strays(there)
 
 
 def _wait_until_quiet() -> None:

@@ -259,8 +259,8 @@ def _session(workload: Workload, place: Place, board: Board, **how: Any) -> None
 
 def _read_beside(workload: Workload, place: Place, board: Board, report: Path) -> None:
     settle(place)
-    reader, found = Reader(workload, place.store, place.kept / "beside.sqlite"), list[str]()
-    while not board.stop and not found:
+    reader, found, parent = Reader(workload, place.store, place.kept / "beside.sqlite"), list[str](), os.getppid()
+    while not board.stop and not found and os.getppid() == parent:  # who is left alone has nobody to tell
         began = time.monotonic()
         found += reader.look(thorough=reader.looks % 4 == 3)
         time.sleep((time.monotonic() - began) * (1 / SHARE - 1))

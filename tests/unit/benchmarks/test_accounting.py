@@ -135,3 +135,16 @@ except CommandFailed as error:
     print(json.dumps("no disk" in str(error)))
 """
     assert run(script) is True
+
+
+LEFT_ALONE = """
+other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+cost = measure([sys.executable, "-c", "pass"], "/", {})
+print(json.dumps([cost.left, other.poll()]))
+other.kill()
+other.wait()
+"""
+
+
+def test_who_was_there_before_a_command_is_left_alone() -> None:
+    assert run(LEFT_ALONE) == [0, None]
