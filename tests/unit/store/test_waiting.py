@@ -111,10 +111,10 @@ def test_large_things_take_their_time(told: list[str]) -> None:
     ]
 
 
-def test_without_a_listener_it_is_a_note(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    waiting._state.over()
-    assert waiting._state.tell("odd \x1b[31m words")
-    waiting._state.over()
+def test_without_a_listener_it_is_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    state = waiting._State()
+    assert state.tell("odd \x1b[31m words")
+    state.over()
     assert capsys.readouterr().err == "note: odd ?[31m words\n"
 
 
