@@ -32,14 +32,14 @@ stacks:
   durable: {backend: local, store: .pipeglot/durable, durable: true}
 """
 
-_WORK = Path(__file__).with_name("work")
+_SCRIPTS = Path(__file__).with_name("scripts")
 _PARSER = "import argparse; p = argparse.ArgumentParser(); p.add_argument('target'); p.print_help()"
 _IMPORTED = "from pipeglot import pipeline, step"
 
 
 def make_project(folder: Path) -> None:
     """A project with the pipelines of the benchmark, and the scripts that are held against them."""
-    shutil.copytree(_WORK, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(_SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "pipeglot.yaml").write_text(STACKS)
 
 

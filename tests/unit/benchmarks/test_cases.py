@@ -16,7 +16,7 @@ from benchmarks.ours import make_project, our_tool
 from benchmarks.page import _ROWS
 from benchmarks.peers import PEERS, Peer
 from benchmarks.rows import OURS, PEER_STEPS, STEPS
-from benchmarks.work import by_hand, closure_by_hand, mesh, pipelines
+from benchmarks.scripts import by_hand, closure_by_hand, mesh, pipelines
 from pipeglot.core.ir import ListOf, Map, Step
 
 NOTE = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + '\\n')"
