@@ -1,13 +1,22 @@
-"""The servers that tests of stores in buckets need: each is started when the first test asks for it."""
+"""What all tests share: the servers of buckets, each started when the first test asks for it, and one way to draw examples.
+
+Drawn examples are the same each time, so that a change is judged by what it changed. `ARGS=--hypothesis-profile=hunt`
+draws others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.azurite import Azurite
 from tests.servers.seaweed import Seaweed
+
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("hunt", deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -222,6 +222,8 @@ class _Verify:
             record = unpack(data, key)
             if record.run != run or not _lies_right(record, key):
                 raise Corrupt(f"`{key}` holds a record of another place")
+            if isinstance(record, Start):
+                keys.ir(record.ir)  # refuses what is no hash
         except (Corrupt, NewerFormat) as error:
             self._trouble(key, _kind(error), error.message, _named(key, run))
             return None

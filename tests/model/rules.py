@@ -132,7 +132,7 @@ class Rules:
 
     def index(self, rows: list[RunRow], unreadable: list[str], before: tuple[list[str], dict[str, End]]) -> None:
         """An index has all runs that had begun when it was asked, and the ends that there were."""
-        strange = [one for one in unreadable if one != "no answer"]
+        strange = [one for one in unreadable if not one.endswith("no answer")]
         if strange:
             self.world.wrong(f"the index cannot read {strange}")
         found = {row.run: row for row in rows}

@@ -86,7 +86,7 @@ def unpack(data: bytes, key: str) -> AnyRecord:
             hint="upgrade pipeglot, if a later one has written it; if not, it was changed by a hand",
         ) from error
     for text in _times(record):
-        if text and not _is_time(text):
+        if not _is_time(text):
             raise Corrupt(f"`{key}` says that it is of the time `{text[:40]}`: it was changed", hint=DAMAGED)
     return record
 

@@ -204,7 +204,7 @@ def other(value: object, field: str) -> object:
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None)
 def test_any_change_of_the_tree_shows(data: st.DataObject) -> None:
     module = data.draw(st.sampled_from(MODULES))
     statement = copy.deepcopy(data.draw(st.sampled_from(statements(module))))

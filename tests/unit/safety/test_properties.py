@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 from collections.abc import Iterator
@@ -107,6 +108,16 @@ class Ledgers:
             self.show(records, run)
         verify(store, quick=True, progress=lambda _: None)
 
+    def forge(self, path: Path, body: bytes, trusted: bool) -> None:
+        """With that for a record, all is read; then the record is as it was."""
+        before = path.read_bytes()
+        path.chmod(0o600)
+        path.write_bytes(signed(body))
+        try:
+            self.read_all(trusted)
+        finally:
+            path.write_bytes(before)
+
     def named(self, told: list[str]) -> set[str]:
         """The runs that were said to be left out."""
         return {run for run in (self.first, *self.others) if any(run in one for one in told)}
@@ -156,20 +167,31 @@ def changed(body: bytes, choose: Any, value: Any) -> bytes:
     return json.dumps(tree).encode()
 
 
+def test_every_place_of_every_kind_of_record(ledgers: Ledgers) -> None:
+    """Each is forged twice, by other values: in a suite that says the same each time."""
+    values = itertools.cycle([*ODD, [], {}, [1], ["x"], 1.5, {"~o": 1}, {"x": [{}]}])
+    met = set()
+    for path in ledgers.keys:
+        before = path.read_bytes()
+        body = before.partition(b"\n")[2]
+        tree = json.loads(body)
+        for at in places(tree):
+            if (tree["kind"], at) in met:
+                continue
+            met.add((tree["kind"], at))
+            for trusted in (False, True):
+                ledgers.forge(path, changed(body, lambda _: at, next(values)), trusted)  # noqa: B023  # called at once
+    assert len(met) > 100
+
+
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data(), value=ANYTHING, trusted=st.booleans())
 def test_a_forged_record_is_in_the_way_of_no_other_run(ledgers: Ledgers, data: Any, value: Any, trusted: bool) -> None:
     path = data.draw(st.sampled_from(ledgers.keys))
-    before = path.read_bytes()
-    body = changed(before.partition(b"\n")[2], lambda found: data.draw(st.sampled_from(found)), value)
-    path.chmod(0o600)
-    path.write_bytes(signed(body))
-    try:
-        ledgers.read_all(trusted)
-    finally:
-        path.write_bytes(before)
+    body = changed(path.read_bytes().partition(b"\n")[2], lambda found: data.draw(st.sampled_from(found)), value)
+    ledgers.forge(path, body, trusted)
 
 
 @settings(max_examples=300, deadline=None)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import Corrupt, PipeglotError
+from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.index.database import Database
 from pipeglot.core.lineage.index.rows import RunRows, run_rows
@@ -130,8 +130,7 @@ class _Sync:
             return self._read(run, markers, known)
         except PipeglotError as error:
             said = error.message
-            nameless = isinstance(error, Corrupt) and run not in said
-            self.unreadable.append(f"the records of run `{run}` cannot be read: {said}" if nameless else said)
+            self.unreadable.append(said if run in said else f"the records of run `{run}` cannot be read: {said}")
         except UNFIT as error:
             self.unreadable.append(unfit(run, error).message)
         return None
