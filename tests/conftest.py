@@ -1,7 +1,6 @@
-"""What all tests share: the servers of buckets, each started when the first test asks for it, and one way to draw examples.
+"""What all tests share: servers of buckets, each started when the first test asks for it, and how examples are drawn.
 
-Drawn examples are the same each time, so that a change is judged by what it changed. `ARGS=--hypothesis-profile=hunt`
-draws others.
+They are the same each time: a change is judged by what it changed. `ARGS=--hypothesis-profile=hunt` draws others.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import ParamError, StepError
+from pipeglot.core.errors import ParamError, StepError, ValueRefused
 from pipeglot.core.ir import AnyNode, Branch, Map, Pipeline, Step
 from pipeglot.core.lineage.arguments import NO_REFS, Arguments
 from pipeglot.core.lineage.conditions import evaluate
@@ -23,7 +23,8 @@ Status = Literal["succeeded", "failed", "skipped", "cancelled", "lost"]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
 
 
-UNFIT = (ParamError, LookupError, ValueError, TypeError, AssertionError, AttributeError, ArithmeticError, RecursionError)
+_OURS = (ParamError, ValueRefused)
+UNFIT = (*_OURS, LookupError, ValueError, TypeError, AssertionError, AttributeError, ArithmeticError, RecursionError)
 """What deriving a state may raise for records that are whole each, but do not belong together."""
 
 

@@ -89,10 +89,15 @@ class Ledgers:
         self.store = root / ".pipeglot/store"
         markers = sorted(path.name for path in (self.store / "journal").iterdir())
         self.first, *self.others = [name.split("-")[1] for name in markers]
-        self.keys = sorted(
-            path for kind in ("runs", "cache") for path in (self.store / kind).rglob("*") if path.is_file()
-        )
+        found = (path for kind in ("runs", "cache") for path in (self.store / kind).rglob("*") if path.is_file())
+        self.keys = sorted(found, key=self.order)
         assert len(self.keys) > 20
+
+    def order(self, path: Path) -> tuple[int, tuple[str, ...]]:
+        """Of the records as the runs wrote them: not by ids, which are others each time."""
+        run, *rest = path.relative_to(self.store).parts[1:]
+        place = [self.first, *self.others].index(run) if rest else len(self.others) + 1
+        return place, tuple(rest)
 
     def read_all(self, trusted: bool) -> None:
         """As `runs list`, `runs show`, `store verify` and a notebook do."""
