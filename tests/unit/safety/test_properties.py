@@ -174,7 +174,7 @@ def changed(body: bytes, choose: Any, value: Any) -> bytes:
 
 def test_every_place_of_every_kind_of_record(ledgers: Ledgers) -> None:
     """Each is forged twice, by other values: in a suite that says the same each time."""
-    values = itertools.cycle([*ODD, [], {}, [1], ["x"], 1.5, {"~o": 1}, {"x": [{}]}])
+    values: Iterator[Any] = itertools.cycle([*ODD, [], {}, [1], ["x"], 1.5, {"~o": 1}, {"x": [{}]}])
     met = set()
     for path in ledgers.keys:
         before = path.read_bytes()
