@@ -96,8 +96,8 @@ class Again:
             backend="local",
             ir="",
             params={},
-            created="",
-            logical_date="",
+            created="2026-01-01T00:00:00+00:00",
+            logical_date="2026-01-01T00:00:00+00:00",
             resumes=resumes,
         )
         return Checkpoints(
