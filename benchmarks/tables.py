@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from benchmarks.measure import Cost, Samples, median
-from benchmarks.rows import BY_HAND, OURS, STEPS, Step
+from benchmarks.rows import BY_HAND, LONGER, OURS, STEPS, Step
 
 NOTHING = "–"
 
@@ -50,11 +50,11 @@ def a_step_each(found: Medians, columns: Sequence[str], steps: Iterable[tuple[st
     """CPU of one step more, and how many times ours that is."""
     body = []
     for what, step in steps:
-        ours = per_step(found, step, OURS)
+        ours = our_step(found, step)
         cells = []
         for column in columns:
-            one = per_step(found, step, column)
-            against = f" ({ratio(one, ours)})" if one is not None and ours and column != OURS else ""
+            one = ours if column == OURS else per_step(found, step, column)
+            against = f" ({ratio(one, ours)})" if one is not None and ours is not None and column != OURS else ""
             cells.append(NOTHING if one is None else seconds(one) + against)
         body.append([what, *cells])
     return table(["CPU", *columns], body)
@@ -64,10 +64,10 @@ def compared(found: Medians, peers: Sequence[str], steps: Iterable[tuple[str, St
     """Every step of every peer that was measured, against ours."""
     all_of_them = []
     for what, step in steps:
-        ours = per_step(found, step, OURS)
+        ours = our_step(found, step)
         for peer in peers:
             theirs = per_step(found, step, peer)
-            if ours and theirs is not None:
+            if ours is not None and ours > 0 and theirs is not None:
                 all_of_them.append(Compared(peer, what, theirs / ours))
     return all_of_them
 
@@ -78,10 +78,17 @@ def per_step(found: Medians, step: Step, column: str) -> float | None:
     return (many.cpu - few.cpu) / step.more if many and few else None
 
 
+def our_step(found: Medians, step: Step) -> float | None:
+    """The same of ours: from more steps than a peer's, if so many were measured."""
+    longer = LONGER.get(step.row)
+    known = longer is not None and (longer.row, OURS) in found
+    return per_step(found, longer if longer is not None and known else step, OURS)
+
+
 def _a_step(found: Medians, row: str, column: str) -> str:
     step = next((one for one in STEPS if one.row == row), None)
     one = per_step(found, step, column) if step else None
-    return NOTHING if one is None else seconds(one)
+    return NOTHING if one is None or one <= 0 else seconds(one)
 
 
 def _both(cost: Cost | None) -> str:

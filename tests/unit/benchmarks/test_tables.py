@@ -29,6 +29,7 @@ from benchmarks.tables import (
     beside_hand_written,
     compared,
     medians,
+    our_step,
     per_step,
     ratio,
     seconds,
@@ -98,6 +99,22 @@ def test_a_step_is_what_more_of_them_cost() -> None:
     step = Step(STEPS_3, chain_row(PEER_STEPS), MORE)
     assert per_step(costs(ours=0.002), step, OURS) == pytest.approx(0.002)
     assert per_step(costs(ours=0.002), step, "Prefect") is None
+
+
+def test_ours_is_told_from_more_steps_if_they_were_measured() -> None:
+    step = Step(STEPS_3, chain_row(PEER_STEPS), MORE)
+    found = costs(ours=0.002, Prefect=0.020)
+    assert our_step(found, step) == pytest.approx(0.002)
+    found[chain_row(1000), OURS] = Cost(found[STEPS_3, OURS].cpu + 997 * 0.001, 2)
+    assert our_step(found, step) == pytest.approx(0.001)
+    assert [round(one.times) for one in compared(found, ["Prefect"], (("a step", step),))] == [20]
+
+
+def test_what_is_below_the_noise_is_not_shown() -> None:
+    found = {(STEPS_3, OURS): Cost(0.2, 0.3), (chain_row(PEER_STEPS), OURS): Cost(0.19, 0.3)}
+    assert beside_hand_written(found).splitlines()[-1].split("|")[4].strip() == "–"
+    steps = (("a step", Step(STEPS_3, chain_row(PEER_STEPS), MORE)),)
+    assert compared({**found, **costs(ours=0, Prefect=0.02)} | found, ["Prefect"], steps) == []
 
 
 def test_the_steps_count_what_their_rows_say() -> None:
