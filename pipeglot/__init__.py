@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeglot.core.authoring.mapping import unzip as unzip
     from pipeglot.core.authoring.pipelines import Pipeline as Pipeline
     from pipeglot.core.authoring.pipelines import pipeline as pipeline
+    from pipeglot.core.authoring.schedules import Assets as Assets
     from pipeglot.core.authoring.schedules import Cron as Cron
     from pipeglot.core.authoring.schedules import Interval as Interval
     from pipeglot.core.authoring.settings import Cache as Cache
@@ -48,7 +49,7 @@ _HOMES = {
     "authoring.logical_date": ("LogicalDate",),
     "authoring.mapping": ("each", "unzip"),
     "authoring.pipelines": ("Pipeline", "pipeline"),
-    "authoring.schedules": ("Cron", "Interval"),
+    "authoring.schedules": ("Assets", "Cron", "Interval"),
     "authoring.settings": ("Cache", "Resources", "Retry"),
     "authoring.steps": ("Step", "step"),
     "checkpoints": ("checkpoint",),
@@ -62,6 +63,7 @@ _NAMES |= {name: f"pipeglot.client.{module}" for name, module in _CLIENT.items()
 
 __all__ = [
     "Artifact",
+    "Assets",
     "Cache",
     "Cron",
     "DefinitionError",

@@ -23,7 +23,7 @@ from pipeglot.cli.commands import COMMANDS
 from pipeglot.cli.schemas import ERROR, SCHEMAS, VARIANTS, type_of
 from pipeglot.core.authoring.options import OPTIONS, Options
 from pipeglot.core.context import RunContext
-from pipeglot.stacks.models import BACKENDS, Config
+from pipeglot.stacks.models import Config, backends, stack_type
 
 
 def setup(app: Any) -> dict[str, bool]:
@@ -230,7 +230,8 @@ def _inner(kind: Any) -> str:
 def config_page() -> str:
     """Every setting, from the models that the file is read into."""
     lines = ["# `pipeglot.yaml`", "", _about(Config), "", *_table(Config, settings=True), ""]
-    for name, model in BACKENDS.items():
+    for name in backends():
+        model = stack_type(name)
         lines += [f"## A stack with `backend: {name}`", "", _about(model), "", *_table(model, settings=True), ""]
     return "\n".join(lines)
 

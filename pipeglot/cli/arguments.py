@@ -33,6 +33,9 @@ _STACK = _argument("--stack", metavar="NAME", help="the stack to use, in place o
 _FOLDER = _argument("-C", dest="folder", metavar="DIR", help="work as if started in DIR")
 _JSON = _argument("--json", action="store_true", help="print JSON")
 
+_ENGINE = _argument("engine", metavar="ENGINE", help="the engine: `airflow`, `prefect`")
+_HOME = _argument("--home", metavar="DIR", help="the folder of the sandbox; one in your cache folder if left out")
+
 _PARAM = _argument(
     "-p",
     "--param",
@@ -97,13 +100,21 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _TARGET,
         _STACK,
         _argument("--ir", action="store_true", help="write the IR: the pipeline as data, which any backend reads"),
-        _argument("--out", metavar="DIR", help="write `DIR/NAME.pipeglot.json`, in place of stdout"),
-        _argument("--check", action="store_true", help="write nothing; fail if the file in --out is out of date"),
+        _argument("--out", metavar="DIR", help="write the files there, in place of stdout"),
+        _argument("--check", action="store_true", help="write nothing; fail if a file in --out is out of date"),
+        _FOLDER,
+        _JSON,
+    ),
+    "deploy": (
+        _TARGET,
+        _STACK,
+        _argument("--no-wait", action="store_true", help="do not wait until the orchestrator has read the files"),
         _FOLDER,
         _JSON,
     ),
     "bundle": (
         _TARGET,
+        _STACK,
         _argument("--list", action="store_true", help="show the files, their sizes and the digest"),
         _argument("--out", metavar="FILE", help="write the archive to FILE"),
         _argument("--push", action="store_true", help="put it into the store of the stack"),
@@ -119,6 +130,22 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     ),
     "stack set": (
         _argument("name", metavar="NAME", help="the stack that commands use from now on, in this checkout"),
+        _FOLDER,
+        _JSON,
+    ),
+    "stack add": (
+        _argument("name", metavar="NAME", help="what to call it"),
+        _argument(
+            "--backend", metavar="B", required=True, help="what runs its pipelines: `local`, `airflow`, `prefect`"
+        ),
+        _many("-o", dest="options", metavar="KEY=VALUE", help="a setting, as `version=3` or `auth.user=admin`"),
+        _FOLDER,
+        _JSON,
+    ),
+    "stack remove": (_argument("name", metavar="NAME", help="the stack"), _FOLDER, _JSON),
+    "stack check": (
+        _argument("name", metavar="NAME", nargs="?", help="the stack; the active one if left out"),
+        _argument("--target", metavar="TARGET", help="look at what this pipeline needs, too"),
         _FOLDER,
         _JSON,
     ),
@@ -242,6 +269,30 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _JSON,
     ),
     "store reindex": (_STACK, _FOLDER, _JSON),
+    "sandbox up": (
+        _ENGINE,
+        _argument("--version", metavar="V", help="which major version of it; the newest if left out"),
+        _many(
+            "-o", dest="options", metavar="SECTION.KEY=VALUE", help="a setting of the engine, as `core.parallelism=4`"
+        ),
+        _HOME,
+        _FOLDER,
+        _JSON,
+    ),
+    "sandbox down": (
+        _ENGINE,
+        _argument("--version", metavar="V", help="only this version of it; all of them if left out"),
+        _argument("--purge", action="store_true", help="remove its data as well: pipelines, logs, the database"),
+        _HOME,
+        _FOLDER,
+        _JSON,
+    ),
+    "sandbox status": (_HOME, _FOLDER, _JSON),
+    "worker requirements": (
+        _argument("--airflow", metavar="VERSION", required=True, help="the Airflow that is there, as `2.10`"),
+        _argument("--wheel", metavar="WHERE", help="the path or URL of pipeglot's wheel, in place of its release"),
+        _JSON,
+    ),
     "matrix": (_argument("--markdown", action="store_true", help="print the page of the documentation"), _JSON),
     "completion": (_argument("shell", choices=("bash", "zsh", "fish"), help="the shell"), _JSON),
     "explain": (_argument("code", metavar="CODE", help="what stands in brackets at the end of a message"), _JSON),

@@ -8,10 +8,10 @@ from typing import Any
 
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_fields, print_json, print_table
-from pipeglot.client.naming import Artifact, find_artifact
 from pipeglot.client.text import SHORT_ID, cell_name, plural, size, when
 from pipeglot.client.views import ArtifactDetails, ArtifactValue, ArtifactView, Maker
 from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.naming import Artifact, find_artifact
 from pipeglot.core.lineage.records import Ref, Verdict
 from pipeglot.core.lineage.view import artifact_id
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from pipeglot.cli.output import print_fields, print_json, print_table, results_only
 from pipeglot.cli.parsing import folder_of
+from pipeglot.client.compiling import make_code_bundle
+from pipeglot.client.deploying import push
+from pipeglot.client.records import open_stack_store
 from pipeglot.client.text import plural, size
-from pipeglot.core.bundle.archive import Bundle, make_bundle
+from pipeglot.core.bundle.archive import Bundle
 from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.stacks.target import load, locate
 
@@ -21,8 +24,9 @@ def do_bundle(args: argparse.Namespace) -> int:
     workspace = target.workspace
     with results_only():
         loaded = load(target)
-        needed = [file for file in loaded.sources if Path(file).is_relative_to(workspace.root)]
-        bundle = make_bundle(workspace.root, workspace.config.include, needed)
+        bundle = make_code_bundle(workspace, loaded)
+        if args.push:
+            push(open_stack_store(workspace, workspace.stack(args.stack)), loaded.pipeline, bundle, {})
     out = _write(bundle, args)
     if args.json:
         print_json(bundle.view(str(out) if out else None))
@@ -35,11 +39,6 @@ def do_bundle(args: argparse.Namespace) -> int:
 
 
 def _refuse(args: argparse.Namespace) -> None:
-    if args.push:
-        raise UsageError(
-            "`--push` comes with the first backend that fetches a bundle: the local one runs the files where they are",
-            hint="`--list` shows what will travel, `--out FILE` writes the archive",
-        )
     if args.verbose and not args.list:
         raise UsageError("`--verbose` is of the list", hint="say `--list -v`")
 

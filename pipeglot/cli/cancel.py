@@ -22,7 +22,8 @@ def cancel_run(args: argparse.Namespace) -> int:
     if found.outcome != "asked" or args.no_wait:
         return 0
     run = found.run_id[:SHORT_ID]
-    hint = f"if `{found.host}` or its process is gone, close the run: `pipeglot runs cancel {run} --force`"
+    gone = f"`{found.host}` or its process" if found.host else "what drives it"
+    hint = f"if {gone} is gone, close the run: `pipeglot runs cancel {run} --force`"
     say(f"it has not answered for {PATIENCE:.0f} s\n\nhint: {hint}", sys.stderr)
     return 1
 

@@ -63,6 +63,8 @@ class Candidates:
             "METRIC": self._metrics,
             "CODE": self._codes,
             "DIR": self._folders,
+            "ENGINE": self._engines,
+            "V": self._versions,
             "FILE": self._entries,
             "NAME": {"--pipeline": self._pipelines, "--metric": self._metrics}.get(argument.flags[-1], self._stacks),
         }
@@ -109,6 +111,17 @@ class Candidates:
         from pipeglot.cli.explain import codes
 
         return [Candidate(code) for code in codes()]
+
+    def _engines(self, _current: str) -> list[Candidate]:
+        from pipeglot.client.sandboxes import ENGINES, find_engine
+
+        return [Candidate(name, find_engine(name).title) for name in ENGINES]
+
+    def _versions(self, _current: str) -> list[Candidate]:
+        from pipeglot.client.sandboxes import find_engine
+
+        engine = find_engine(self.given.get("engine", ""))
+        return [Candidate(version, f"{engine.title} {one.exact}") for version, one in engine.releases.items()]
 
     # --- of the store -------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from pipeglot.cli.output import print_json, print_table
-from pipeglot.client.matrix import BACKENDS, markdown, matrix
+from pipeglot.client.matrix import markdown, matrix
 from pipeglot.core.errors import UsageError
 
 
@@ -20,7 +20,7 @@ def do_matrix(args: argparse.Namespace) -> int:
     if args.json:
         print_json(rows)
         return 0
-    names = list(BACKENDS)
+    names = list(rows[0].backends)
     head = ["FEATURE", *(name.upper() for name in names), "NOTE"]
     print_table(
         head,

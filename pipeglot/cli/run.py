@@ -16,7 +16,8 @@ from pipeglot.client.written import params_of, tags_of
 from pipeglot.core.errors import Problem, Unsupported
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.view import RunView
-from pipeglot.runtime_local.pool import Pool
+from pipeglot.core.workers.pool import Pool
+from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.target import Loaded, Target, load, locate, target_text
 from pipeglot.stacks.workspace import Workspace, workspace_at
 
@@ -30,10 +31,11 @@ def do_run(args: argparse.Namespace) -> int:
         anew=tuple(args.from_),
         until=tuple(args.until),
         inline=args.inline,
+        wait=not args.no_wait,
     )
     target = locate(args.target, folder_of(args))
     stack = target.workspace.stack(args.stack)
-    if args.no_wait:
+    if args.no_wait and isinstance(stack, LocalStack):
         _refuse_not_to_wait(stack.name)
     return run_target(target, request, Commands(args, target.workspace), json=args.json)
 
@@ -45,7 +47,7 @@ def run_target(target: Target, request: Request, onward: Commands, *, json: bool
         view = _execute(target, load(target), request, pool, onward).view
     if json:
         print_json(view)
-    return exit_code(view)
+    return exit_code(view) if request.wait else 0
 
 
 def exit_code(view: RunView) -> int:
@@ -74,6 +76,8 @@ def _execute(target: Target, loaded: Loaded, request: Request, pool: Pool | None
         outcome = launch(target.workspace, loaded, request, listener=display, tell=_note, pool=pool)
     finally:
         display.close()
+    if not request.wait:
+        return outcome
     report(outcome.view, outcome.plan, outcome.artifacts, onward, outcome.seconds, sys.stderr)
     return outcome
 

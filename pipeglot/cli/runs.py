@@ -17,9 +17,20 @@ from pipeglot.cli.output import print_fields, print_json, print_table, say
 from pipeglot.cli.parsing import parse_index
 from pipeglot.client.logs import log_file
 from pipeglot.client.records import Found, Records
-from pipeglot.client.text import SHORT_ID, cell_name, duration, is_terminal, paint, plural, safe, safe_log, when
+from pipeglot.client.text import (
+    SHORT_ID,
+    cell_name,
+    duration,
+    is_terminal,
+    paint,
+    plural,
+    safe,
+    safe_log,
+    seconds_between,
+    when,
+)
 from pipeglot.client.views import AttemptLog
-from pipeglot.core.errors import UsageError
+from pipeglot.core.errors import ConfigError, EngineError, UsageError
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.records import Failure, Observed, Ref
 from pipeglot.core.lineage.view import RunView, StepView
@@ -49,8 +60,10 @@ def do_list(args: argparse.Namespace) -> int:
     if args.json:
         print_json(listing.runs)
     elif listing.runs:
-        rows = [_row(run, columns) for run in listing.runs]
-        print_table(["RUN", "PIPELINE", "STATUS", "STARTED", "LASTED", "STACK", *map(str.upper, columns)], rows)
+        planned = [_planned(run.created, run.logical_date) for run in listing.runs]
+        rows = [_row(run, columns, at if any(planned) else None) for run, at in zip(listing.runs, planned, strict=True)]
+        dates = ["LOGICAL DATE"] if any(planned) else []
+        print_table(["RUN", "PIPELINE", "STATUS", "STARTED", *dates, "LASTED", "STACK", *map(str.upper, columns)], rows)
     else:
         print(_no_runs(wanted, listing.hint), file=sys.stderr)
     if listing.total > len(listing.runs):
@@ -91,10 +104,27 @@ def _no_runs(wanted: RunFilter, hint: str) -> str:
     return f"no run fits: {hint}" if hint else "no run fits"
 
 
-def _row(run: RunSummary, columns: list[str]) -> list[str]:
+_AT_ONCE = 300.0
+"""Seconds between a run's logical date and its beginning that are none to people: nobody had planned it."""
+
+
+def _row(run: RunSummary, columns: list[str], planned: str | None) -> list[str]:
     lasted = duration(run.seconds) if run.seconds is not None else ""
-    row = [run.run_id[:SHORT_ID], run.pipeline, run.status, when(run.created), lasted, run.stack]
+    dates = [planned] if planned is not None else []
+    row = [run.run_id[:SHORT_ID], run.pipeline, run.status, when(run.created), *dates, lasted, run.stack]
     return row + [_metric(run, name) for name in columns]
+
+
+def _planned(created: str, logical_date: str) -> str:
+    """The time that a run is for, in the zone of its schedule, if that is not when it began."""
+    import datetime as dt
+
+    try:
+        late = abs(seconds_between(created, logical_date))
+        moment = dt.datetime.fromisoformat(logical_date)
+    except ValueError:
+        return logical_date
+    return f"{moment:%Y-%m-%d %H:%M}" if late > _AT_ONCE else ""
 
 
 def _metric(run: RunSummary, name: str) -> str:
@@ -131,7 +161,9 @@ def do_show(args: argparse.Namespace) -> int:
         ("pipeline", view.pipeline),
         ("status", _status(found, view)),
         ("started", when(view.created)),
+        *([("for", planned)] if (planned := _planned(view.created, view.logical_date)) else []),
         ("stack", f"{view.stack} ({view.backend})"),
+        *_engine_fields(records, found),
         ("params", params or "-"),
         *([("tags", ", ".join(f"{name}={value}" for name, value in view.tags.items()))] if view.tags else []),
         *([("resumes", view.resumes)] if view.resumes else []),
@@ -143,6 +175,21 @@ def do_show(args: argparse.Namespace) -> int:
     for step in [step for step in view.steps if step.tail][:MOST_ITEMS]:
         _print_tail(step)
     return 0
+
+
+def _engine_fields(records: Records, found: Found) -> list[tuple[str, str]]:
+    """What the orchestrator calls the run, and where a person looks at it."""
+    run = found.start.engine.get("run")
+    if found.start.backend == "local" or run is None:
+        return []
+    from pipeglot.client.engine_runs import remote_of
+
+    try:
+        remote = remote_of(records, found.start)
+    except ConfigError:  # an address in a variable that is not set here
+        remote = None
+    place = [("there", remote.url(found.start.pipeline, run))] if remote is not None else []
+    return [(f"{found.start.backend} run", run), *place]
 
 
 def _status(found: Found, view: RunView) -> str:
@@ -238,6 +285,9 @@ class Piece(NamedTuple):
     failure: Failure | None
     tail: str = ""
     """Of one that has not ended, the last lines that it printed."""
+    there: str = ""
+    """What the engine of the run has, where the ledger has no log."""
+    runs: bool = False
 
 
 def do_logs(args: argparse.Namespace) -> int:
@@ -248,11 +298,13 @@ def do_logs(args: argparse.Namespace) -> int:
     found = records.run(args.run)
     cells = _cells(records, found, args.step, index)
     pieces = [piece for cell in cells for piece in _pieces(records, found, cell)]
-    shown = [piece for piece in pieces if piece.log or piece.failure or piece.tail]
+    if found.start.backend != "local":
+        pieces = _with_engine_logs(records, found, cells, pieces, alone=args.step is not None)
+    shown = [piece for piece in pieces if piece.log or piece.failure or piece.tail or piece.there]
     if args.json:
         print_json([_attempt_log(records, piece) for piece in shown])
         return 0
-    alone = len(shown) == 1 and not shown[0].failure and not shown[0].tail and args.step is not None
+    alone = len(shown) == 1 and not (shown[0].failure or shown[0].tail) and args.step is not None
     for piece in shown:
         if not alone:
             _print_title(piece)
@@ -284,8 +336,26 @@ def _pieces(records: Records, found: Found, cell: Cell) -> Iterator[Piece]:
         yield Piece(cell, beat.attempt, None, None, beat.tail)
 
 
+def _with_engine_logs(
+    records: Records, found: Found, cells: list[Cell], pieces: list[Piece], *, alone: bool
+) -> list[Piece]:
+    """And what the orchestrator has of attempts that are not recorded; if it cannot be asked, that is told."""
+    from pipeglot.client.engine_runs import logs_there
+
+    recorded = {(piece.cell, piece.attempt) for piece in pieces if not piece.tail}
+    more = []
+    try:
+        for cell, attempt, text, runs in logs_there(records, found, set(cells), recorded):
+            if cell in cells or not alone:
+                more.append(Piece(cell, attempt, None, None, there=text, runs=runs))
+    except (EngineError, ConfigError) as error:
+        sys.stderr.write(note(f"{error.message}: only what the store has is shown"))
+    told = {(piece.cell, piece.attempt) for piece in more}
+    return [piece for piece in pieces if not piece.tail or (piece.cell, piece.attempt) not in told] + more
+
+
 def _attempt_log(records: Records, piece: Piece) -> AttemptLog:
-    text = piece.tail
+    text = piece.there or piece.tail
     if piece.log is not None:
         with log_file(records.artifacts, piece.log) as path:
             text = path.read_bytes().decode("utf-8", "replace")
@@ -294,7 +364,7 @@ def _attempt_log(records: Records, piece: Piece) -> AttemptLog:
 
 
 def _print_title(piece: Piece) -> None:
-    so_far = ", the last lines so far" if piece.tail else ""
+    so_far = ", the last lines so far" if piece.tail else ", so far" if piece.runs else ""
     title = f"--- {cell_name(*piece.cell)}, attempt {piece.attempt}{so_far} ---"
     say(paint(title, "bold", sys.stdout))
 
@@ -309,6 +379,7 @@ def _print_log(records: Records, piece: Piece) -> None:
             else:
                 _copy_raw(path)
     sys.stdout.writelines(f"{safe(line)}\n" for line in (piece.tail.split("\n") if piece.tail else ()))
+    sys.stdout.writelines(f"{safe(line)}\n" for line in piece.there.splitlines())
     if piece.failure is not None:
         failure = piece.failure
         sys.stdout.write(f"{safe(failure.traceback.rstrip() or f'{failure.type}: {failure.message}')}\n")

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from pipeglot.client.naming import find_artifact
 from pipeglot.client.outputs import Output
 from pipeglot.client.records import Records, open_records
 from pipeglot.client.run import Run
@@ -19,6 +18,7 @@ from pipeglot.client.selection import Selection
 from pipeglot.client.text import SHORT_ID, plural
 from pipeglot.core import session
 from pipeglot.core.errors import Problem, RunFailed, UsageError
+from pipeglot.core.lineage.naming import find_artifact
 from pipeglot.stacks.target import Loaded, found_outside, load, locate, target_text
 from pipeglot.stacks.workspace import Workspace, workspace_at
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from pipeglot.client.engine_runs import await_end_there, cancel_there, remote_of
 from pipeglot.client.records import Records, found_in
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.lease import Lease
@@ -54,9 +55,11 @@ def cancel(records: Records, run: str, *, wait: bool, force: bool, waiting: Call
     ledger = records.ledger
     start = ledger.started(run)
     assert start is not None, "`Records.run_id` found it"
-    ended = ledger.ended(run)
+    ended = records.end(run)
     if ended is not None:
         return _told(start, "over", ended.status)
+    if start.backend != "local" and not force:
+        return _cancel_there(records, start, wait=wait, waiting=waiting)
     if force or is_there(start.engine) is False:
         return _told(start, "closed", close(ledger, records.artifacts, run).status)
     ledger.cancel(Cancel(run=run, at=now().isoformat(), by=f"runs cancel on {host()}"))
@@ -64,6 +67,16 @@ def cancel(records: Records, run: str, *, wait: bool, force: bool, waiting: Call
         return _told(start, "asked", "running")
     waiting(_host(start))
     return _await_end(records, start)
+
+
+def _cancel_there(records: Records, start: Start, *, wait: bool, waiting: Callable[[str], None]) -> Cancellation:
+    remote = remote_of(records, start)
+    cancel_there(records, start, remote)
+    if not wait or remote is None:
+        return _told(start, "asked", "running")
+    waiting(f"stack {start.stack}")
+    status = await_end_there(records, start, remote, PATIENCE)
+    return _told(start, "stopped", status) if status else _told(start, "asked", "running")
 
 
 def _await_end(records: Records, start: Start) -> Cancellation:

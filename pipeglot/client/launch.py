@@ -14,21 +14,22 @@ from msgspec import Struct, structs
 
 from pipeglot.client.checks import notes_or_refusal
 from pipeglot.client.leftovers import clear_leftovers, work_folder
-from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Records, open_stack_store
 from pipeglot.client.resume import carried
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import Corrupt, NotFound, ParamError, Problem, UsageError
+from pipeglot.core.errors import ParamError, Problem, UsageError
 from pipeglot.core.ir import Pipeline
+from pipeglot.core.lineage.artifact_params import resolve_artifacts, same_artifacts
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Asked, Ref, Start
 from pipeglot.core.lineage.selection import downstream, only, upstream
 from pipeglot.core.lineage.view import RunView
-from pipeglot.core.params import artifact_type, moment_in_zone, resolve
+from pipeglot.core.params import moment_in_zone, resolve
+from pipeglot.core.stack import Stack
+from pipeglot.core.workers.pool import Pool
 from pipeglot.runtime_local.listener import Listener
-from pipeglot.runtime_local.pool import Pool
 from pipeglot.runtime_local.runner import LocalRun, Origins, Settings
-from pipeglot.stacks.models import LocalStack
+from pipeglot.stacks.models import LocalStack, not_here
 from pipeglot.stacks.target import Loaded
 from pipeglot.stacks.workspace import Workspace
 
@@ -47,8 +48,8 @@ class Request(Struct, frozen=True, kw_only=True):
 
     stack: None is the active one. params: Python values; texts: those of a command line. anew: run these steps and all
     that depends on them, whatever the cache has. until: run these and what they need, and nothing else. inline: all in
-    this process. resumes: the start of the run whose parameters, tags, logical date and results are taken. target: what
-    `runs resume` is to load, as seen from the project's root.
+    this process. wait: to its end, where that is not in this process. resumes: the start of the run whose parameters,
+    tags, logical date and results are taken. target: what `runs resume` is to load, as seen from the project's root.
     """
 
     stack: str | None = None
@@ -59,6 +60,7 @@ class Request(Struct, frozen=True, kw_only=True):
     anew: tuple[str, ...] = ()
     until: tuple[str, ...] = ()
     inline: bool = False
+    wait: bool = True
     resumes: Start | None = None
     target: str = ""
 
@@ -104,6 +106,8 @@ def launch(
     Raises `UsageError`, `Unsupported`, `ConfigError` before anything is recorded, `StoreError` at any time.
     """
     stack = workspace.stack(request.stack)
+    if not isinstance(stack, LocalStack):
+        return _launch_there(workspace, loaded, stack, request, listener, tell)
     store = open_stack_store(workspace, stack)
     prepared = prepare(loaded, stack, request, Records(workspace, store))
     for one in (*clear_leftovers(workspace), *prepared.notes):
@@ -122,7 +126,27 @@ def launch(
     return Outcome(view, run.plan, run.artifacts, time.monotonic() - began)
 
 
-def prepare(loaded: Loaded, stack: LocalStack, request: Request, records: Records) -> Prepared:
+def _launch_there(
+    workspace: Workspace, loaded: Loaded, stack: Stack, request: Request, listener: Listener, tell: Tell
+) -> Outcome:
+    """On the orchestrator of a stack."""
+    from pipeglot.client.remote import refuse_parts, run_there
+    from pipeglot.compilers.registry import compiler
+    from pipeglot.stacks.target import locate
+
+    remote = compiler(stack.backend).remote(stack)
+    if remote is None or not request.target:
+        raise not_here(stack)
+    refuse_parts(request, stack)
+    records = Records(workspace, open_stack_store(workspace, stack))
+    prepared = prepare(loaded, stack, request, records)
+    for one in prepared.notes:
+        tell(one)
+    target = locate(request.target, workspace.root)
+    return run_there(target, loaded, stack, request, prepared, records, remote, listener=listener, tell=tell)
+
+
+def prepare(loaded: Loaded, stack: Stack, request: Request, records: Records) -> Prepared:
     """Everything that can be refused before a run begins is refused here."""
     check_tags(request.tags)
     pipeline, plan = loaded.pipeline, Plan(loaded.pipeline)
@@ -253,43 +277,6 @@ def _origins(request: Request, prepared: Prepared) -> Origins:
         logical_date=prepared.logical_date,
         artifacts=dict(prepared.artifacts),
     )
-
-
-class Resolved(NamedTuple):
-    """The parameters of a run, and what each of them that names an artifact was resolved to."""
-
-    params: dict[str, Any]
-    artifacts: dict[str, Ref]
-
-
-def same_artifacts(before: Start, given: Mapping[str, Any]) -> dict[str, Ref]:
-    """What the parameters that are as they were in an earlier run were resolved to there."""
-    return {name: ref for name, ref in before.artifacts.items() if given.get(name) == before.params.get(name)}
-
-
-def resolve_artifacts(
-    records: Records, pipeline: Pipeline, given: Mapping[str, Any], *, known: Mapping[str, Ref] = MappingProxyType({})
-) -> Resolved:
-    """Turn what artifact parameters were given as into ids and references: once, before the run is recorded.
-
-    `known`: what some are resolved to already. Raises one `ParamError` with all that name no artifact of this store.
-    """
-    params, found, problems = dict(given), {}, []
-    asked = [one for one in pipeline.params if artifact_type(one.type) is not None and given[one.name] is not None]
-    looks = Plan(pipeline).looks_of_params() if asked else {}
-    for param in asked:
-        try:
-            ref = known.get(param.name)
-            if ref is None:
-                artifact = find_artifact(records, given[param.name])
-                params[param.name], ref = artifact.id, artifact.ref
-            found[param.name] = records.artifacts.outlined(ref, looks.get(param.name))
-        except (NotFound, Corrupt) as error:
-            problems.append(ParamError(f"parameter `{param.name}`: {error.message}", hint=error.hint))
-    if problems:
-        hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
-        raise ParamError("\n".join(problem.message for problem in problems), hint="; ".join(hints))
-    return Resolved(params, found)
 
 
 def _cores() -> int:

@@ -16,8 +16,8 @@ from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.processes import is_there
 from pipeglot.core.store import open_store
-from pipeglot.runtime_local.folders import remove_folders, store_of
-from pipeglot.stacks.state import make_private
+from pipeglot.core.store.files import make_private
+from pipeglot.core.workers.folders import remove_folders, store_of
 from pipeglot.stacks.workspace import Workspace
 
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from pipeglot.client.indexed import Index
-from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Found, Records
 from pipeglot.core.errors import StoreError
 from pipeglot.core.lineage.index import queries
 from pipeglot.core.lineage.index.queries import NodeRow
 from pipeglot.core.lineage.index.rows import ARTIFACT, CELL, LIST, position_text
 from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.naming import find_artifact
 from pipeglot.core.lineage.view import artifact_id
 
 MOST = 50_000

@@ -32,6 +32,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     backend: what the stack's backend is.
     status: `running`, `succeeded`, `failed`, `cancelled` or `lost`.
     created: when it began: UTC, in ISO 8601.
+    logical_date: the time that it is for: that of its schedule, or when it was asked for; in ISO 8601.
     finished: when it ended: UTC, in ISO 8601; null if its end is not on record, and if it was lost: nobody saw when.
     seconds: from its beginning to its end; null if its end is not on record.
     lineage_digest: hash of the portable part of its record; null as `finished`, and if it was cancelled or lost.
@@ -48,6 +49,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     backend: str
     status: str
     created: str
+    logical_date: str
     finished: str | None
     seconds: float | None
     lineage_digest: str | None
@@ -97,6 +99,7 @@ def _listing(connection: sqlite3.Connection, wanted: RunFilter) -> Listing:
             backend=row.backend,
             status=row.status,
             created=row.created,
+            logical_date=row.logical_date,
             finished=row.finished,
             seconds=seconds_between(row.created, row.finished) if row.finished and row.status != "lost" else None,
             lineage_digest=row.digest,

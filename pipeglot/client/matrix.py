@@ -6,11 +6,14 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from pipeglot.compilers.registry import compiler, names
 from pipeglot.core.features import REQUESTS, Capabilities, Feature
 from pipeglot.runtime_local.capabilities import CAPABILITIES
 
-BACKENDS: Mapping[str, Capabilities] = {"local": CAPABILITIES}
-"""Every backend's capabilities."""
+
+def backends() -> Mapping[str, Capabilities]:
+    """Every backend's capabilities."""
+    return {"local": CAPABILITIES, **{name: compiler(name).capabilities for name in names()}}
 
 
 class Cell(Struct, frozen=True, kw_only=True):
@@ -44,13 +47,12 @@ Matrix = list[Row]
 
 def matrix() -> Matrix:
     """All features, in the order in which they are declared."""
+    found = backends()
     return [
         Row(
             feature=feature.value,
             request=feature in REQUESTS,
-            backends={
-                name: Cell(level=of[feature].level.value, note=of[feature].note) for name, of in BACKENDS.items()
-            },
+            backends={name: Cell(level=of[feature].level.value, note=of[feature].note) for name, of in found.items()},
         )
         for feature in Feature
     ]
@@ -85,9 +87,9 @@ def markdown() -> str:
 
 
 def _section(title: str, rows: list[Row], notes: dict[str, int]) -> str:
-    names = list(BACKENDS)
-    lines = [f"## {title}", "", _line(["feature", *names]), _line(["---"] * (len(names) + 1))]
-    lines += [_line([row.feature, *(_cell(row.backends[name], notes) for name in names)]) for row in rows]
+    columns = list(rows[0].backends)
+    lines = [f"## {title}", "", _line(["feature", *columns]), _line(["---"] * (len(columns) + 1))]
+    lines += [_line([row.feature, *(_cell(row.backends[name], notes) for name in columns)]) for row in rows]
     return "\n".join(lines) + "\n"
 
 

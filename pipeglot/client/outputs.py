@@ -15,8 +15,8 @@ from pipeglot.client.text import plural, size
 from pipeglot.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeglot.client.naming import Artifact
     from pipeglot.client.records import Records
+    from pipeglot.core.lineage.naming import Artifact
 
 _folders: dict[int, str] = {}
 """By process: a forked one must not remove the folder of the one that it comes from."""

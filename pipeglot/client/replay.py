@@ -42,9 +42,9 @@ from pipeglot.core.lineage.view import readable
 from pipeglot.core.run_step import PYTHON, Job, Runtime
 from pipeglot.core.session import MAIN
 from pipeglot.core.sources import use_roots
+from pipeglot.core.stack import Stack
 from pipeglot.core.store import open_store
 from pipeglot.core.store.overlay import Overlay
-from pipeglot.stacks.models import LocalStack
 
 _BAD = frozenset({"failed", "cancelled", "lost"})
 
@@ -122,7 +122,7 @@ class Outcome(NamedTuple):
 class Replay:
     """One execution of a recorded run, ready to be run again. `close` removes what it has put on this machine."""
 
-    def __init__(self, records: Records, stack: LocalStack, found: Found, cell: Cell) -> None:
+    def __init__(self, records: Records, stack: Stack, found: Found, cell: Cell) -> None:
         """Raises `UsageError` for an execution without inputs, `TargetError` for code that is not here, `Corrupt`.
 
         From a store that is not trusted: `Untrusted` for what its records alone say is a step.
@@ -381,7 +381,7 @@ def _refuse_undeclared(records: Records, step: Step) -> None:
         )
 
 
-def refuse_missing_secrets(step: Step, stack: LocalStack) -> None:
+def refuse_missing_secrets(step: Step, stack: Stack) -> None:
     """Raises `NotFound` for a secret that the stack does not map, before anything runs."""
     for name in step.secrets:
         if name not in stack.secrets:

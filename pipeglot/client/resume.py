@@ -25,7 +25,7 @@ def is_resumable(records: Records, found: Found) -> bool:
     """
     run, status = found.start.run, found.view.status
     if status == "running":
-        host = found.start.engine.get("host", "another machine")
+        host = found.start.engine.get("host") or f"stack {found.start.stack}"
         raise UsageError(
             f"run `{run[:SHORT_ID]}` is still running, on `{host}`",
             hint=f"wait for it, or stop it: `pipeglot runs cancel {run[:SHORT_ID]}`",

@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeglot.client.naming import Artifact
 from pipeglot.client.outputs import Output, Outputs, load_files
 from pipeglot.client.text import SHORT_ID, cell_name, duration, plural
 from pipeglot.core import params as parameters
 from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.core.lineage.keys import Index
+from pipeglot.core.lineage.naming import Artifact
 from pipeglot.core.lineage.records import End, Failure, Ref
 from pipeglot.core.lineage.view import StepView
 from pipeglot.core.suggest import meant

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import IO, Any
 
+from pipeglot.core.suggest import SHORT_ID as SHORT_ID
+
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, cursor movements
     r"|\x1b[\]PX^_][^\x07\x1b\x9c]{0,1000}(?:\x07|\x1b\\|\x9c)"  # titles, links, device strings
@@ -116,10 +118,6 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 def cell_name(step: str, index: Sequence[int]) -> str:
     """`train`, `train[3]`, `train[3.7]`."""
     return f"{step}[{'.'.join(map(str, index))}]" if index else step
-
-
-SHORT_ID = 10
-"""So many letters of a run's id are shown: enough to tell it from all others of a store."""
 
 
 # --- colour -----------------------------------------------------------------------------------------------------------

@@ -371,7 +371,7 @@ def _lies_right(record: AnyRecord, key: str) -> bool:
         case Start():
             return key == keys.start(record.run)
         case Cancel():
-            return key == keys.cancel(record.run)
+            return key == keys.cancel(record.run) or key.startswith(keys.cancels(record.run))
         case End():
             return key == keys.end(record.run, record.number)
         case _:

@@ -88,10 +88,12 @@ class CompiledFile(Struct, frozen=True, kw_only=True):
 
     path: the file, in the folder that `--out` names.
     state: `written`; or with `--check`, which writes nothing, how what is there compares.
+    diff: from what is there to what would be written, as `diff -u` has it; of an IR file always empty.
     """
 
     path: str
     state: Literal["written", "up to date", "out of date", "missing"]
+    diff: str = ""
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
@@ -100,11 +102,13 @@ class Compiled(Struct, frozen=True, kw_only=True):
     pipeline: its name.
     files: what `--out` asked for; empty without it.
     ir: the pipeline as data; null with `--out`.
+    text: the file that the backend reads; null with `--out` and with `--ir`.
     """
 
     pipeline: str
     files: tuple[CompiledFile, ...]
     ir: Any = None
+    text: str | None = None
 
 
 class StackView(Struct, frozen=True, kw_only=True):
@@ -121,6 +125,7 @@ class StackView(Struct, frozen=True, kw_only=True):
     secrets: where the value of each is, as `env:VARIABLE` or `file:PATH`; never the value.
     pools: for each pool, how many of its steps run at the same time.
     max_parallel: how many steps run at the same time; null: one for each core.
+    settings: what only stacks of its backend say.
     file: the `pipeglot.yaml` that it stands in; null if there is no such file.
     """
 
@@ -132,8 +137,9 @@ class StackView(Struct, frozen=True, kw_only=True):
     durable: bool
     strict: bool
     secrets: dict[str, str]
-    pools: dict[str, int]
-    max_parallel: int | None
+    pools: dict[str, int] = {}
+    max_parallel: int | None = None
+    settings: dict[str, Any] = {}
     file: str | None
 
 

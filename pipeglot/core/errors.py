@@ -14,7 +14,10 @@ PipeglotError                      exit code
 │   └── Untrusted                  1   refused: would run code from a store that is not trusted
 ├── RunFailed                      1   a run that Python started did not succeed; `.run` is that run
 ├── RunClosed                      1   another process has closed the run that this one drives
+├── EngineError                    1   the orchestrator cannot be reached, or refuses
+├── Cancelled                      1   the run was cancelled while this task of an engine went on
 ├── ValueRefused                   1   a value that cannot be stored so that it comes back equal
+├── SandboxError                   1   the sandbox of an engine cannot be made, started or ended
 └── StepError                      1   a step did not do what it promised
     ├── StepTimeout                1   ran longer than its timeout
     ├── WorkerDied                 1   its process ended (killed, segfault, out of memory, os._exit)
@@ -163,10 +166,28 @@ class RunClosed(PipeglotError):
     code = "closed"
 
 
+class EngineError(PipeglotError):
+    """The orchestrator of a stack cannot be reached, does not let us in, or cannot do what it is asked."""
+
+    code = "engine"
+
+
+class Cancelled(PipeglotError):
+    """The run was cancelled while this task of an engine went on; the step is recorded as cancelled."""
+
+    code = "cancelled"
+
+
 class ValueRefused(PipeglotError):
     """A value that cannot be stored so that it comes back equal."""
 
     code = "value"
+
+
+class SandboxError(PipeglotError):
+    """The sandbox of an engine cannot be made, started or ended."""
+
+    code = "sandbox"
 
 
 class StepError(PipeglotError):

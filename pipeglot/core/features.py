@@ -90,6 +90,8 @@ class Feature(Enum):
     SCHEDULE_INTERVAL = "interval schedule"
     SCHEDULE_WINDOW = "schedule start and end"
     SCHEDULE_CATCHUP = "schedule catchup"
+    SCHEDULE_ASSETS = "schedule on assets"
+    ASSET = "asset"
     CPU = "cpu"
     MEMORY = "memory"
     GPU = "gpu"
@@ -124,6 +126,8 @@ REQUESTS = frozenset(
         Feature.SCHEDULE_INTERVAL,
         Feature.SCHEDULE_WINDOW,
         Feature.SCHEDULE_CATCHUP,
+        Feature.SCHEDULE_ASSETS,
+        Feature.ASSET,
         Feature.CPU,
         Feature.MEMORY,
         Feature.GPU,
@@ -223,6 +227,7 @@ def _schedule(schedule: Schedule) -> dict[Feature, bool]:
         Feature.SCHEDULE_INTERVAL: schedule.interval is not None,
         Feature.SCHEDULE_WINDOW: schedule.start is not None or schedule.end is not None,
         Feature.SCHEDULE_CATCHUP: schedule.catchup,
+        Feature.SCHEDULE_ASSETS: bool(schedule.assets),
     }
 
 
@@ -338,6 +343,7 @@ def _step(step: Step) -> dict[Feature, bool]:
         Feature.PRIORITY: step.priority != 0,
         Feature.IMAGE: step.image is not None,
         Feature.PACKAGES: bool(step.packages),
+        Feature.ASSET: bool(step.asset),
         Feature.TAGS: bool(step.tags),
         Feature.DOC: bool(step.doc),
     }

@@ -268,7 +268,8 @@ class Returns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 
 
 class Step(Node, frozen=True, kw_only=True, tag="step"):
-    """One call of a step function."""
+    """One call of a step function. `asset` has the URI of what an output is kept as elsewhere, by output: who waits for
+    that is told when the step has succeeded."""
 
     id: str
     code: CodeRef
@@ -288,6 +289,7 @@ class Step(Node, frozen=True, kw_only=True, tag="step"):
     tags: tuple[str, ...] = ()
     image: str | None = None
     packages: tuple[str, ...] = ()
+    asset: dict[str, str] = {}
     doc: str = ""
 
 
@@ -312,10 +314,12 @@ AnyNode: TypeAlias = Step | Map | Branch
 
 
 class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """When a deployed pipeline runs: a cron line or an interval in seconds, in an IANA zone. Times are ISO 8601."""
+    """When a deployed pipeline runs: a cron line or an interval in seconds, in an IANA zone, or whenever all of its
+    `assets` are new. Times are ISO 8601."""
 
     cron: str | None = None
     interval: float | None = None
+    assets: tuple[str, ...] = ()
     timezone: str = "UTC"
     start: str | None = None
     end: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -56,6 +57,10 @@ def _numpy_scalar(value: Any) -> list[Any] | None:
     return [dtype.name, int(value.view("i8"))] if kind in "mM" else None
 
 
+_SCALAR = re.compile(r"bool|(u?int|float|complex)\d+|(datetime|timedelta)64(\[\w+\])?")
+"""The names of types that are written."""
+
+
 def _decode_numpy(content: list[Any]) -> Any:
     import numpy
 
@@ -64,9 +69,9 @@ def _decode_numpy(content: list[Any]) -> Any:
         if type(item) is not (str if name == "str" else bytes):
             raise TypeError(f"a NumPy `{name}` of a `{type(item).__name__}`")
         return numpy.str_(item) if name == "str" else numpy.bytes_(item)
-    dtype = numpy.dtype(name)
-    if dtype.kind not in "biufcmM":  # others may be as large as their name says
+    if type(name) is not str or not _SCALAR.fullmatch(name):  # others may be as large as their name says
         raise TypeError(f"`{name}` is no type of a NumPy scalar")
+    dtype = numpy.dtype(name)
     if dtype.kind in "mM":
         return numpy.int64(item).view(dtype)
     return dtype.type(item)

@@ -53,11 +53,14 @@ class Redactor:
         """
         kept = b""
         while chunk := os.read(read, CHUNK):
-            kept += chunk
-            cleaned, done = self._clean(kept, self._decided(kept))
+            cleaned, kept = self.part(kept + chunk)
             _write_all(write, cleaned)
-            kept = kept[done:]
-        _write_all(write, self._clean(kept, len(kept))[0])
+        _write_all(write, self.part(kept, last=True)[0])
+
+    def part(self, data: bytes, *, last: bool = False) -> tuple[bytes, bytes]:
+        """Of a text that comes in parts: what can be shown now, cleaned, and what has to wait for the next part."""
+        cleaned, done = self._clean(data, len(data) if last else self._decided(data))
+        return cleaned, data[done:]
 
     def end(self, data: bytes, *, cut: bool) -> bytes:
         """The end of a longer text without the secrets. If its beginning is `cut`, what may be in a secret there goes.

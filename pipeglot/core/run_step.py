@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, structs
 
@@ -53,7 +53,9 @@ class Job(Struct, frozen=True, kw_only=True):
 
     log: receives what the step prints. scratch: a folder for its input files. temp: one for its temporary files.
     why: why the cache had nothing to offer. started: when it was given to a worker, UTC in ISO 8601. key: the cache
-    key, if whoever gave the job has computed it already.
+    key, if whoever gave the job has computed it already. slot: the round of attempts that it is of, and first: the
+    number of the first attempt in that round. engine: what the engine calls it, for people. reopened: as the record
+    has it (`Observed`).
     """
 
     step: Step
@@ -67,6 +69,10 @@ class Job(Struct, frozen=True, kw_only=True):
     why: str = ""
     started: str = ""
     key: str = ""
+    slot: int = 1
+    first: int = 1
+    engine: Mapping[str, str] = {}
+    reopened: int = 0
 
     @property
     def cell(self) -> Cell:
@@ -250,10 +256,10 @@ class Runtime:
     def _fail(self, job: Job, observed: Observed, mro: tuple[str, ...]) -> Verdict | Attempt:
         """Record a failed attempt: as the verdict if it was the last, else as one that will be tried again."""
         assert observed.failure is not None, "a failed attempt says why"
-        if not failures.will_retry(job.step, observed.failure, mro, job.attempt):
+        if not failures.will_retry(job.step, observed.failure, mro, job.attempt - job.first + 1):
             return self.ledger.commit(self._verdict(job, "failed", observed))
         step, index = job.cell
-        record = Attempt(run=self.start.run, step=step, index=index, observed=observed)
+        record = Attempt(run=self.start.run, step=step, index=index, slot=job.slot, observed=observed)
         self.ledger.failed_attempt(record)
         return record
 
@@ -264,7 +270,7 @@ class Runtime:
 
         If it had committed its verdict before it went, that one counts.
         """
-        committed = self.ledger.verdict(self.start.run, *job.cell)
+        committed = self.ledger.verdict(self.start.run, *job.cell, job.slot)
         if committed is not None:
             return committed
         log = self.save_log(job)
@@ -273,8 +279,12 @@ class Runtime:
     def fail_unread(self, job: Job, error: PipeglotError) -> Verdict:
         """End a cell whose arguments cannot even be told, for a list that they are in is damaged."""
         self.distrust(job.step)
+        return self.fail_unloaded(job, error, "input")
+
+    def fail_unloaded(self, job: Job, error: PipeglotError, kind: Literal["input", "import"]) -> Verdict:
+        """End a cell before anything of it is looked up or loaded: its arguments, or its code, cannot be had."""
         return self.ledger.commit(
-            self._verdict(job, "failed", self._observed(job, failure=failures.raised(error, kind="input")))
+            self._verdict(job, "failed", self._observed(job, failure=failures.raised(error, kind=kind)))
         )
 
     def cancel(self, job: Job, **known: Any) -> Verdict:
@@ -382,7 +392,15 @@ class Runtime:
             inputs={name: hashes(arg) for name, arg in job.args.items()},
             outputs={name: ref.value for name, ref in observed.refs.items()},
         )
-        return Verdict(run=self.start.run, step=step, index=index, status=status, portable=portable, observed=observed)
+        return Verdict(
+            run=self.start.run,
+            step=step,
+            index=index,
+            slot=job.slot,
+            status=status,
+            portable=portable,
+            observed=observed,
+        )
 
     def _observed(self, job: Job, **known: Any) -> Observed:
         observed = Observed(
@@ -392,6 +410,8 @@ class Runtime:
             host=host(),
             pid=os.getpid(),
             python=PYTHON,
+            engine=dict(job.engine),
+            reopened=job.reopened,
         )
         return structs.replace(observed, **known)
 
@@ -407,3 +427,9 @@ def code_modules(step: Step, plan: Plan) -> set[str]:
     """The project's modules that a step's code stands in."""
     members = plan.pipeline.closures.get(step.code.digest, {})
     return {step.code.module, *(name.partition(":")[0] for name in members)}
+
+
+if __name__ == "__main__":  # as a process: that part is a module of its own, which imports this one by its name
+    from pipeglot.core.task.main import main
+
+    sys.exit(main())

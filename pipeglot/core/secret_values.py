@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeglot.core.errors import StepError
@@ -15,30 +17,51 @@ if TYPE_CHECKING:
     from pipeglot.core.redact import Redactor
 
 
+KINDS = ("env", "file")
+"""Where a secret may be that is read here."""
+
+NONE_GIVEN: Mapping[str, str] = MappingProxyType({})
+
+
 class Secrets:
     """Reads secrets by name from `env:NAME` or `file:PATH`, and remembers every value that it has read.
 
+    Those that an engine holds are given to it. Steps may ask in several threads.
     A step may change or remove what its secret was read from, and its log must be cleaned all the same. And since every
     step's process has the environment, those that lie there are taken out of every step's texts.
     """
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self._sources = sources
+        self._given: dict[str, str] = {}
         self._seen: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def give(self, values: Mapping[str, str]) -> None:
+        """The values of some that an engine holds, by name."""
+        with self._lock:
+            self._given.update(values)
+            for name, value in values.items():
+                self._seen.setdefault(name, set()).add(value)
 
     def of(self, step: Step) -> dict[str, str]:
         """The secrets that a step declares. Raises `StepError` for one that cannot be had."""
         self._look_around()
-        values = {name: _read(name, self._sources.get(name)) for name in step.secrets}
-        for name, value in values.items():
-            self._seen.setdefault(name, set()).add(value)
+        values = {name: self._value(name) for name in step.secrets}
+        with self._lock:
+            for name, value in values.items():
+                self._seen.setdefault(name, set()).add(value)
         return values
 
+    def _value(self, name: str) -> str:
+        return self._given[name] if name in self._given else _read(name, self._sources.get(name))
+
     def _look_around(self) -> None:
-        for name, source in self._sources.items():
-            kind, _, where = source.partition(":")
-            if kind == "env" and where in os.environ:
-                self._seen.setdefault(name, set()).add(os.environ[where])
+        with self._lock:
+            for name, source in self._sources.items():
+                kind, _, where = source.partition(":")
+                if kind == "env" and where in os.environ:
+                    self._seen.setdefault(name, set()).add(os.environ[where])
 
     def any(self) -> bool:
         """Whether there is anything to take out of a text."""
@@ -71,7 +94,8 @@ class Secrets:
         """Takes out every value that any secret ever had here."""
         from pipeglot.core.redact import Redactor
 
-        return Redactor(value for values in self._seen.values() for value in values)
+        with self._lock:
+            return Redactor([value for values in self._seen.values() for value in values])
 
 
 def _read(name: str, source: str | None) -> str:

@@ -19,6 +19,8 @@ from pipeglot.core.environment import note_names
 from pipeglot.core.errors import TargetError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed.importlib import PathEntryFinderProtocol as PathEntryFinder
 
 
@@ -39,6 +41,14 @@ def use_roots(roots: Sequence[str], digests: Mapping[str, str]) -> None:
 
 _known: dict[str, str] = {}
 _roots: list[str] = []
+
+
+def roots_of(root: Path) -> tuple[str, ...]:
+    """Where a project's modules are imported from, first match first: `src`, unless it is a package, and root."""
+    src = root / "src"
+    if src.is_dir() and not (src / "__init__.py").exists():
+        return (str(src), str(root))
+    return (str(root),)
 
 
 class _Loader(SourceFileLoader):

@@ -10,6 +10,9 @@ MOST = 12
 LONGEST = 200
 """Nobody mistypes a longer name, and to compare it takes time."""
 
+SHORT_ID = 10
+"""So many letters of a run's id are shown: enough to tell it from all others of a store."""
+
 
 def close(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """The known name that is most like it; "" if none is."""

@@ -5,22 +5,16 @@ All is done by the runner's own process, so that no step can hold it up; of a ru
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from pipeglot.core.errors import RunClosed, StoreError
-from pipeglot.core.ir import Step
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.lease import Pulse, Schedule
 from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.log_tail import last_lines
 from pipeglot.core.run_step import Job
 from pipeglot.core.secret_values import Secrets
-
-MOST_BYTES = 2000
-MOST_LINES = 20
-"""Of the log, in a beat."""
 
 PACE = 1.0
 """Seconds between two looks for what is due."""
@@ -107,22 +101,3 @@ def closed(run: str, status: str) -> RunClosed:
         hint=f"what had finished before is kept: `pipeglot runs resume {run[:10]}` goes on with it, unless another run"
         " does already (`pipeglot runs list`)",
     )
-
-
-def last_lines(log: Path, secrets: Secrets, step: Step) -> str:
-    """The end of what a step has printed so far, without its secrets; of a line drawn over and over, its last state."""
-    redactor = secrets.redactor() if step.secrets or secrets.any() else None
-    window = MOST_BYTES + (2 * redactor.longest if redactor else 0)
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - window))
-            data = file.read(window)
-    except OSError:  # nothing was printed yet, or the step removed it
-        return ""
-    if redactor:
-        data = redactor.end(data, cut=size > window)
-    text = data[-MOST_BYTES:].decode("utf-8", "replace")
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.rstrip("\n").split("\n")]
-    whole = lines[1:] if size > MOST_BYTES and len(lines) > 1 else lines
-    return "\n".join(whole[-MOST_LINES:])

@@ -67,6 +67,8 @@ CAPABILITIES: Capabilities = declare(
         Feature.SCHEDULE_INTERVAL: _BY_HAND,
         Feature.SCHEDULE_WINDOW: _BY_HAND,
         Feature.SCHEDULE_CATCHUP: _BY_HAND,
+        Feature.SCHEDULE_ASSETS: _BY_HAND,
+        Feature.ASSET: Support(Level.ADVISORY, "nothing waits for it here"),
         Feature.CPU: _SHARED,
         Feature.MEMORY: _SHARED,
         Feature.GPU: _SHARED,

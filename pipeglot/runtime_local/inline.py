@@ -17,10 +17,10 @@ from typing import Any
 
 from pipeglot.core.context import Terminated
 from pipeglot.core.sources import use_roots
+from pipeglot.core.workers.messages import Hello, Run
+from pipeglot.core.workers.pool import Ended, Report, Worker, readable
+from pipeglot.core.workers.worker import StepRunner
 from pipeglot.runtime_local.interrupts import SIGNALS
-from pipeglot.runtime_local.messages import Hello, Run
-from pipeglot.runtime_local.pool import Ended, Report, Worker, readable
-from pipeglot.runtime_local.worker import StepRunner
 
 _DEBUGGERS = ("pdb", "bdb")
 

@@ -43,13 +43,13 @@ from pipeglot.core.lineage.view import RunView, view
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store.base import Store
 from pipeglot.core.store.waiting import attended, hasty
+from pipeglot.core.workers.deaths import died, timed_out
+from pipeglot.core.workers.folders import make_folders, remove_folders, write_new
+from pipeglot.core.workers.messages import Broken, Called, Calling, Done, Hello, order_of
+from pipeglot.core.workers.pool import Ended, Pool, Report, Worker
 from pipeglot.runtime_local.beating import Beats, closed
-from pipeglot.runtime_local.deaths import died, timed_out
-from pipeglot.runtime_local.folders import make_folders, remove_folders, write_new
 from pipeglot.runtime_local.interrupts import LAST_WORD, Interrupts
 from pipeglot.runtime_local.listener import Listener
-from pipeglot.runtime_local.messages import Broken, Called, Calling, Done, Hello, order_of
-from pipeglot.runtime_local.pool import Ended, Pool, Report, Worker
 from pipeglot.runtime_local.queue import Ready, ReadyQueue
 from pipeglot.runtime_local.settings import Origins, Settings
 from pipeglot.runtime_local.timers import Timer, Timers

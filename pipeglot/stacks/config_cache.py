@@ -14,8 +14,10 @@ from pathlib import Path
 import msgspec
 
 from pipeglot import __version__
-from pipeglot.stacks.models import Config
-from pipeglot.stacks.state import make_private, make_state, write_private
+from pipeglot.core.errors import NotFound
+from pipeglot.core.store.files import make_private, write_private
+from pipeglot.stacks.models import Config, decode_config
+from pipeglot.stacks.state import make_state
 
 _FILE = "config.json"
 _MOST = 16 << 20
@@ -42,8 +44,8 @@ def _read(path: Path, key: str) -> Config | None:
     if head.decode("ascii", "replace") != f"{key} {hashlib.sha256(body).hexdigest()}":
         return None
     try:
-        return msgspec.json.decode(body, type=Config)
-    except (msgspec.DecodeError, RecursionError):
+        return decode_config(body)
+    except (msgspec.DecodeError, NotFound, RecursionError):
         return None
 
 

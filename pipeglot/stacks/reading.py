@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
 from pipeglot.core.errors import ConfigError, DefinitionError, Location, Problem
+from pipeglot.core.stack import NAME_PATTERN, NO_PASSWORD, Setting, Stack, no_name
 from pipeglot.core.suggest import meant
 from pipeglot.core.wire import reading
 from pipeglot.core.wire.reading import Path
-from pipeglot.stacks.models import BACKENDS, Config, Stack
+from pipeglot.stacks.models import Config, backends, convert_config, stack_type
 from pipeglot.stacks.state import FILE, MAX_BYTES
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\s]*)@")
 _QUERY = re.compile(r"://.*[?&;](?:password|passwd|pwd|secret|token|api_?key|access_?key|sig)=(?!\$\{)", re.IGNORECASE)
@@ -23,39 +23,14 @@ _REFERENCES = re.compile(r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*\}|:)*")
 _EXAMPLE = "stacks:\n    local: {backend: local, store: .pipeglot/store}"
 
 
-class _Rule(NamedTuple):
-    """What a value must be: in words, and the reason against one that is not, if it is of the right type."""
-
-    words: str
-    type: Any
-    against: Callable[[Any], str] = lambda _: ""
-
-
-def _no_name(value: str) -> str:
-    return "" if _NAME.fullmatch(value) else "letters, digits, `_`, `.` and `-` make a name"
-
-
-def _bad_names(value: Mapping[str, Any]) -> str:
-    return next((f"`{_cut(name)}`: {why}" for name in value if (why := _no_name(name))), "")
-
-
-def _bad_pools(value: Mapping[str, int]) -> str:
-    small = next(
-        (f"`{_cut(name)}` has the size {size}, and 1 is the least" for name, size in value.items() if size < 1), ""
-    )
-    return small or _bad_names(value)
-
-
-_RULES: dict[str, _Rule] = {
-    "store": _Rule("a folder or a bucket", str, lambda value: "" if value.strip() else "it is empty"),
-    "trusted": _Rule("true or false", bool),
-    "durable": _Rule("true or false", bool),
-    "strict": _Rule("true or false", bool),
-    "secrets": _Rule("a mapping of names to where each secret is, as `TOKEN: env:TOKEN`", dict[str, str]),
-    "pools": _Rule("a mapping of names to sizes, as `gpu: 1`", dict[str, int], _bad_pools),
-    "max_parallel": _Rule("a whole number", int, lambda value: "1 is the least" if value < 1 else ""),
-    "name": _Rule("a name", str, _no_name),
-    "include": _Rule("a list of file patterns", tuple[str, ...]),
+FILE_SETTINGS = {
+    "name": Setting("a name", str, "The name of the project.", no_name, {"pattern": NAME_PATTERN}),
+    "include": Setting(
+        "a list of file patterns",
+        tuple[str, ...],
+        "Files that go with the code, as patterns from this file.",
+        schema={"items": {"type": "string", **NO_PASSWORD}},
+    ),
 }
 
 
@@ -74,7 +49,7 @@ def read_config(data: bytes, source: str = FILE) -> Config:
     if found:
         raise refused(found)
     stacks = {name: {"name": name, **fields} for name, fields in tree.pop("stacks").items()}
-    return msgspec.convert({"stacks": stacks, **tree}, Config)
+    return convert_config({"stacks": stacks, **tree})
 
 
 def refused(problems: list[Problem]) -> ConfigError:
@@ -110,9 +85,9 @@ class _File:
             return
         yield from self._credentials((), self.tree)
         yield from self._unknown((), self.tree, ["stacks", "name", "include"])
-        for key in ("name", "include"):
+        for key, setting in FILE_SETTINGS.items():
             if key in self.tree:
-                yield from self._value((key,), key, self.tree[key])
+                yield from self._value((key,), key, self.tree[key], setting)
         stacks = self.tree.get("stacks")
         if not isinstance(stacks, dict) or not stacks:
             said = "has no" if stacks is None or stacks == {} else f"has {_kind(stacks)} as its"
@@ -123,7 +98,7 @@ class _File:
 
     def _stack(self, name: str, stack: Any) -> Iterator[Problem]:
         path = ("stacks", name)
-        if why := _no_name(name):
+        if why := no_name(name):
             yield self._problem(path, f"`{_cut(name)}` cannot name a stack: {why}")
         if not isinstance(stack, dict):
             hint = f"say what runs it: `{_cut(name)}: {{backend: local}}`"
@@ -133,20 +108,19 @@ class _File:
         if model is None:
             yield self._no_backend(path, name, stack)
             return
-        known = [field for field in model.__struct_fields__ if field != "name"]
-        yield from self._unknown(path, stack, ["backend", *known])
-        for key in known:
+        yield from self._unknown(path, stack, ["backend", *model.settings])
+        for key, setting in model.settings.items():
             if key in stack:
-                yield from self._value((*path, key), key, stack[key])
+                yield from self._value((*path, key), key, stack[key], setting)
         secrets = stack.get("secrets")
         if isinstance(secrets, dict):
             yield from self._secrets((*path, "secrets"), secrets, model)
 
     def _model(self, backend: Any) -> type[Stack] | None:
-        return BACKENDS.get(backend) if isinstance(backend, str) else None
+        return stack_type(backend) if isinstance(backend, str) and backend in backends() else None
 
     def _no_backend(self, path: Path, name: str, stack: dict[str, Any]) -> Problem:
-        known = ", ".join(f"`{backend}`" for backend in BACKENDS)
+        known = ", ".join(f"`{backend}`" for backend in backends())
         if "backend" not in stack:
             return self._problem(path, f"stack `{_cut(name)}` has no `backend:`", f"the backends are: {known}")
         told = f"stack `{_cut(name)}` names the backend `{_cut(stack['backend'])}`, which this pipeglot does not know"
@@ -162,8 +136,7 @@ class _File:
                     meant(key, known, "the settings are", len(known)),
                 )
 
-    def _value(self, path: Path, key: str, value: Any) -> Iterator[Problem]:
-        rule = _RULES[key]
+    def _value(self, path: Path, key: str, value: Any, rule: Setting) -> Iterator[Problem]:
         where = f"stack `{path[1]}`: `{key}`" if len(path) > 1 else f"`{key}`"
         try:
             msgspec.convert(value, rule.type)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from pipeglot.core.store.files import create, write_all
+from pipeglot.core.store.files import write_private
 
 STATE = ".pipeglot"
 FILE = "pipeglot.yaml"
@@ -24,28 +23,6 @@ def make_state(root: Path) -> Path:
         write_private(folder / ".gitignore", b"*\n")
         write_schema(folder)
     return folder
-
-
-def make_private(folder: Path) -> Path:
-    """A folder that nobody else may look into, whatever the umask; those above it that are missing too."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
-    return folder
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """A file that nobody else may read, whole or not at all."""
-    temp = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
-    try:
-        fd = create(str(temp))
-        try:
-            write_all(fd, data)
-        finally:
-            os.close(fd)
-        temp.replace(path)
-    finally:
-        temp.unlink(missing_ok=True)
 
 
 def write_schema(folder: Path) -> None:

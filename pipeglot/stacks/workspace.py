@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeglot.core.errors import ConfigError, NotFound
+from pipeglot.core.sources import roots_of
+from pipeglot.core.stack import Stack
+from pipeglot.core.store.files import write_private
 from pipeglot.core.suggest import did_you_mean, meant
+from pipeglot.core.variables import expand
 from pipeglot.stacks.config_cache import cached_config
-from pipeglot.stacks.models import IMPLICIT, Config, LocalStack
-from pipeglot.stacks.state import FILE, MAX_BYTES, STATE, make_state, write_private
+from pipeglot.stacks.models import IMPLICIT, Config
+from pipeglot.stacks.state import FILE, MAX_BYTES, STATE, make_state
 
 
 class Workspace(NamedTuple):
@@ -27,10 +31,7 @@ class Workspace(NamedTuple):
     @property
     def roots(self) -> tuple[str, ...]:
         """Where modules are imported from, first match first: `src`, unless it is a package itself, and the root."""
-        src = self.root / "src"
-        if src.is_dir() and not (src / "__init__.py").exists():
-            return (str(src), str(self.root))
-        return (str(self.root),)
+        return roots_of(self.root)
 
     def state(self, *parts: str) -> Path:
         """A folder for our own files, made if it is not there. Git ignores all of them."""
@@ -38,7 +39,7 @@ class Workspace(NamedTuple):
 
     # --- stacks -------------------------------------------------------------------------------------------------------
 
-    def stack(self, name: str | None = None) -> LocalStack:
+    def stack(self, name: str | None = None) -> Stack:
         """The stack of that name, or the active one. Raises `NotFound`, `ConfigError`."""
         name = name or self.active()
         if name in self.config.stacks:
@@ -76,14 +77,18 @@ class Workspace(NamedTuple):
         """Make a stack the active one of this checkout."""
         write_private(self.state("stack"), f"{self.stack(name).name}\n".encode())
 
-    def store_uri(self, stack: LocalStack) -> str:
+    def forget_choice(self) -> None:
+        """Let no stack be the chosen one of this checkout."""
+        self.state("stack").unlink(missing_ok=True)
+
+    def store_uri(self, stack: Stack) -> str:
         """Where a stack's store is; a relative folder lies in the project."""
         text = expand(stack.store, f"stack `{stack.name}`: `store`")
         if "://" in text or text.startswith("~"):
             return text
         return os.path.normpath(self.root / text)
 
-    def secrets(self, stack: LocalStack) -> dict[str, str]:
+    def secrets(self, stack: Stack) -> dict[str, str]:
         """Where a stack's secrets are; a relative file lies in the project."""
         return {name: self._secret(where) for name, where in stack.secrets.items()}
 
@@ -122,18 +127,6 @@ def workspace_at(folder: Path) -> Workspace:
 def bare_workspace(root: Path) -> Workspace:
     """A project without a `pipeglot.yaml`."""
     return Workspace(root, IMPLICIT, None)
-
-
-def expand(text: str, what: str) -> str:
-    """Put in the values of `${VARIABLE}`. Only for commands that talk to something; raises `ConfigError`."""
-    import re
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise ConfigError(f"{what}: the environment variable `{match[1]}` is not set", hint=f"export {match[1]}=…")
-        return os.environ[match[1]]
-
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", value, text) if "${" in text else text
 
 
 def _parse(data: bytes) -> Config:

@@ -14,7 +14,8 @@ import pipeglot
 from pipeglot.cli.schemas import ERROR, SCHEMAS, VARIANTS, schema_of, type_of
 from pipeglot.core.authoring.options import OPTIONS, Options
 from pipeglot.core.context import RunContext
-from pipeglot.stacks.models import BACKENDS, Stack
+from pipeglot.core.stack import Stack
+from pipeglot.stacks.models import backends, stack_type
 from tests.docs.codes import PACKAGE
 from tests.docs.pages import DOCS, blocks
 
@@ -42,7 +43,7 @@ def test_every_environment_variable_has_a_line() -> None:
 
 
 def test_every_setting_and_option_has_a_meaning() -> None:
-    for model in BACKENDS.values():
+    for model in map(stack_type, backends()):
         told = f"{Stack.__doc__}{model.__doc__}"
         for name in model.__struct_fields__:
             assert name == "name" or f"    {name}: " in told, name

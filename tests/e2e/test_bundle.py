@@ -41,7 +41,6 @@ def test_the_archive(flow: Project) -> None:
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
-        (["--push"], "`--push` comes with the first backend", "`--list` shows what will travel"),
         (["-v"], "`--verbose` is of the list", "say `--list -v`"),
         (["--out", "."], "is a folder", "name a file in it"),
         (["--out", "no/x.tar"], "there is no folder", "make it first"),

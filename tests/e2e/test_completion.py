@@ -126,7 +126,7 @@ def test_steps_of_a_target_are_those_of_its_latest_whole_run(two: Project) -> No
 def test_lineage_is_asked_of_runs_and_of_artifacts(two: Project) -> None:
     last, cut, whole = (run["run_id"][:10] for run in two("runs", "list", "--json").json)
     assert ask(two, "lineage", "") == ["latest", last, cut, whole, "flow/", "watch/"]
-    assert ask(two, "lineage", "l") == ["latest", "latest/"]
+    assert ask(two, "lineage", "late") == ["latest", "latest/"]
     assert ask(two, "lineage", "watch/") == ["watch/look.low@latest", "watch/look.high@latest"]
     assert ask(two, "lineage", "watch/look.low:") == ["watch/look.low:stage=new"]
     assert ask(two, "artifact", "get", "watch/look.l") == ["watch/look.low@latest"]

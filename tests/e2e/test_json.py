@@ -23,10 +23,16 @@ CASES: dict[str, list[list[str]]] = {
         ["compile", "flow.py", "--ir", "--json"],
         ["compile", "flow.py", "--ir", "--json", "--out", "ir"],
         ["compile", "flow.py", "--ir", "--json", "--out", "ir", "--check"],
+        ["compile", "flow.py", "--json", "--stack", "prod"],
+        ["compile", "flow.py", "--json", "--stack", "prod", "--out", "dags"],
     ],
+    "deploy": [["deploy", "flow.py", "--json", "--stack", "prod"]],
     "stack list": [["stack", "list", "--json"]],
-    "stack show": [["stack", "show", "--json"]],
+    "stack show": [["stack", "show", "--json"], ["stack", "show", "prod", "--json"]],
     "stack set": [["stack", "set", "local", "--json"]],
+    "stack add": [["stack", "add", "new", "--backend", "airflow", "-o", "version=2", "-o", "auth.user=a", "--json"]],
+    "stack remove": [["stack", "remove", "prod", "--json"]],
+    "stack check": [["stack", "check", "--json"], ["stack", "check", "prod", "--target", "flow.py", "--json"]],
     "runs list": [["runs", "list", "--json"]],
     "runs show": [["runs", "show", "latest", "--json"]],
     "runs logs": [["runs", "logs", "latest", "--json"], ["runs", "logs", "latest", "numbers", "--json"]],
@@ -38,6 +44,7 @@ CASES: dict[str, list[list[str]]] = {
     "bundle": [
         ["bundle", "flow.py", "--json", "--list", "-v"],
         ["bundle", "flow.py", "--json", "--out", "code.tar.gz"],
+        ["bundle", "flow.py", "--json", "--push"],
     ],
     "stack schema": [["stack", "schema", "--json"]],
     "runs resume": [["runs", "resume", "latest", "--json"]],
@@ -47,6 +54,10 @@ CASES: dict[str, list[list[str]]] = {
     "lineage": [["lineage", "latest", "--json"], ["lineage", OUTPUT, "--json", "--up"]],
     "store verify": [["store", "verify", "--json"]],
     "store reindex": [["store", "reindex", "--json"]],
+    "sandbox up": [],  # it takes a real engine: tests/conformance holds what it prints against the schema
+    "sandbox down": [["sandbox", "down", "airflow", "--home", "sandbox", "--json"]],
+    "sandbox status": [["sandbox", "status", "--home", "sandbox", "--json"]],
+    "worker requirements": [["worker", "requirements", "--airflow", "3.3", "--json"]],
     "matrix": [["matrix", "--json"]],
     "completion": [["completion", "bash", "--json"]],
     "explain": [["explain", "truth", "--json"]],
@@ -71,7 +82,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.write("flow.py", FLOW)
     made.write("helper.py", HELPER)
     made.write("noted.py", NOTED)
-    made.write("pipeglot.yaml", "stacks:\n  local: {backend: local, pools: {gpu: 1}}\n")
+    prod = f"{{backend: airflow, store: '{made.root}/prod', dags_folder: .}}"
+    made.write("pipeglot.yaml", f"stacks:\n  local: {{backend: local, pools: {{gpu: 1}}}}\n  prod: {prod}\n")
     made("run", "flow.py")
     made("run", "flow.py", "-p", "count=4")
     return made.root

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from pipeglot.core.store import bucket, open_store
 from pipeglot.core.store.base import Store
-from pipeglot.runtime_local import worker
+from pipeglot.core.workers import worker
 from tests.faults import requests
 from tests.faults.check import Told, after, after_power_cut
 from tests.faults.points import Board, Fault, Injector, Point, kinds_at

@@ -135,11 +135,9 @@ MUTATIONS = (
     Mutation(
         "the journal: a run is known before its marker is there",
         "pipeglot/core/lineage/ledger.py",
-        '        self.store.put(keys.journal(stamp, record.run, nonce()), b"")\n'
-        "        return self._put_first(keys.start(record.run), record)\n",
+        "        self.mark(record.run)\n        return self._put_first(keys.start(record.run), record)\n",
         "        found = self._put_first(keys.start(record.run), record)\n"
-        '        self.store.put(keys.journal(stamp, record.run, nonce()), b"")\n'
-        "        return found\n",
+        "        self.mark(record.run)\n        return found\n",
         ("pytest -x -q tests/faults/test_faults.py -k between", _HARNESS),
     ),
     Mutation(
@@ -158,7 +156,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a durable store: workers know nothing of it",
-        "pipeglot/runtime_local/worker.py",
+        "pipeglot/core/workers/worker.py",
         ", durable=hello.durable, copies=copies)",
         ", copies=copies)",
         (

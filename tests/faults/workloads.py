@@ -38,9 +38,9 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.view import RunView
 from pipeglot.core.store.base import Store
+from pipeglot.core.workers.pool import Pool
 from pipeglot.runtime_local.inline import InlinePool
 from pipeglot.runtime_local.listener import Silent
-from pipeglot.runtime_local.pool import Pool
 from pipeglot.runtime_local.runner import LocalRun, Origins, Settings
 from tests.faults import steps
 from tests.oracle.generate import pipelines

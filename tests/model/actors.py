@@ -20,7 +20,8 @@ from pipeglot.core.lineage.records import Cancel, Start, Verdict
 from pipeglot.core.lineage.resuming import Resumed, read_resumed
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.run_step import Job, Runtime
-from pipeglot.runtime_local import runner, worker
+from pipeglot.core.workers import worker
+from pipeglot.runtime_local import runner
 from pipeglot.runtime_local.inline import InlinePool
 from pipeglot.runtime_local.listener import Silent
 from pipeglot.runtime_local.runner import LocalRun, Origins, Settings

@@ -23,8 +23,8 @@ from pipeglot.core.lineage.view import read_run
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.store import open_store
 from pipeglot.core.store.base import Store
+from pipeglot.core.workers.pool import Pool
 from pipeglot.runtime_local.listener import Silent
-from pipeglot.runtime_local.pool import Pool
 from pipeglot.runtime_local.runner import LocalRun, Settings
 from tests.oracle.interpreter import Interpreter, Outcome
 
@@ -104,6 +104,9 @@ def compare_in(store: Store, pipeline: Pipeline, given: dict[str, Any], run: str
         cell: outcome.status for cell, outcome in expected.cells.items()
     }
     assert state.status == expected.status
+    recorded = {(one.step, one.index) for one in ledger.verdicts(run)}
+    known = {cell for cell, entry in state.entries.items() if entry.verdict}
+    assert recorded == known, (recorded - known, known - recorded)
     for cell, outcome in expected.cells.items():
         verdict = state.entries[cell].verdict
         if verdict is not None:

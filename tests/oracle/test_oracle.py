@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipeglot.core import wire
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.validate import validate
+from tests.oracle.engine import in_tasks
 from tests.oracle.generate import pipelines
 from tests.oracle.held import compare, in_any_order, in_workers, planned_as_run, without_hooks
 
@@ -45,6 +46,17 @@ def test_any_order_gives_what_the_interpreter_says(folders: Callable[[], Path], 
     first = compare(made, _PARAMS, in_any_order(made, _PARAMS, folder, chance), folder)
     again = in_any_order(made, _PARAMS, folder, chance)
     assert compare(made, _PARAMS, again, folder, again=True) == first
+
+
+@given(pipelines(), st.integers(0, 2**32))
+@settings(_SLOW, max_examples=100)
+def test_tasks_of_an_engine_give_what_the_interpreter_says(
+    folders: Callable[[], Path], made: Pipeline, seed: int
+) -> None:
+    folder, other, chance = folders(), folders(), random.Random(seed)
+    first = compare(made, _PARAMS, in_tasks(made, _PARAMS, folder, chance), folder)
+    assert compare(made, _PARAMS, in_tasks(made, _PARAMS, folder, chance), folder, again=True) == first
+    assert compare(made, _PARAMS, in_any_order(made, _PARAMS, other, chance), other) == first
 
 
 @given(pipelines())

@@ -69,6 +69,11 @@ class Seaweed:
         with urllib.request.urlopen(first, timeout=5):
             pass
 
+    def read(self, key: str) -> str:
+        """An object of the bucket, as text."""
+        with urllib.request.urlopen(f"{self.filer}/buckets/{BUCKET}/{key}", timeout=5) as answer:
+            return str(answer.read().decode())
+
     def stop(self) -> None:
         self._server.stop()
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pipeglot
 from pipeglot import (
     Artifact,
+    Assets,
     Cache,
     Cron,
     Interval,
@@ -207,6 +208,22 @@ def clean_up(hours: int) -> None:
 @pipeline
 def part(raw: pd.DataFrame, carrier: str) -> Trained:
     return train(raw, carrier)
+
+
+@step(asset="s3://warehouse/clean")
+def kept(year: int) -> int:
+    return year
+
+
+@step(asset={"output": "s3://warehouse/clean"})
+def kept_too(year: int) -> int:
+    return year
+
+
+@pipeline(schedule=Assets("s3://warehouse/clean", "s3://warehouse/prices", timezone="Europe/Zurich"))
+def on_assets() -> None:
+    assert_type(kept(3), int)
+    kept.with_options(asset="s3://warehouse/other")(kept_too(4))
 
 
 @pipeline(schedule=Interval("6h", start="2024-01-01"), max_parallel=4, name="other-forms")

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypedDict, overload
 import pipeglot
 from pipeglot import (
     Artifact,
+    Assets,
     Interval,
     LogicalDate,
     Resources,
@@ -204,6 +205,8 @@ Retry()  # E: mypy strict basic
 Retry(3, "10s")  # E: mypy strict basic
 Resources(4)  # E: mypy strict basic
 Interval("6h")  # E: mypy strict basic
+Assets()  # E: mypy strict basic
+Assets(["s3://x"])  # E: mypy strict basic
 step(retry=3)  # E: mypy strict basic
 step(timout="2h")  # E: mypy strict basic
 pipeline(schedule="0 6 * * *")  # E: mypy strict basic

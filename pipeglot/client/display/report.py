@@ -47,7 +47,7 @@ def summary(view: RunView, seconds: float, stream: IO[str]) -> str:
     """The line that sums a run up."""
     status = view.status
     colour = {"succeeded": "green", "failed": "red"}.get(status, "yellow")
-    how = paint("was cancelled" if status == "cancelled" else status, colour, stream)
+    how = paint(f"was {status}" if status in ("cancelled", "lost") else status, colour, stream)
     time = f"{'in' if status == 'succeeded' else 'after'} {duration(seconds)}"
     return f"{safe_line(view.pipeline)} {how} {time}: {', '.join(_counts(view))} (run {view.run_id[:SHORT_ID]})"
 
@@ -60,6 +60,7 @@ def _counts(view: RunView) -> Iterator[str]:
     for count, word in (
         (sum(step.cached for step in steps), "cached"),
         (sum(step.status == "failed" for step in steps), "failed"),
+        (sum(step.status == "lost" for step in steps), "lost"),
         (sum(step.status == "cancelled" for step in steps), "cancelled"),
         (skipped, "skipped"),
     ):
@@ -80,7 +81,7 @@ class _Report:
         self.seconds = seconds
         self.stream = stream
         self.steps = [step for step in view.steps if step.hook is None]
-        self.failed = [step for step in self.steps if step.status == "failed"]
+        self.failed = [step for step in self.steps if step.status in ("failed", "lost")]
         self.hooks_failed = [step for step in view.steps if step.hook is not None and step.status == "failed"]
 
     def lines(self) -> Iterator[str]:
@@ -109,7 +110,7 @@ class _Report:
     def _failures(self) -> Iterator[str]:
         alike: dict[tuple[str, ...], list[StepView]] = {}
         for step in [*self.failed, *self.hooks_failed]:
-            alike.setdefault((step.id, *_manner(step.error)), []).append(step)
+            alike.setdefault((step.id, step.status, *_manner(step.error)), []).append(step)
         groups = list(alike.values())
         for first, *others in groups[:MOST_FAILURES]:
             yield from self._failure(first, others)
@@ -120,15 +121,20 @@ class _Report:
 
     def _failure(self, step: StepView, others: list[StepView]) -> Iterator[str]:
         yield ""
-        yield paint(f"{self._title(step)} failed{self._attempts(step)}", "red", self.stream)
-        if others:
-            names = listed([cell_name(other.id, other.index) for other in others], 5)
-            yield f"so did {names}, at the same place"
+        names = listed([cell_name(other.id, other.index) for other in others], 5)
+        if step.status == "lost":
+            yield paint(f"{self._title(step)} was lost: its task ended and recorded nothing", "red", self.stream)
+            if others:
+                yield f"so were {names}"
+        else:
+            yield paint(f"{self._title(step)} failed{self._attempts(step)}", "red", self.stream)
+            if others:
+                yield f"so did {names}, at the same place"
         yield from self._log(step)
-        yield ""
         error = step.error
         if error is None:
             return
+        yield ""
         text = error.traceback.rstrip() or f"{error.type}: {error.message}"
         yield from _cut(safe(text).split("\n"))
         if error.hint:

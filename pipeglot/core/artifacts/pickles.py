@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 _STREAMS = (io.TextIOWrapper, io.RawIOBase, io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
+_LOSES_FIELDS = "a dataclass that no module has comes back without its fields from cloudpickle before 3.0"
 _OPEN_FILE = "an open file is of the process that opened it"
 _ALIGNED = 64  # as NumPy and Arrow like it
 _MOST_APART = 64  # their places stand in the reference, which is to stay small
@@ -99,6 +100,8 @@ def _pickler() -> Any:
     """A cloudpickle pickler that notes, in `modules`, the top-level modules that the pickle refers to."""
     import cloudpickle
 
+    loses_fields = int(cloudpickle.__version__.partition(".")[0]) < 3
+
     class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]  # cloudpickle ships no types
         def __init__(self, out: Spool) -> None:
             super().__init__(out, protocol=5, buffer_callback=self._keep)
@@ -124,7 +127,11 @@ def _pickler() -> Any:
             module = obj.__name__ if isinstance(obj, types.ModuleType) else _home(obj).__module__
             if type(module) is str:
                 self.modules.add(module.partition(".")[0])
-            return super().reducer_override(obj)
+            found = super().reducer_override(obj)
+            by_value = isinstance(obj, type) and found is not NotImplemented
+            if by_value and loses_fields and "__dataclass_fields__" in vars(obj):
+                raise pickle.PicklingError(_LOSES_FIELDS)
+            return found
 
     return Pickler
 

@@ -35,6 +35,8 @@ class Options(TypedDict, total=False):
     tags: texts for people and engines; a stack's `steps:` may name them.
     image: a request: the container image to run in.
     packages: a request: the distributions that it needs; part of the cache key.
+    asset: a request: the URI of what its result is kept as elsewhere, as `"s3://warehouse/clean"`, or one for each of
+        several outputs, as `{"model": "s3://…"}`; pipelines with `schedule=Assets(…)` wait for it.
     """
 
     name: str | None
@@ -51,6 +53,7 @@ class Options(TypedDict, total=False):
     tags: list[str] | tuple[str, ...]
     image: str | None
     packages: list[str] | tuple[str, ...]
+    asset: str | Mapping[str, str]
 
 
 OPTIONS = tuple(Options.__annotations__)
@@ -129,6 +132,18 @@ class _Read:
 
     def packages(self, value: object) -> object:
         return self.checks.texts("packages", value)
+
+    def asset(self, value: object) -> object:
+        from pipeglot.core.validate.assets import asset_problem
+
+        given = {"output": value} if isinstance(value, str) else value
+        if not isinstance(given, Mapping) or not all(isinstance(one, str) for pair in given.items() for one in pair):
+            self.checks.refuse(f"`asset={value!r}` is no URI, and no dict of them", 'write `asset="s3://bucket/name"`')
+            return {}
+        for uri in given.values():
+            if why := asset_problem(uri):
+                self.checks.refuse(f"the asset `{uri:.80}` {why}")
+        return dict(given)
 
     def _setting(self, name: str, value: object, kind: type[Setting], hint: str) -> Any:
         if value is None:

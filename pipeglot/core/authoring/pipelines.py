@@ -280,8 +280,9 @@ def _read(what: str, options: dict[str, Any]) -> dict[str, Any]:
         checks.refuse(f"there is no option `{name}`", meant(name, known, "the options are", most=99))
     schedule = options.get("schedule")
     if schedule is not None and not isinstance(schedule, Schedule):
+        wanted = "Assets" if isinstance(schedule, str) and "://" in schedule else "Cron"
         hint = (
-            f"write `schedule=Cron({schedule!r})`"
+            f"write `schedule={wanted}({schedule!r})`"
             if isinstance(schedule, str)
             else 'write `schedule=Cron("0 6 * * *")`'
         )

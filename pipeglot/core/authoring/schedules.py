@@ -1,4 +1,4 @@
-"""When a deployed pipeline runs: `Cron` and `Interval`."""
+"""When a deployed pipeline runs: `Cron`, `Interval` and `Assets`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALIASES = {
 
 
 class Schedule(Setting):
-    """What `Cron` and `Interval` share."""
+    """What `Cron`, `Interval` and `Assets` share."""
 
     __slots__ = ()
     spec: ir.Schedule
@@ -67,6 +67,22 @@ class Interval(Schedule):
         times = _times(checks, start, end, catchup=catchup)
         length = to_seconds(checks, "every", every)
         self._freeze(_checked(checks, ir.Schedule(interval=length, timezone=timezone, **times)))
+
+
+class Assets(Schedule):
+    """Whenever all of these assets are new, as other pipelines (`@step(asset=…)`) and whatever else make them:
+    `Assets("s3://warehouse/clean", "s3://warehouse/prices")`.
+
+    `timezone` is that of the run's logical date.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, first: str, *more: str, timezone: str = "UTC") -> None:
+        checks = Checks("Assets")
+        uris = tuple(checks.text("asset", uri) or "" for uri in (first, *more))
+        spec = ir.Schedule() if checks.mistakes else ir.Schedule(assets=uris, timezone=timezone)
+        self._freeze(_checked(checks, spec))
 
 
 def _checked(checks: Checks, spec: ir.Schedule) -> ir.Schedule:

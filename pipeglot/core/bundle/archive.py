@@ -21,6 +21,9 @@ LIMIT = 20_000_000
 """Bytes of an archive. What is larger is data, and belongs into the store."""
 _SHOWN = 5
 
+WRITTEN = "\n# Written by pipeglot (ir_version "
+"""In every emitted file: it may lie in the project, and must not change the bundle that it names."""
+
 
 class BundleFile(Struct, frozen=True, kw_only=True):
     """A file of the archive.
@@ -206,6 +209,8 @@ def _read(chosen: list[Candidate]) -> tuple[dict[str, bytes], list[LeftOut], lis
             continue
         if holds_key(data):
             left.append(LeftOut(one.path, "a private key stands in it"))
+        elif WRITTEN.encode() in data:
+            left.append(LeftOut(one.path, "pipeglot has written it, and the digest of the bundle stands in it"))
         else:
             content[one.path] = data
     return dict(sorted(content.items(), key=lambda pair: pair[0].encode())), left, problems

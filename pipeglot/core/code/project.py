@@ -14,7 +14,7 @@ from pipeglot.core.code.scopes import Ref, block
 from pipeglot.core.errors import DefinitionError, Location, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pipeglot.core.code.outside import Finder, Outside
 
@@ -37,11 +37,15 @@ class Closure(NamedTuple):
 class Project:
     """The import roots of one project and a cache of its parsed modules: files are read once, as they are then.
 
-    `main` is the source of `__main__` where that is no file: the cells of a notebook.
+    `main` is the source of `__main__` where that is no file: the cells of a notebook. `only`: the names of the modules
+    and packages that are the project's, where others lie in the same folders.
     """
 
-    def __init__(self, roots: Sequence[str | os.PathLike[str]], main: str | None = None) -> None:
+    def __init__(
+        self, roots: Sequence[str | os.PathLike[str]], main: str | None = None, only: Collection[str] | None = None
+    ) -> None:
         self._roots = [os.path.abspath(root) for root in roots]
+        self._only = only
         self._modules: dict[str, Module | None] = {}
         if main is not None:
             module = self._modules["__main__"] = Module("__main__", _CELLS, is_package=False, source=main.encode())
@@ -151,6 +155,8 @@ class Project:
         """The file of a module and whether it is a package; a package without a file is a plain folder."""
         parts = name.split(".")
         if parts[0] == "pipeglot" or not all(part.isidentifier() for part in parts):
+            return "", False
+        if self._only is not None and parts[0] not in self._only:
             return "", False
         bases = [os.path.join(root, *parts) for root in self._roots]
         for base in bases:

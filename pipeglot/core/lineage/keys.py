@@ -1,10 +1,11 @@
 """The ledger's keys: built from checked parts only, safe in folders that fold case and buckets that list by prefix.
 
 journal/<utc>-<run>-<nonce>            runs/R/v/<step>/<index>/<slot>
-ir/<sha>                               runs/R/f/<step>/<index>/<slot>/<attempt>-<nonce>
+ir/<sha>                               runs/R/b/<step>/<index>/<slot>
+                                       runs/R/f/<step>/<index>/<slot>/<attempt>-<nonce>
 cache/<key>                            runs/R/c/<step>/<index>/<n>
                                        runs/R/t/<step>/<index>/<slot>/<nonce>/<n>
-                                       runs/R/start, runs/R/cancel, runs/R/end/<n>
+                                       runs/R/start, runs/R/cancel, runs/R/cancelled/<n>, runs/R/end/<n>
 """
 
 from __future__ import annotations
@@ -67,6 +68,15 @@ def verdict(run: str, step: str, index: Index, slot: int = 1) -> str:
     return f"{run_prefix(run)}v/{cell_part(step, index)}/{slot}"
 
 
+def reopened(run: str) -> str:
+    """The records of all slots that were opened after the first lie below this."""
+    return f"{run_prefix(run)}b/"
+
+
+def reopening(run: str, step: str, index: Index, slot: int) -> str:
+    return f"{reopened(run)}{slot_part(step, index, slot)}"
+
+
 def attempt_prefix(run: str, step: str, index: Index) -> str:
     """The failed attempts of a cell lie below this."""
     return f"{run_prefix(run)}f/{cell_part(step, index)}/"
@@ -96,6 +106,16 @@ def slot_part(step: str, index: Index, slot: int) -> str:
 
 def cancel(run: str) -> str:
     return f"{run_prefix(run)}cancel"
+
+
+def cancels(run: str) -> str:
+    """The later requests to stop lie below this: of a run that went on after the first."""
+    return f"{run_prefix(run)}cancelled/"
+
+
+def cancel_again(run: str, number: int) -> str:
+    """`number`: how many slots had been opened again."""
+    return f"{cancels(run)}{number}"
 
 
 def ir(sha: str) -> str:

@@ -17,7 +17,7 @@ from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger, host, nonce, now
 from pipeglot.core.lineage.processes import is_there
-from pipeglot.core.lineage.records import Beat, Start, Verdict
+from pipeglot.core.lineage.records import Attempt, Beat, Start, Verdict
 from pipeglot.core.lineage.state import RunState
 
 OVERDUE = 3
@@ -165,7 +165,7 @@ def _latest(beats: Iterable[Beat]) -> dict[Cell, Beat]:
     return {(beat.step, beat.index): beat for _, beat in ordered}
 
 
-def ended_at(verdict: Verdict) -> dt.datetime | None:
+def ended_at(verdict: Verdict | Attempt) -> dt.datetime | None:
     """When a verdict was put, as well as its record tells."""
     return time_after(verdict.observed.started, verdict.observed.seconds)
 

@@ -28,6 +28,7 @@ from pipeglot.core.lineage.records import (
     CheckpointRecord,
     End,
     Record,
+    Reopened,
     Start,
     Verdict,
 )
@@ -95,7 +96,15 @@ def _times(record: AnyRecord) -> tuple[str, ...]:
     """Those that readers count with."""
     if isinstance(record, Start):
         return record.created, record.logical_date
+    if isinstance(record, Cancel | Reopened):
+        return (record.at,)
     return (record.finished,) if isinstance(record, End) else ()
+
+
+def _moment(text: str) -> dt.datetime:
+    """A time of those, for they have been looked at."""
+    found = dt.datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
 def _is_time(text: str) -> bool:
@@ -149,29 +158,47 @@ class Ledger:
 
     def start(self, record: Start) -> Start:
         """Begin a run, or join it: the first record put is everybody's. The journal's marker comes before it."""
+        self.mark(record.run)
+        return self._put_first(keys.start(record.run), record)
+
+    def mark(self, run: str) -> None:
+        """Note in the journal that there is news of a run."""
         now = time.time_ns()
         stamp = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now // 10**9))}.{now // 1000 % 10**6:06d}"
-        self.store.put(keys.journal(stamp, record.run, nonce()), b"")
-        return self._put_first(keys.start(record.run), record)
+        self.store.put(keys.journal(stamp, run, nonce()), b"")
 
     def started(self, run: str) -> Start | None:
         return self._get(keys.start(run), Start, run)
 
     def cancel(self, record: Cancel) -> Cancel:
         """Ask a run to stop. Returns the request that counts: this one, or an earlier one."""
-        return self._put_first(keys.cancel(record.run), record)
+        self._put_first(keys.cancel(record.run), record)
+        number = len(self.reopened(record.run))
+        return self._cancelled(record.run) or self._put_first(keys.cancel_again(record.run, number), record)
 
     def is_cancelled(self, run: str) -> bool:
-        """Whether somebody asked the run to stop. Cheap: a runner asks again and again."""
-        return self.store.size(keys.cancel(run)) is not None
+        """Whether somebody asked the run to stop, and nobody had a task of it run again since: that goes on with it.
+
+        Cheap while nobody did: a runner asks again and again.
+        """
+        return self.store.size(keys.cancel(run)) is not None and self._cancelled(run) is not None
+
+    def _cancelled(self, run: str) -> Cancel | None:
+        """The latest request to stop, if it holds."""
+        opened = [_moment(one.at) for one in self.reopened(run)]
+        found = [self._get(key, Cancel, run) for key in (keys.cancel(run), *self.store.list(keys.cancels(run)))]
+        last = max(filter(None, found), key=lambda one: _moment(one.at), default=None)
+        return last if last is not None and all(at < _moment(last.at) for at in opened) else None
 
     def end(self, record: End) -> End:
         return self._put_first(keys.end(record.run, record.number), record)
 
-    def ended(self, run: str) -> End | None:
-        found = self._get(keys.end(run, 1), End, run)
-        if found is not None and found.number != 1:
-            raise Corrupt(f"`{keys.end(run, 1)}` holds a record of another place", hint=DAMAGED)
+    def ended(self, run: str, reopened: int = 0) -> End | None:
+        """The end of a run of which so many slots were reopened: that ends an end, and there will be another one."""
+        key = keys.end(run, 1 + reopened)
+        found = self._get(key, End, run)
+        if found is not None and found.number != 1 + reopened:
+            raise Corrupt(f"`{key}` holds a record of another place", hint=DAMAGED)
         return found
 
     def runs(self) -> list[str]:
@@ -208,6 +235,27 @@ class Ledger:
         """Note an attempt that will be tried again."""
         number = record.observed.attempt
         self.store.put(keys.attempt(record.run, record.step, record.index, record.slot, number, nonce()), pack(record))
+
+    def reopen(self, record: Reopened) -> Reopened:
+        """Open another slot of a cell, or join who has. The journal's marker comes after it: the run moves again."""
+        found = self._put_first(keys.reopening(record.run, record.step, record.index, record.slot), record)
+        self.mark(record.run)
+        return found
+
+    def is_reopened(self, run: str, step: str, index: keys.Index, slot: int) -> bool:
+        return self.store.size(keys.reopening(run, step, index, slot)) is not None
+
+    def reopened(self, run: str) -> list[Reopened]:
+        """All slots after the first that were opened in a run: one listing. The local runner opens none."""
+        found = []
+        for key, data in self.store.get_all(self.store.list(keys.reopened(run))):
+            record = unpack(data, key) if data is not None else None
+            if record is None:
+                continue
+            if not isinstance(record, Reopened) or keys.reopening(run, record.step, record.index, record.slot) != key:
+                raise Corrupt(f"`{key}` holds a record of another place", hint=DAMAGED)
+            found.append(record)
+        return found
 
     def attempts(self, run: str, step: str, index: keys.Index) -> list[Attempt]:
         """The failed attempts of a cell that were tried again, in order."""

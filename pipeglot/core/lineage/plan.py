@@ -68,6 +68,10 @@ class Plan:
         self._add_hooks("on_failure", pipeline.on_failure)
         self._add_hooks("on_success", pipeline.on_success)
 
+    def repeats(self, step: str) -> bool:
+        """Whether a step runs again, though it has succeeded, when what was before it did: clean-up steps and hooks."""
+        return step in self.hooks or self.step(step).trigger == "all_done"
+
     def step(self, step: str) -> Step:
         node = self.places[step].node
         assert isinstance(node, Step)

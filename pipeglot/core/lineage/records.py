@@ -166,7 +166,8 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part that only tells: never hashed. `started` is UTC in ISO 8601; `seconds` are the user's function's own;
     `why` tells why the cache had nothing to offer, `cached` whose results were taken; `metrics` are in the form of
     `core.plain`, for JSON has no NaN. `attempt` is 0 for a cell that was cancelled before it ran. `packages` are those
-    that the project's code uses, by version.
+    that the project's code uses, by version. `reopened`: of a clean-up step or a hook, how many slots had been opened
+    again among what was before it: over more of them it runs again.
     """
 
     backend: str
@@ -185,6 +186,7 @@ class Observed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
     engine: dict[str, str] = {}
     packages: dict[str, str] = {}
+    reopened: Count = 0
 
 
 class Verdict(Record, frozen=True, kw_only=True, tag="verdict"):
@@ -205,6 +207,17 @@ class Attempt(Record, frozen=True, kw_only=True, tag="attempt"):
     index: Place
     slot: Count = 1
     observed: Observed
+
+
+class Reopened(Record, frozen=True, kw_only=True, tag="reopened"):
+    """A slot after the first was opened: somebody has the engine try a step again that had failed for good. `attempt`
+    is the engine's number of the first try in it."""
+
+    step: str
+    index: Place
+    slot: Count
+    attempt: Count
+    at: str
 
 
 class CheckpointRecord(Record, frozen=True, kw_only=True, tag="checkpoint"):
@@ -263,4 +276,4 @@ class End(Record, frozen=True, kw_only=True, tag="end"):
     slots: dict[str, Count] = {}
 
 
-AnyRecord: TypeAlias = Start | Verdict | Attempt | CheckpointRecord | Beat | CacheEntry | Cancel | End
+AnyRecord: TypeAlias = Start | Verdict | Attempt | Reopened | CheckpointRecord | Beat | CacheEntry | Cancel | End

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.lease import GOES_ON, Lease, lease_of
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Hook, Plan
-from pipeglot.core.lineage.records import Failure, Origin, Ref, Start, Verdict
+from pipeglot.core.lineage.records import Failure, Origin, Ref, Reopened, Start, Verdict
 from pipeglot.core.lineage.state import UNFIT, Entry, RunState
 from pipeglot.core.placeholders import Instance
 
@@ -72,6 +72,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     status: `running`, `succeeded`, `failed`, `cancelled` or `lost`.
     lineage_digest: hash of the portable part of its record; null while it goes on, and if it was cancelled or lost.
     created: when it began: UTC, in ISO 8601.
+    logical_date: the time that it is for: that of its schedule, or when it was asked for; in ISO 8601.
+    engine: where to look for it: as `run` what its orchestrator calls it, and for Airflow `dag`; of a run here, `host`.
     params: the resolved parameters.
     tags: those that the run was given, by `--tag KEY=VALUE`.
     resumes: the id of the run that it goes on from; null if it began anew.
@@ -86,6 +88,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     status: str
     lineage_digest: str | None
     created: str
+    logical_date: str
+    engine: dict[str, str] = {}
     params: dict[str, Any]
     tags: dict[str, str] = {}
     resumes: str | None = None
@@ -116,6 +120,8 @@ def _view(start: Start, state: RunState, lease: Lease) -> RunView:
         status=state.status if state.finished else lease.status,
         lineage_digest=lineage_digest(state),
         created=start.created,
+        logical_date=start.logical_date,
+        engine=dict(start.engine),
         params={name: readable(value) for name, value in start.params.items()},
         tags=start.tags,
         resumes=start.resumes,
@@ -129,19 +135,40 @@ def read_run(ledger: Ledger, artifacts: Artifacts, run: str) -> tuple[Start, Run
     start = ledger.started(run)
     if start is None:
         raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}`")
-    return start, derive(start, ledger, artifacts, ledger.verdicts(run))
+    return start, derive(start, ledger, artifacts, ledger.verdicts(run), slots_of(start, ledger))
 
 
-def derive(start: Start, ledger: Ledger, artifacts: Artifacts, verdicts: Iterable[Verdict]) -> RunState:
-    """The state of a run. Raises `Corrupt` for records that are whole each, and do not belong together."""
+def slots_of(start: Start, ledger: Ledger) -> list[Reopened]:
+    """The slots after the first that were opened in a run: by an engine's user who had a failed task run again."""
+    return ledger.reopened(start.run) if start.backend != "local" else []
+
+
+def derive(
+    start: Start, ledger: Ledger, artifacts: Artifacts, verdicts: Iterable[Verdict], slots: Collection[Reopened] = ()
+) -> RunState:
+    """The state of a run. `slots` are those that were opened after the first.
+
+    Raises `Corrupt` for records that are whole each, and do not belong together.
+    """
     pipeline = ledger.ir(start.ir)
     try:
         plan = Plan(pipeline, trusted=ledger.store.trusted)
         state = RunState(pipeline, start.params, artifacts, plan, named=start.artifacts)
-        state.apply_all(verdicts)
+        state.apply_all(counting(verdicts, slots))
     except UNFIT as error:
         raise unfit(start.run, error) from error
     return state
+
+
+def counting(verdicts: Iterable[Verdict], slots: Iterable[Reopened]) -> Iterator[Verdict]:
+    """Of each cell the verdict that counts: that of its last slot, if it has one yet.
+
+    No slot follows a success but of clean-up steps and hooks, which run again: then what they did last counts.
+    """
+    opened: dict[Cell, int] = {}
+    for slot in slots:
+        opened[slot.step, slot.index] = max(slot.slot, opened.get((slot.step, slot.index), 1))
+    return (one for one in verdicts if one.slot == opened.get((one.step, one.index), 1))
 
 
 def unfit(run: str, error: BaseException) -> Corrupt:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CHUNK = 1 << 20
 
@@ -30,6 +31,28 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
         if not done:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         rest = rest[done:]
+
+
+def make_private(folder: Path) -> Path:
+    """A folder that nobody else may look into, whatever the umask; those above it that are missing too."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """A file that nobody else may read, whole or not at all."""
+    temp = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        fd = create(str(temp))
+        try:
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+        temp.replace(path)
+    finally:
+        temp.unlink(missing_ok=True)
 
 
 def write_at(fd: int, data: bytes | memoryview, at: int) -> None:

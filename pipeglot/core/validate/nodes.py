@@ -6,6 +6,7 @@ import re
 
 from pipeglot.core.ir import AnyNode, Branch, CodeRef, Map, Retry, Returns, Step
 from pipeglot.core.params.describing import ticked
+from pipeglot.core.validate.assets import asset_problem
 from pipeglot.core.validate.report import Report, is_class_ref, is_dotted_name, is_module
 
 _DEEPEST = 20
@@ -74,6 +75,7 @@ def _check_step(report: Report, step: Step) -> None:
     _check_code(report, who, step.code)
     _check_inputs(report, who, list(step.inputs))
     _check_returns(report, who, step.returns)
+    _check_assets(report, who, step)
     if step.retry is not None:
         _check_retry(report, who, step.retry)
     report.more_than(who, "timeout", step.timeout, 0)
@@ -125,6 +127,18 @@ def _check_returns(report: Report, who: str, returns: Returns) -> None:
             report.add("returns", who, f"the output {ticked(name)} is no name")
     if returns.form == "namedtuple" and not is_class_ref(returns.ref):
         report.add("returns", who, f"its NamedTuple {ticked(returns.ref)} is not written as `module:class`", _AT_TOP)
+
+
+def _check_assets(report: Report, who: str, step: Step) -> None:
+    names = [output.name for output in step.returns.outputs]
+    for name, uri in step.asset.items():
+        if name not in names:
+            has = f"its outputs are {', '.join(map(ticked, names))}" if names else "it returns nothing"
+            report.add("asset", who, f"its asset is of an output {ticked(name)}, which it does not have", has)
+        if why := asset_problem(uri):
+            report.add("asset", who, f"the asset {ticked(uri)} {why}")
+    if len(set(step.asset.values())) < len(step.asset):
+        report.add("asset", who, "two of its outputs are the same asset")
 
 
 def _check_retry(report: Report, who: str, retry: Retry) -> None:

@@ -36,7 +36,8 @@ CODES = {
     "map": "a map has lists to step through, and steps",
     "branch": "a branch has steps in its first arm",
     "condition": "a condition asks what has an answer",
-    "schedule": "a schedule has a cron line or an interval, in a time zone that exists",
+    "schedule": "a schedule has a cron line, an interval or assets, in a time zone that exists",
+    "asset": "an asset is an output's, and named by a URI that every engine takes",
 }
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _NO_LABEL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

@@ -7,6 +7,7 @@ import re
 
 from pipeglot.core.ir import Schedule
 from pipeglot.core.params.describing import ticked
+from pipeglot.core.validate.assets import asset_problem
 from pipeglot.core.validate.report import Report
 
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
@@ -23,9 +24,14 @@ _HINT = "write it as `0 6 * * *`: minute, hour, day of month, month, day of week
 
 
 def check_schedule(report: Report, schedule: Schedule) -> None:
-    if (schedule.cron is None) == (schedule.interval is None):
-        what = "neither a cron line nor an interval" if schedule.cron is None else "a cron line and an interval"
-        report.add("schedule", _WHO, f"it has {what}", "give it one of the two")
+    said = {"a cron line": schedule.cron, "an interval": schedule.interval, "assets": schedule.assets or None}
+    given = [what for what, value in said.items() if value is not None]
+    if not given:
+        report.add("schedule", _WHO, "it has neither a cron line nor an interval nor assets", "give it one of these")
+    elif len(given) > 1:
+        report.add("schedule", _WHO, f"it has {' and '.join(given)}", "give it one of these")
+    if schedule.assets:
+        _check_assets(report, schedule)
     report.more_than(_WHO, "interval", schedule.interval, 0)
     if schedule.cron is not None:
         why = cron_problem(schedule.cron)
@@ -41,6 +47,16 @@ def check_schedule(report: Report, schedule: Schedule) -> None:
         report.add(
             "schedule", _WHO, f"{what} needs a `start` to count from", "write it as `start: 2024-01-01T00:00:00`"
         )
+
+
+def _check_assets(report: Report, schedule: Schedule) -> None:
+    for uri in schedule.assets:
+        if why := asset_problem(uri):
+            report.add("asset", _WHO, f"the asset {ticked(uri)} {why}")
+    if len(set(schedule.assets)) < len(schedule.assets):
+        report.add("asset", _WHO, "two of its assets are the same")
+    if schedule.start is not None or schedule.end is not None or schedule.catchup:
+        report.add("schedule", _WHO, "it has assets to wait for, and so no `start`, `end` or `catchup`")
 
 
 def cron_problem(line: str) -> str:

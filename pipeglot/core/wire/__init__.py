@@ -23,7 +23,7 @@ _OLDEST = max(1, IR_VERSION - 2)
 
 def dump_json(pipeline: Pipeline) -> str:
     """Indented JSON with a newline at its end; text stays readable UTF-8."""
-    return _write(pipeline, lambda tree: json.dumps(tree, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    return _write(pipeline, lambda tree: msgspec.json.format(_compact(tree), indent=2) + "\n")
 
 
 def dump_yaml(pipeline: Pipeline) -> str:

@@ -53,6 +53,8 @@ def expand(tree: Tree) -> Tree:
         found["params"] = [_param(one) if isinstance(one, dict) else one for one in found["params"]]
     if isinstance(found.get("schedule"), str):
         found["schedule"] = {"cron": found["schedule"]}
+    elif isinstance(found.get("schedule"), dict) and isinstance(found["schedule"].get("assets"), str):
+        found["schedule"] = {**found["schedule"], "assets": [found["schedule"]["assets"]]}
     _each(found, "schedule", {"interval": _seconds})
     writer = _Nodes()
     for name in ("nodes", "on_failure", "on_success"):
@@ -127,6 +129,8 @@ def _step(node: Tree, maps: tuple[Tree, ...]) -> Tree:
         node["cache"] = {"enabled": node["cache"]}
     if isinstance(node.get("after"), str):
         node["after"] = [node["after"]]
+    if isinstance(node.get("asset"), str):
+        node["asset"] = {"output": node["asset"]}
     _read(node, {"timeout": _seconds})
     _each(node, "retry", {"delay": _seconds, "max_delay": _seconds})
     _each(node, "cache", {"expires": _seconds})

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 
+import cloudpickle
 import msgspec
 import numpy as np
 import pandas as pd
@@ -208,19 +209,23 @@ def test_what_has_more_than_fields_is_pickled(artifacts: Artifacts) -> None:
         assert artifacts.load(ref) == value
     assert vars(artifacts.load(save(artifacts, more))) == {"x": 1, "y": None, "extra": 2}
     assert save(artifacts, unset).opaque is False  # its class gives the default
-    assert dataclasses.asdict(artifacts.load(save(artifacts, Local(1)))) == {"a": 1}  # type: ignore[call-overload]
+    if cloudpickle.__version__.startswith("2."):
+        with pytest.raises(ValueRefused, match="comes back without its fields"):
+            save(artifacts, Local(1))
+    else:
+        assert dataclasses.asdict(artifacts.load(save(artifacts, Local(1)))) == {"a": 1}  # type: ignore[call-overload]
 
 
 def test_classes_of_a_script_or_notebook(tmp_path: Path) -> None:
     """They have no name that another process could import: pickled with the class, so opaque."""
     code = """
-        import dataclasses, json, sys, msgspec
+        import json, sys, msgspec
         from pipeglot.core.artifacts import Artifacts
         from pipeglot.core.store import open_store
         artifacts = Artifacts(open_store(sys.argv[1]))
-        @dataclasses.dataclass
         class Cell:
-            a: int
+            def __init__(self, a):
+                self.a = a
         ref = artifacts.save(Cell(1), name="x", opaque_id=lambda: "0" * 64)
         assert type(artifacts.load(ref)) is Cell
         print(json.dumps(msgspec.to_builtins(ref)))

@@ -148,7 +148,7 @@ def test_options_of_a_step(flow: Flow) -> None:
         before="""
         @step(name="fit", retry=Retry(3, delay="1m"), timeout="2h", cache=False, env={"A": "b"}, secrets=["TOKEN"],
               resources=Resources(cpu=2, memory="1Gi"), trigger="all_done", pool="gpu", max_parallel=2, priority=5,
-              tags=["a", "a", "b"], image="img", packages=["numpy>=1"])
+              tags=["a", "a", "b"], image="img", packages=["numpy>=1"], asset="s3://models/fit")
         def f(n: int) -> int:
             '''Fit it.
 
@@ -175,8 +175,18 @@ def test_options_of_a_step(flow: Flow) -> None:
         tags=("a", "b"),
         image="img",
         packages=("numpy>=1",),
+        asset={"output": "s3://models/fit"},
         doc="Fit it.\n\n  Well,\nas it can.",
     )
+
+
+def test_an_asset_is_one_call_s_and_no_part_of_the_code(flow: Flow) -> None:
+    before = "@step(asset='s3://a/b')\ndef f(n: int) -> int: ..."
+    first, second = flow.nodes("f(1)\nf.with_options(asset={'output': 's3://c/d'})(2)", before=before)
+    assert isinstance(first, ir.Step)
+    assert isinstance(second, ir.Step)
+    assert (first.asset, second.asset) == ({"output": "s3://a/b"}, {"output": "s3://c/d"})
+    assert (first.code, first.returns) == (second.code, second.returns)
 
 
 def test_with_options_changes_what_it_names_and_nothing_else(flow: Flow) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeglot import Cache, Cron, Interval, Resources, Retry, step
+from pipeglot import Assets, Cache, Cron, Interval, Resources, Retry, step
 from pipeglot.core import ir
 from pipeglot.core.authoring.settings import Setting
 from pipeglot.core.errors import DefinitionError
@@ -56,6 +56,7 @@ any_cache: Any = Cache
 any_resources: Any = Resources
 any_cron: Any = Cron
 any_interval: Any = Interval
+any_assets: Any = Assets
 any_step: Any = step
 
 BAD = [
@@ -93,6 +94,12 @@ BAD = [
         "Cron: it ends at `2024-01-01T00:00:00`, which is not after",
     ),
     (lambda: any_interval("0s", start="2024-01-01"), "Interval: `interval` must be more than 0, not 0.0"),
+    (lambda: Assets("s3://a/b", "s3://a/b"), "Assets: two of its assets are the same"),
+    (lambda: any_assets(3), "Assets: `asset=3` is no text"),
+    (lambda: Assets("warehouse"), "Assets: the asset `warehouse` is no URI, as `s3://bucket/name`"),
+    (lambda: Assets("s3://x", timezone="Mars"), "Assets: there is no time zone `Mars`"),
+    (lambda: any_step(asset="airflow://x"), "step `f`: the asset `airflow://x` begins with `airflow:`, which Airflow"),
+    (lambda: any_step(asset=3), "step `f`: `asset=3` is no URI, and no dict of them"),
     (lambda: any_interval("1h", start=None), "Interval: an interval needs a `start` to count from"),
     (lambda: any_step(name="a b"), "step `f`: `name='a b'` cannot be an id"),
     (lambda: any_step(name=""), "step `f`: `name=''` cannot be an id"),

@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 
 from pipeglot.cli.main import main
-from pipeglot.client.matrix import BACKENDS, markdown, matrix
+from pipeglot.client.matrix import backends, markdown, matrix
 from pipeglot.core.features import Feature
+from tests.conformance.results import page
 
 PAGE = Path(__file__).parents[3] / "docs" / "support-matrix.md"
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == markdown(), "run `make matrix`"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make matrix`"
 
 
 def test_every_feature_of_every_backend() -> None:
     rows = matrix()
     assert [row.feature for row in rows] == [feature.value for feature in Feature]
-    assert all(row.backends.keys() == BACKENDS.keys() for row in rows)
+    assert all(row.backends.keys() == backends().keys() for row in rows)
     page = markdown()
     assert all(f"| {row.feature} | {row.backends['local'].level}" in page for row in rows)
     assert all(cell.note in page for row in rows for cell in row.backends.values())
@@ -30,8 +31,8 @@ def test_every_feature_of_every_backend() -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matrix"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["FEATURE", "LOCAL", "NOTE"]
-    assert lines[1].split() == ["retry", "native"]
+    assert lines[0].split() == ["FEATURE", "LOCAL", "AIRFLOW", "PREFECT", "NOTE"]
+    assert lines[1].split() == ["retry", "native", "native", "native"]
     assert main(["matrix", "--markdown"]) == 0
     assert capsys.readouterr().out == markdown()
 
@@ -46,5 +47,9 @@ def test_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert json.loads(capfdbinary.readouterr().out)[0] == {
         "feature": "retry",
         "request": False,
-        "backends": {"local": {"level": "native", "note": ""}},
+        "backends": {
+            "local": {"level": "native", "note": ""},
+            "airflow": {"level": "native", "note": ""},
+            "prefect": {"level": "native", "note": ""},
+        },
     }

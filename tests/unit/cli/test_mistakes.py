@@ -22,7 +22,7 @@ MISTAKES = [
     (["runs", "list", "-n", "x"], "`-n/--limit`: `x` is no whole number", "pipeglot runs list --help"),
     (["runs", "list", "-C", "nowhere"], "`-C nowhere`: there is no such folder", ""),
     (["check", "a.py", "--all", "--stack", "x"], "`--all` and `--stack` exclude each other", ""),
-    (["compile", "a.py", "--ir", "--check"], "`--check` compares with a file", "`--out DIR`"),
+    (["compile", "a.py", "--ir", "--check"], "`--check` compares with files", "`--out DIR`"),
 ]
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from pipeglot.client.naming import find_artifact
 from pipeglot.client.records import Records
 from pipeglot.client.text import SHORT_ID
 from pipeglot.core.errors import NotFound
 from pipeglot.core.ir import Branch, Output, Returns
+from pipeglot.core.lineage.naming import find_artifact
 from pipeglot.core.lineage.records import Asked
 from pipeglot.core.store import open_store
 from pipeglot.stacks.workspace import bare_workspace

@@ -219,6 +219,7 @@ NO_MATTER: dict[str, st.SearchStrategy[Any]] = {
     "tags": st.lists(words, max_size=2).map(tuple),
     "image": words,
     "doc": words,
+    "asset": st.dictionaries(words, words, max_size=2),
 }
 
 

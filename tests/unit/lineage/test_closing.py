@@ -73,7 +73,7 @@ def test_open_cells_are_lost_and_what_needs_them_is_skipped(left: Left) -> None:
 
 
 def test_after_a_request_to_stop_they_are_cancelled(left: Left) -> None:
-    left.ledger.cancel(Cancel(run=RUN, at="now", by="a person"))
+    left.ledger.cancel(Cancel(run=RUN, at="2026-01-01T00:00:00+00:00", by="a person"))
     assert left.close() == "cancelled"
     assert {one.status for one in left.steps().values()} == {"cancelled", "skipped"}
 
@@ -89,7 +89,7 @@ def test_a_run_with_nothing_left_to_do_only_gets_its_end(tmp_path: Path) -> None
 
 def test_a_second_one_finds_the_first(left: Left) -> None:
     assert left.close() == "lost"
-    left.ledger.cancel(Cancel(run=RUN, at="later"))
+    left.ledger.cancel(Cancel(run=RUN, at="2026-01-02T00:00:00+00:00"))
     assert left.close() == "lost"
 
 

@@ -15,9 +15,9 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Ref
 from pipeglot.core.lineage.view import RunView, StepView, read_run
 from pipeglot.core.store import open_store
+from pipeglot.core.workers.pool import Pool
 from pipeglot.runtime_local.inline import InlinePool
 from pipeglot.runtime_local.listener import Listener, Silent
-from pipeglot.runtime_local.pool import Pool
 from pipeglot.runtime_local.runner import LocalRun, Origins, Settings
 from tests.unit.lineage.build import const
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipeglot.client import launch
-from pipeglot.client.launch import resolve_artifacts
 from pipeglot.client.records import Records
 from pipeglot.core.errors import ParamError
 from pipeglot.core.ir import ArtifactType, Map, OptionalType, Param, ParamRef, Pipeline, ScalarType
+from pipeglot.core.lineage import artifact_params
+from pipeglot.core.lineage.artifact_params import resolve_artifacts
 from pipeglot.core.lineage.records import Ref
 from pipeglot.core.lineage.view import RunView, read_run, read_view
 from tests.unit.lineage.build import item, mapped
@@ -154,5 +154,5 @@ def test_all_that_name_no_artifact_are_told_at_once(bench: Bench, records: Recor
 
 
 def test_a_pipeline_without_such_parameters_looks_nothing_up(records: Records, monkeypatch: Any) -> None:
-    monkeypatch.setattr(launch, "find_artifact", lambda *_: pytest.fail("it was looked up"))
+    monkeypatch.setattr(artifact_params, "find_artifact", lambda *_: pytest.fail("it was looked up"))
     assert resolve_artifacts(records, Pipeline(name="p"), {}) == ({}, {})

@@ -17,9 +17,9 @@ from pipeglot.core.lineage.lease import Schedule
 from pipeglot.core.lineage.ledger import Ledger, unpack
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Beat, Start
+from pipeglot.core.log_tail import last_lines
 from pipeglot.core.secret_values import Secrets
 from pipeglot.runtime_local import beating, runner
-from pipeglot.runtime_local.beating import last_lines
 from pipeglot.runtime_local.listener import Silent
 from tests.unit.runtime_local.conftest import Bench, work
 

@@ -28,7 +28,7 @@ class Asks(Silent):
         self.run = start.run
 
     def running(self, cell: Any, attempt: int) -> None:
-        self.bench.ledger.cancel(Cancel(run=self.run, at="now", by="another"))
+        self.bench.ledger.cancel(Cancel(run=self.run, at="2026-01-01T00:00:00+00:00", by="another"))
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pipeglot.core.lineage.view import read_view
-from pipeglot.runtime_local import pool as pool_module
-from pipeglot.runtime_local.folders import remove_folders
+from pipeglot.core.workers import pool as pool_module
+from pipeglot.core.workers.folders import remove_folders
 from pipeglot.runtime_local.listener import Silent
 from tests.unit.lineage.build import const, mapped, out
 from tests.unit.runtime_local.conftest import NONE, ROOT, Bench, work

@@ -488,7 +488,7 @@ def test_workers_of_a_durable_store_are_durable(bench: Bench, monkeypatch: pytes
         opened.append(durable)
         return open_store(uri, durable=durable, **options)
 
-    monkeypatch.setattr("pipeglot.runtime_local.worker.open_store", noted)
+    monkeypatch.setattr("pipeglot.core.workers.worker.open_store", noted)
     for durable in (True, False):
         assert bench.run(work("numbers", given={"n": 1 + durable}), inline=True, durable=durable).status == "succeeded"
     assert opened == [True, False]

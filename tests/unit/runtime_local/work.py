@@ -75,6 +75,13 @@ def flaky(folder: str, times: int) -> int:
     return attempt
 
 
+def once(folder: str) -> None:
+    """Succeeds the first time only."""
+    if any(Path(folder).iterdir()):
+        raise ConnectionError("a second time")
+    Path(folder, "done").touch()
+
+
 def permanent(folder: str) -> None:
     Path(folder, f"{time.monotonic_ns()}").touch()
     raise Permanent("never again")
@@ -111,6 +118,12 @@ def leaves_a_mark(folder: str) -> None:
 
 def killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_at(x: int, bad: int) -> int:
+    if x == bad:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
 
 
 def segfault() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeglot.core.errors import ConfigError, NotFound
+from pipeglot.core.stack import Stack
 from pipeglot.stacks.models import Config, LocalStack
 from pipeglot.stacks.reading import read_config
 from pipeglot.stacks.workspace import Workspace, bare_workspace, workspace_at, workspace_of
@@ -72,7 +73,7 @@ WRONG = [
     ("stacks:\n  a:\n", "stack `a` is nothing, and a mapping is expected", "`a: {backend: local}`"),
     ("stacks:\n  a: local\n", "pipeglot.yaml:2: stack `a` is text, and a mapping is expected", ""),
     ("stacks:\n  a: {store: x}\n", "pipeglot.yaml:2: stack `a` has no `backend:`", "the backends are: `local`"),
-    ("stacks:\n  a:\n    backend: airflow\n", "pipeglot.yaml:3: stack `a` names the backend `airflow`", "`local`"),
+    ("stacks:\n  a:\n    backend: kubeflow\n", "pipeglot.yaml:3: stack `a` names the backend `kubeflow`", "`local`"),
     ("stacks:\n  a: {backend: [local]}\n", "names the backend `['local']`", ""),
     ("stacks:\n  a: {backend: local, pool: {}}\n", "stack `a` has no setting `pool`", "did you mean `pools`?"),
     ("stacks:\n  a: {backend: local, zzz: {}}\n", "has no setting `zzz`", "the settings are: `backend`, `store`"),
@@ -178,7 +179,7 @@ def test_import_roots(tmp_path: Path) -> None:
 
 
 def _with(root: Path, *stacks: str, **fields: str) -> Workspace:
-    found = {name: LocalStack(name=name, **fields) for name in stacks}  # type: ignore[arg-type]  # texts in tests
+    found: dict[str, Stack] = {name: LocalStack(name=name, **fields) for name in stacks}  # type: ignore[arg-type]  # texts
     return Workspace(root, Config(stacks=found), root / "pipeglot.yaml")
 
 

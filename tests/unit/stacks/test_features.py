@@ -67,6 +67,7 @@ STEPS: list[tuple[dict[str, Any], set[Feature]]] = [
     ({"priority": 3}, {Feature.PRIORITY}),
     ({"image": "x"}, {Feature.IMAGE}),
     ({"packages": ("x",)}, {Feature.PACKAGES}),
+    ({"asset": {"output": "s3://x"}}, {Feature.ASSET}),
     ({"tags": ("x",)}, {Feature.TAGS}),
     ({"doc": "x"}, {Feature.DOC}),
     ({"inputs": {"x": ir.ListOf(items=())}}, {Feature.LIST}),
@@ -156,6 +157,7 @@ def test_needs_of_the_pipeline_itself() -> None:
     asked = {"MAX_PARALLEL", "SCHEDULE_CRON", "SCHEDULE_WINDOW", "SCHEDULE_CATCHUP", "TAGS", "DOC"}
     assert found == {feature: [""] for feature in Feature if feature.name in asked}
     assert needs(pipe(schedule=ir.Schedule(interval=60.0))) == {Feature.SCHEDULE_INTERVAL: [""]}
+    assert needs(pipe(schedule=ir.Schedule(assets=("s3://x",)))) == {Feature.SCHEDULE_ASSETS: [""]}
 
 
 # --- capabilities -----------------------------------------------------------------------------------------------------

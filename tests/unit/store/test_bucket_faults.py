@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeglot.core.errors import StoreError
-from pipeglot.core.store import bucket
+from pipeglot.core.store import bucket, waiting
 from pipeglot.core.store.bucket import PART, SINGLE, BucketStore
 from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import Seaweed
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("fast")
 S3 = Callable[..., BucketStore]
 KEY = "runs/r/start"
 MANY = 1000
+WAIT = bucket._WAIT
 
 
 @pytest.fixture
@@ -108,13 +110,20 @@ def test_a_server_that_stays_busy(store: BucketStore, proxy: Proxy) -> None:
 
 
 def test_the_pauses_grow(monkeypatch: pytest.MonkeyPatch, store: BucketStore, proxy: Proxy) -> None:
-    monkeypatch.undo()
+    monkeypatch.setattr(bucket, "_WAIT", WAIT)
+    monkeypatch.setattr(waiting._state, "left", None)  # nobody looks in between
     slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
+    here = threading.get_ident()
+
+    def sleep(seconds: float) -> None:
+        if threading.get_ident() == here:  # threads of servers sleep, too
+            slept.append(seconds)
+
+    monkeypatch.setattr("time.sleep", sleep)
     proxy.fault = lambda _: "503"
     with pytest.raises(StoreError):
         store.get(KEY)
-    expected = [min(10.0, 0.1 * 2**turn) for turn in range(bucket.TRIES - 1)]
+    expected = [min(10.0, WAIT * 2**turn) for turn in range(bucket.TRIES - 1)]
     assert all(0.5 * wait <= found <= 1.5 * wait for wait, found in zip(expected, slept, strict=True))
 
 

@@ -262,7 +262,7 @@ def test_a_fork_of_a_process_that_has_used_it(seaweed: Seaweed) -> None:
 def test_no_worker_is_forked_from_a_process_that_has_used_it(seaweed: Seaweed) -> None:
     """They come from a new Python then."""
     code = (
-        "import sys\nfrom pipeglot.core.store import open_store\nfrom pipeglot.runtime_local.pool import _may_fork\n"
+        "import sys\nfrom pipeglot.core.store import open_store\nfrom pipeglot.core.workers.pool import _may_fork\n"
         "before = _may_fork()\nopen_store(sys.argv[1])\nprint(before, _may_fork())"
     )
     environment = {**os.environ, **seaweed.environment()}

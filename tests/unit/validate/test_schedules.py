@@ -50,11 +50,11 @@ def test_what_is_no_cron_line(cron: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("schedule", "message", "hint"),
     [
-        (Schedule(), "it has neither a cron line nor an interval", "give it one of the two"),
+        (Schedule(), "it has neither a cron line nor an interval nor assets", "give it one of these"),
         (
             Schedule(cron="0 6 * * *", interval=5, start="2024-01-01"),
             "it has a cron line and an interval",
-            "give it one of the two",
+            "give it one of these",
         ),
         (Schedule(interval=5), "an interval needs a `start` to count from", "write it as `start: 2024-01-01T00:00:00`"),
         (
@@ -92,4 +92,49 @@ def test_schedules(schedule: Schedule, message: str, hint: str) -> None:
 def test_an_interval_is_some_time() -> None:
     assert told(schedule=Schedule(interval=0, start="2024-01-01")) == [
         ("range", "schedule: `interval` must be more than 0, not 0", "")
+    ]
+
+
+def test_a_schedule_on_assets() -> None:
+    assert told(schedule=Schedule(assets=("s3://a", "gs://b/c d".replace(" ", "%20")), timezone="Europe/Berlin")) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("", "is empty"),
+        (" ", "is empty"),
+        ("s3://bücher", "has letters that are not of ASCII, or spaces: write them as `%20`"),
+        ("s3://a b", "has letters that are not of ASCII, or spaces: write them as `%20`"),
+        ("s3://a\n", "has letters that are not of ASCII, or spaces: write them as `%20`"),
+        ("s3://", "is no URI, as `s3://bucket/name`"),
+        ("bucket/name", "is no URI, as `s3://bucket/name`"),
+        ("AirFlow://x", "begins with `airflow:`, which Airflow keeps for itself"),
+        ("db://me:secret@host/x", "has a user or a password in it"),
+    ],
+)
+def test_what_is_no_asset(uri: str, why: str) -> None:
+    (found,) = told(schedule=Schedule(assets=(uri,)))
+    assert found[0] == "asset"
+    assert found[1].endswith(why)
+    assert found[1].startswith("schedule: the asset")
+
+
+def test_assets_of_any_length() -> None:
+    assert told(schedule=Schedule(assets=("s3://" + "x" * 1495,))) == []
+    assert "has 1501 characters, and 1500 are the most" in told(schedule=Schedule(assets=("s3://" + "x" * 1496,)))[0][1]
+
+
+def test_a_schedule_is_one_thing() -> None:
+    assert told(schedule=Schedule()) == [
+        ("schedule", "schedule: it has neither a cron line nor an interval nor assets", "give it one of these")
+    ]
+    assert told(schedule=Schedule(cron="0 6 * * *", assets=("s3://x",))) == [
+        ("schedule", "schedule: it has a cron line and assets", "give it one of these")
+    ]
+    assert told(schedule=Schedule(assets=("s3://x",), start="2024-01-01", catchup=True)) == [
+        ("schedule", "schedule: it has assets to wait for, and so no `start`, `end` or `catchup`", "")
+    ]
+    assert told(schedule=Schedule(assets=("s3://x", "s3://x"))) == [
+        ("asset", "schedule: two of its assets are the same", "")
     ]

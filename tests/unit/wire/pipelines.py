@@ -174,6 +174,7 @@ STEPS = st.builds(
     tags=tuples(TEXT),
     image=some(TEXT),
     packages=tuples(TEXT),
+    asset=names(TEXT),
     doc=TEXT,
 )
 NODES: st.SearchStrategy[Any] = st.recursive(
@@ -188,6 +189,7 @@ SCHEDULES = st.builds(
     ir.Schedule,
     cron=some(TEXT),
     interval=some(NUMBER),
+    assets=tuples(TEXT),
     timezone=NAME,
     start=some(TEXT),
     end=some(TEXT),

@@ -138,6 +138,8 @@ def test_quantities_and_settings() -> None:
     assert step("cache: false").cache == ir.Cache(enabled=False)
     assert step("retry: 2").retry == ir.Retry(attempts=2)
     assert loaded("name: p\nschedule: 0 6 * * *").schedule == ir.Schedule(cron="0 6 * * *")
+    for assets in ("s3://x", '["s3://x"]'):
+        assert loaded(f"name: p\nschedule: {{assets: {assets}}}").schedule == ir.Schedule(assets=("s3://x",))
     every = loaded("name: p\nschedule: {interval: 6h, start: 2024-01-01}").schedule
     assert every == ir.Schedule(interval=21600.0, start="2024-01-01")
 
@@ -276,3 +278,12 @@ def test_any_change_of_yaml_is_read_or_refused(pipeline: ir.Pipeline, data: st.D
         wire.lines(text, source="it.yaml")
     except DefinitionError as error:
         assert error.problems  # noqa: PT017
+
+
+def test_the_asset_of_the_only_output() -> None:
+    (node,) = loaded('name: p\nnodes: [{code: "m:f", asset: s3://a/b}]').nodes
+    assert isinstance(node, ir.Step)
+    assert node.asset == {"output": "s3://a/b"}
+    (node,) = loaded('name: p\nnodes: [{code: "m:f", asset: {output: s3://a/b}}]').nodes
+    assert isinstance(node, ir.Step)
+    assert node.asset == {"output": "s3://a/b"}

@@ -15,7 +15,10 @@ OPERATORS = (">=", "<=", "!=", "=", ">", "<")
 
 Direction = Literal["up", "down"]
 
-_RUN = "r.id, r.run, r.pipeline, r.stack, r.backend, r.status, r.created, r.created_us, r.finished, r.digest, r.resumes"
+_RUN = (
+    "r.id, r.run, r.pipeline, r.stack, r.backend, r.status, r.created, r.created_us, r.logical_date, r.finished, "
+    "r.digest, r.resumes"
+)
 _METRIC = (
     "FROM metrics m JOIN nodes n ON n.id = m.node_id "
     "WHERE m.run_id = r.id AND (m.name = ? OR n.step || '.' || m.name = ?)"
@@ -53,6 +56,7 @@ class RunRow(NamedTuple):
     status: str
     created: str
     created_us: int
+    logical_date: str
     finished: str | None
     digest: str | None
     resumes: str | None

@@ -59,10 +59,10 @@ class RunRows(NamedTuple):
         return found
 
 
-def run_rows(start: Start, end: End | None, state: RunState, *, records: int, open_as: str) -> RunRows:
+def run_rows(start: Start, end: End | None, state: RunState, *, records: int, reopened: int, open_as: str) -> RunRows:
     """The rows of a run. Raises `Corrupt` for records that do not say what they must."""
     rows = RunRows(
-        run=_run(start, end, state, records=records, open_as=open_as),
+        run=_run(start, end, state, records=records, reopened=reopened, open_as=open_as),
         params=[(name, as_text(readable(value))) for name, value in start.params.items()],
         tags=list(start.tags.items()),
         words=list(dict.fromkeys(state.plan.pipeline.tags)),
@@ -113,12 +113,15 @@ def microseconds(iso: str, what: str) -> int:
     return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
-def _run(start: Start, end: End | None, state: RunState, *, records: int, open_as: str) -> dict[str, Any]:
+def _run(
+    start: Start, end: End | None, state: RunState, *, records: int, reopened: int, open_as: str
+) -> dict[str, Any]:
     status = end.status if end else state.status if state.finished else open_as
     return {
         "run": start.run,
         "known": 1,
         "final": int(end is not None),
+        "reopened": reopened,
         "records": records,
         "pipeline": start.pipeline,
         "stack": start.stack,
@@ -126,6 +129,7 @@ def _run(start: Start, end: End | None, state: RunState, *, records: int, open_a
         "status": status,
         "created": start.created,
         "created_us": microseconds(start.created, f"`runs/{start.run}/start`"),
+        "logical_date": start.logical_date,
         "finished": end.finished if end else None,
         "digest": end.digest if end else None,
         "ir": start.ir,

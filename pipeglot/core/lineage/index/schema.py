@@ -9,7 +9,7 @@ There is no migration: an index of another version is made anew, for the ledger 
 
 from __future__ import annotations
 
-VERSION = "2"
+VERSION = "4"
 
 TABLES = {
     "meta": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
@@ -17,7 +17,8 @@ TABLES = {
         id BIGINT PRIMARY KEY, run TEXT NOT NULL UNIQUE, known INTEGER NOT NULL, final INTEGER NOT NULL,
         records INTEGER NOT NULL, arrival TEXT NOT NULL, pipeline TEXT NOT NULL, stack TEXT NOT NULL,
         backend TEXT NOT NULL, status TEXT NOT NULL, created TEXT NOT NULL, created_us BIGINT NOT NULL,
-        finished TEXT, digest TEXT, ir TEXT NOT NULL, resumes TEXT, ended INTEGER NOT NULL
+        logical_date TEXT NOT NULL, finished TEXT, digest TEXT, ir TEXT NOT NULL, resumes TEXT, ended INTEGER NOT NULL,
+        reopened INTEGER NOT NULL
     """,
     "journal": "marker TEXT PRIMARY KEY, run_id BIGINT NOT NULL",
     "pending": "run_id BIGINT NOT NULL, place TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (run_id, place)",
@@ -48,8 +49,9 @@ TABLES = {
 }
 """`words` are the tags of the pipeline itself, `tags` those that a run was given. `pending` has the records of runs
 that still go on, so that no record is read twice. `runs.final`: its end is on record; `runs.ended`: nothing is left to
-do in it, though nobody may have put that on record. `runs.records` counts a run's verdicts: more of them is later. An
-edge belongs to the run (`run_id`) whose records tell of it, which is that of its target."""
+do in it, though nobody may have put that on record. `runs.records` counts a run's verdicts: more of them is later;
+`runs.reopened` counts the slots that were opened again, which comes before all else. An edge belongs to the run
+(`run_id`) whose records tell of it, which is that of its target."""
 
 INDEXES = {
     "runs_by_arrival": "runs (arrival)",

@@ -21,8 +21,9 @@ from pipeglot.core.lineage.lease import lease_of, read_lease, time_after
 from pipeglot.core.lineage.ledger import Ledger, unpack, unpack_verdict
 from pipeglot.core.lineage.processes import is_there
 from pipeglot.core.lineage.records import Start
+from pipeglot.core.lineage.sealing import seal
 from pipeglot.core.lineage.state import UNFIT
-from pipeglot.core.lineage.view import derive, unfit
+from pipeglot.core.lineage.view import derive, slots_of, unfit
 
 BATCH_RUNS = 200
 BATCH_ROWS = 50_000
@@ -138,25 +139,30 @@ class _Sync:
     def _read(self, run: str, markers: list[str], known: int | None) -> Found | None:
         """A run, unless it has not begun, or an open one has nothing new."""
         seen = self._pending_places(known) if known is not None else set()
-        end = self.ledger.ended(run)  # before the listing: whatever an end counts, the listing has
-        listed = (keys.start(run), *self.ledger.store.list(keys.verdicts(run)))
-        got = self.ledger.store.get_all(key for key in listed if key not in seen)
-        fresh = {key: data for key, data in got if data is not None}
-        if known is not None and not fresh and end is None and not markers:
-            return None
-        records = {**(dict(self._pending(known)) if known is not None else {}), **fresh}
-        head = records.pop(keys.start(run), None)
+        records = dict(self._pending(known)) if known is not None else {}
+        head = records.pop(keys.start(run), None) or self.ledger.store.get(keys.start(run))
         if head is None:
             return None
         start = unpack(head, keys.start(run))
         if not isinstance(start, Start) or start.run != run:
             raise PipeglotError(f"`{keys.start(run)}` holds a record of another place")
+        slots = slots_of(start, self.ledger)
+        end = self.ledger.ended(run, len(slots))  # before the listing: whatever an end counts, the listing has
+        listed = self.ledger.store.list(keys.verdicts(run))
+        got = self.ledger.store.get_all(key for key in listed if key not in seen)
+        fresh = {key: data for key, data in got if data is not None}
+        if known is not None and not fresh and end is None and not markers:
+            return None
+        records |= fresh
+        if keys.start(run) not in seen:
+            fresh[keys.start(run)] = head
         verdicts = (unpack_verdict(data, key, run) for key, data in records.items())
-        state = derive(start, self.ledger, self.artifacts, verdicts)
+        state = derive(start, self.ledger, self.artifacts, verdicts, slots)
+        end = end or seal(self.ledger, start, state, len(slots))
         there = True if end or state.finished else is_there(start.engine)
         open_as = _STATUS[there] if there is not None else lease_of(self.ledger, start, state).status
         self.judged.add(run)
-        rows = run_rows(start, end, state, records=len(records), open_as=open_as)
+        rows = run_rows(start, end, state, records=len(records), reopened=len(slots), open_as=open_as)
         return Found(rows, markers, {} if end else fresh)
 
     def _pending_places(self, run_id: int) -> set[str]:

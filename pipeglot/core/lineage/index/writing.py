@@ -19,8 +19,10 @@ _STUB = {
     "status": "",
     "created": "",
     "created_us": 0,
+    "logical_date": "",
     "ir": "",
     "ended": 0,
+    "reopened": 0,
 }
 """What is told of a run that others refer to and that is not in the ledger, or was not read yet."""
 
@@ -43,14 +45,17 @@ class Writer:
         """Put in a run, unless another process has put in as much of it or more; its markers in any case."""
         run_id = self._run_id(rows.run["run"])
         self._insert("journal", 2, [(marker, run_id) for marker in markers])
-        known, final, records, arrival = self.connection.execute(
-            "SELECT known, final, records, arrival FROM runs WHERE id = ?", (run_id,)
+        known, reopened, final, records, arrival = self.connection.execute(
+            "SELECT known, reopened, final, records, arrival FROM runs WHERE id = ?", (run_id,)
         ).fetchone()
         arrival = min([*markers, *([arrival] if arrival else [])], default="")
-        more = (rows.run["final"], rows.run["records"]) > (final, records) or not known
-        values = {**rows.run, "arrival": arrival} if more else {"arrival": arrival}
+        run = rows.run
+        more = (run["reopened"], run["final"], run["records"]) > (reopened, final, records) or not known
+        values = {**run, "arrival": arrival} if more else {"arrival": arrival}
         columns = ", ".join(f"{name} = ?" for name in values)
         self.connection.execute(f"UPDATE runs SET {columns} WHERE id = ?", (*values.values(), run_id))
+        if more and run["reopened"] > reopened:  # what was told of some cells is so no more
+            self._drop_details(run_id, kept="pending")
         if more:
             self._put_details(run_id, rows, fresh)
 
@@ -59,8 +64,7 @@ class Writer:
 
     def drop_run(self, run_id: int) -> None:
         """Forget a run; what later runs took from it stays as a name."""
-        for table in DETAILS:
-            self.connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+        self._drop_details(run_id)
         self.connection.execute(
             "DELETE FROM nodes WHERE run_id = ? AND NOT EXISTS (SELECT 1 FROM edges WHERE source = nodes.id)", (run_id,)
         )
@@ -71,6 +75,11 @@ class Writer:
         )
 
     # --- details ------------------------------------------------------------------------------------------------------
+
+    def _drop_details(self, run_id: int, kept: str = "") -> None:
+        for table in DETAILS:
+            if table != kept:
+                self.connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
 
     def _put_details(self, run_id: int, rows: RunRows, fresh: dict[str, bytes]) -> None:
         ids = {node: self._node_id(node) for node in rows.nodes()}

@@ -1,0 +1,1 @@
+"""Airflow: a native DAG file, for a cluster that is already there."""

@@ -1,0 +1,193 @@
+"""Steps in pods of Kubernetes: the words of each, and what stands against them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeglot.compilers.airflow.stack import IMAGE, AirflowStack
+from pipeglot.compilers.airflow.tasks import Task
+from pipeglot.compilers.base import Source
+from pipeglot.compilers.python_text import WIDTH, Code, call, literal, named
+from pipeglot.core.errors import Problem
+from pipeglot.core.ir import Branch, Resources, Step
+from pipeglot.core.lineage.plan import Plan
+
+POD = "KubernetesPodOperator"
+
+_SECRET = re.compile(r"([a-z0-9][a-z0-9.-]{0,252})/([A-Za-z0-9._-]{1,253})")
+"""Its name in Kubernetes, and the key in it."""
+
+_NEEDED = {"PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "PIPEGLOT_INDEX", "PIPEGLOT_CACHE"}
+"""Variables that a pod itself needs, which no secret may come in."""
+
+_GIB, _MIB = 2**30, 2**20
+
+
+def pod(task: Task, name: str, image: str, stack: AirflowStack) -> str:
+    """What is the same for all pods, told of this one: `**pod("train")`. name: what it is called in its group."""
+    words = [literal(one) for one in dict.fromkeys((name, task.node if task.kind != "outcome" else name))]
+    if task.kind != "step":
+        words.append(f"do={literal(task.kind)}")
+    if task.over:
+        words.append("item=True")
+    if image != stack.image:
+        words.append(f"image={literal(image)}")
+    return f"**pod({', '.join(words)})"
+
+
+def defaults(stack: AirflowStack) -> dict[str, bool]:
+    """What `default_args` may say otherwise. Of a pod that failed, what happened to it is told, and not all its words:
+    the log has the reason, and that stands last."""
+    return {"log_pod_spec_on_failure": False, "log_events_on_failure": True} if stack.run == "pod" else {}
+
+
+def image_of(step: Step | None, stack: AirflowStack) -> str:
+    """The step's own goes before the stack's."""
+    return (step.image if step is not None else None) or stack.image
+
+
+def words(step: Step, stack: AirflowStack, variables: Mapping[str, str], indent: int) -> dict[str, Any]:
+    """What a step asks of its pod. variables: of each secret of Kubernetes, the variable that it comes in."""
+    found: dict[str, Any] = {}
+    if step.resources is not None and (asked := _resources(step.resources)):
+        head = "container_resources=V1ResourceRequirements"
+        text = call(head, named(asked, indent=indent), indent=indent, tail=",").strip()
+        found["container_resources"] = Code(text.partition("=")[2].removesuffix(","))
+    secrets = [
+        Code(f"Secret({', '.join(map(literal, ('env', variables[name], *_secret(stack.secrets[name]))))})")
+        for name in step.secrets
+        if name in variables
+    ]
+    return found | ({"secrets": secrets} if secrets else {})
+
+
+def doc(step: Step, indent: int) -> str:
+    """The first line of its docstring, or as much of it as there is room for."""
+    text = step.doc.strip().partition("\n")[0].rstrip()
+    room = WIDTH - indent - len("doc_md=,")
+    while len(literal(text)) > room:
+        text = f"{text[:-2].rstrip()}…"
+    return text
+
+
+def _resources(asked: Resources) -> dict[str, dict[str, str]]:
+    """Of GPUs a pod gets as many as its limit says, and no request of its own."""
+    requests = {}
+    if asked.cpu is not None:
+        requests["cpu"] = _cores(asked.cpu)
+    if asked.memory is not None:
+        requests["memory"] = _memory(asked.memory)
+    limits = {"nvidia.com/gpu": str(asked.gpu)} if asked.gpu else {}
+    given = {"requests": requests, "limits": limits}
+    return {name: one for name, one in given.items() if one}
+
+
+def _cores(cpu: float) -> str:
+    """In thousandths, which are the least that there are."""
+    return str(int(cpu)) if cpu == int(cpu) else f"{max(1, round(cpu * 1000))}m"
+
+
+def _memory(size: int) -> str:
+    for unit, name in ((_GIB, "Gi"), (_MIB, "Mi")):
+        if size % unit == 0:
+            return f"{size // unit}{name}"
+    return str(size)
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+def variables(stack: AirflowStack) -> dict[str, str]:
+    """Of each secret that lies in Kubernetes the variable that it comes in: in capitals, as the operator has them."""
+    taken = {place.partition(":")[2] for place in stack.secrets.values() if place.startswith("env:")} | _NEEDED
+    found: dict[str, str] = {}
+    for name, place in stack.secrets.items():
+        if place.startswith("k8s:"):
+            variable = name.upper()
+            while variable in taken:
+                variable += "_"
+            taken.add(variable)
+            found[name] = variable
+    return found
+
+
+def _secret(place: str) -> tuple[str, str]:
+    name, _, key = place.removeprefix("k8s:").partition("/")
+    return name, key
+
+
+# --- what stands against it -------------------------------------------------------------------------------------------
+
+
+def problems(source: Source, stack: AirflowStack, plan: Plan) -> Iterator[Problem]:
+    """Everything about pods: that they lack, or that nobody has asked for."""
+    if stack.run == "task":
+        yield from _without(stack)
+        return
+    if "${" in stack.python:
+        yield Problem(
+            "airflow",
+            f"stack `{stack.name}`: `python: {stack.python[:60]}` names a variable, and its steps run in pods",
+            None,
+            "write the full path in the image, or leave it out: `python` is looked for there then",
+        )
+    yield from _secrets(stack)
+    yield from _images(source, stack, plan)
+
+
+def _without(stack: AirflowStack) -> Iterator[Problem]:
+    """What only pods have."""
+    for name in ("image", "namespace", "service_account", "kubernetes_conn_id"):
+        if getattr(stack, name):
+            yield _only_pods(stack, f"says `{name}:`")
+    for name, own in stack.steps.items():
+        for word in ("node_selector", "tolerations"):
+            if getattr(own, word):
+                yield _only_pods(stack, f"says `{word}` of `{name[:60]}`")
+    for name, place in stack.secrets.items():
+        if place.startswith("k8s:"):
+            yield _only_pods(stack, f"has secret `{name}` in Kubernetes")
+
+
+def _only_pods(stack: AirflowStack, says: str) -> Problem:
+    why = "and its steps run in Airflow's own tasks"
+    return Problem("airflow", f"stack `{stack.name}` {says}, {why}", None, "say `run: pod`, or take it out")
+
+
+def _secrets(stack: AirflowStack) -> Iterator[Problem]:
+    for name, place in stack.secrets.items():
+        kind, _, key = place.partition(":")
+        if kind == "airflow":
+            yield Problem(
+                "airflow",
+                f"stack `{stack.name}` has secret `{name}` in Airflow, which pods do not reach",
+                None,
+                "name a secret of Kubernetes: `k8s:NAME/KEY`",
+            )
+        elif kind == "k8s" and not _SECRET.fullmatch(key):
+            yield Problem(
+                "airflow",
+                f"stack `{stack.name}`: secret `{name}` names no secret of Kubernetes",
+                None,
+                "write its name and its key, as `k8s:warehouse/password`",
+            )
+
+
+def _images(source: Source, stack: AirflowStack, plan: Plan) -> Iterator[Problem]:
+    for id_, place in plan.places.items():
+        node, at = place.node, source.locations.get(id_)
+        what = f"the condition of branch `{id_}`" if isinstance(node, Branch) else f"`{id_}`"
+        if not isinstance(node, Step) and (not isinstance(node, Branch) or place.scope):
+            continue
+        if not re.search("[A-Za-z0-9]", id_.rpartition(".")[2]):
+            hint = "Kubernetes names it after the step: give it a letter"
+            yield Problem("airflow", f"{what} has no letter or digit in its name, and runs in a pod", at, hint)
+        image = image_of(node if isinstance(node, Step) else None, stack)
+        if not image:
+            hint = f"say in pipeglot.yaml: `{stack.name}: {{…, image: …}}`; or of a step, `@step(image=…)`"
+            yield Problem("airflow", f"{what} has no image to run in", at, hint)
+        elif not IMAGE.fullmatch(image):
+            hint = "letters, digits and `._/:@-` make one"
+            yield Problem("airflow", f"{what} cannot run in `{image[:60]}`, which is no image", at, hint)

@@ -1,0 +1,1 @@
+"""Prefect 3: a flow file, and the deployment of it."""

@@ -1,0 +1,123 @@
+"""What every stack of `pipeglot.yaml` says, whatever its backend, and how a setting is checked and described."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from msgspec import Struct
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+NO_PASSWORD: dict[str, Any] = {
+    "not": {
+        "anyOf": [
+            {"pattern": r"^[A-Za-z][A-Za-z0-9+.-]*://(?!(\$\{[A-Za-z_][A-Za-z0-9_]*\}|:)*@)[^/?#\s]*@"},
+            {
+                "pattern": r"://.*[?&;]([Pp]assword|[Pp]asswd|[Pp]wd|[Ss]ecret|[Tt]oken|[Aa]pi_?[Kk]ey|"
+                r"[Aa]ccess_?[Kk]ey|[Ss]ig)=(?!\$\{)"
+            },
+        ]
+    }
+}
+"""Of a schema: a URI without credentials in it."""
+
+
+class Setting(NamedTuple):
+    """A setting of a stack.
+
+    words: what its value must be. type: the type of it. doc: what it is for, as an editor shows it.
+    against: the reason against a value of the right type, if there is one. schema: what its type does not say.
+    """
+
+    words: str
+    type: Any
+    doc: str
+    against: Callable[[Any], str] = lambda _: ""
+    schema: Mapping[str, Any] = {}  # nobody changes it
+
+
+def no_name(value: str) -> str:
+    """The reason against a name."""
+    return "" if _NAME.fullmatch(value) else "letters, digits, `_`, `.` and `-` make a name"
+
+
+def bad_names(value: Mapping[str, Any]) -> str:
+    """The reason against the keys of a mapping."""
+    return next((f"`{name[:60]}`: {why}" for name in value if (why := no_name(name))), "")
+
+
+def a_place(what: str, doc: str) -> Setting:
+    """A setting that is a path or a URI."""
+    schema = {"pattern": r"\S", **NO_PASSWORD}
+    return Setting(what, str, doc, lambda value: "" if value.strip() else "it is empty", schema)
+
+
+Code = Literal["bundle", "installed", "image"]
+
+CODE = Setting(
+    "`bundle`, `installed` or `image`",
+    Code,
+    "How the project's code comes to where steps run: in a bundle, through the store; or it is there already, "
+    "installed or in the image, and has to be what was compiled.",
+)
+"""Of stacks whose steps run elsewhere."""
+
+
+COMMON: dict[str, Setting] = {
+    "store": a_place(
+        "a folder or a bucket",
+        "Where results, logs and the record of every run are kept: a folder, from this file, or a bucket: "
+        "`s3://…`, `gs://…`, `az://…`.",
+    ),
+    "trusted": Setting(
+        "true or false",
+        bool,
+        "Whether pickles are read from the store. Left out: only if it is a folder of this user's own.",
+    ),
+    "durable": Setting(
+        "true or false", bool, "Whether a result is on the disk, safe from power loss, before a step counts as done."
+    ),
+    "strict": Setting(
+        "true or false",
+        bool,
+        "Whether a request that cannot be met exactly (memory, priority) is an error, not a note.",
+    ),
+    "secrets": Setting(
+        "a mapping of names to where each secret is, as `TOKEN: env:TOKEN`",
+        dict[str, str],
+        "Where the value of each secret is, as `TOKEN: env:MY_TOKEN` or `TOKEN: file:token.txt`.",
+    ),
+}
+
+
+class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="backend"):
+    """What every stack says.
+
+    store: the folder of artifacts and records, or a bucket (`s3://…`, `gs://…`, `az://…`); a relative folder lies in
+        the project. `${VARIABLE}` is read from the environment when the store is opened.
+    trusted: whether pickles may be read from it. If not said, only a folder of this user's own, mode 0700, is trusted.
+    durable: whether every record is on the disk, and not only handed to the system, before a step counts as done.
+    strict: whether a request that the backend takes as advice only (such as `Resources`) is an error.
+    secrets: for each secret of `@step(secrets=[…])` where its value is, as `env:VARIABLE` or `file:PATH`; never the
+        value.
+    """
+
+    name: str
+    store: str = ".pipeglot/store"
+    trusted: bool | None = None
+    durable: bool = False
+    strict: bool = False
+    secrets: dict[str, str] = {}
+
+    files_setting: ClassVar[str] = ""
+    """The setting by which a user says where `deploy` puts what an orchestrator reads, if there is one."""
+    untold: ClassVar[str] = ""
+    """What to do where `deploy` can put files, and has nobody to tell of them."""
+    secret_kinds: ClassVar[tuple[str, ...]] = ("env", "file")
+    settings: ClassVar[Mapping[str, Setting]] = COMMON
+
+    @property
+    def backend(self) -> str:
+        return str(self.__struct_config__.tag)

@@ -1,0 +1,52 @@
+"""The engines that cases are run on: each one's server, and how the suite drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conformance.backends.airflow import OnAirflow
+from tests.conformance.backends.prefect import OnPrefect
+from tests.servers.airflow import shared_airflow
+from tests.servers.prefect import shared_prefect
+
+
+class Engine(NamedTuple):
+    """backend: of the stacks that it runs. newest: whether `make test` has most cases on it, not on another version.
+
+    server: one that is up, by the folder of a test run and the name of one of its processes. drive: how the suite does.
+    lacks: of what happens to live runs, what the engine does not know.
+    """
+
+    backend: str
+    newest: bool
+    server: Callable[[Path, str], AbstractContextManager[Any]]
+    drive: Callable[[Any], Any]
+    lacks: frozenset[str] = frozenset()
+
+
+_AIRFLOW_LACKS = frozenset({"scheduled from now on"})
+_PREFECT_LACKS = frozenset(
+    {
+        "scheduled by the engine",
+        "backfilled by the engine",
+        "ended in the engine: nothing runs",
+        "assets, artifacts and secrets from pipeline to pipeline",
+    }
+)
+ENGINES: Mapping[str, Engine] = {
+    "airflow3": Engine("airflow", True, partial(shared_airflow, "3"), OnAirflow, _AIRFLOW_LACKS),
+    "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),
+    "prefect3": Engine("prefect", True, shared_prefect, OnPrefect, _PREFECT_LACKS),
+}
+
+EACH = [name if one.newest else pytest.param(name, marks=pytest.mark.whole) for name, one in ENGINES.items()]
+"""For tests that `make test` has on the newest version of each engine only."""
+
+ONE = [pytest.param(name, marks=() if name == next(iter(ENGINES)) else pytest.mark.whole) for name in ENGINES]
+"""For those that take long: `make test` has them on the first engine."""

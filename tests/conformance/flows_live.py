@@ -1,0 +1,140 @@
+"""What happens to runs that are under way, or that nobody of ours has started."""
+
+import os
+import time
+from datetime import date
+from pathlib import Path
+
+from pipeglot import Cron, Interval, LogicalDate, Retry, current_run, otherwise, pipeline, step, when
+
+
+@step
+def day_of(day: date) -> str:
+    return day.isoformat()
+
+
+@step
+def length(text: str) -> int:
+    return len(text)
+
+
+@step
+def double(x: int) -> int:
+    return 2 * x
+
+
+@pipeline(
+    schedule=Cron("30 1 * * *", timezone="Europe/Zurich", start="2024-03-30", end="2024-04-01", catchup=True),
+    tags=["nightly"],
+)
+def nightly(day: date = LogicalDate()) -> None:
+    """Runs of two nights, one of which ends in another offset than it began."""
+    length(day_of(day))
+
+
+@pipeline(
+    schedule=Interval("1h", timezone="Europe/Zurich", start="2024-03-30T10:00", end="2024-03-30T12:30", catchup=True)
+)
+def hourly() -> None:
+    double(1)
+
+
+@pipeline(schedule=Cron("30 1 * * *", timezone="Europe/Zurich", start="2024-01-01"))
+def refilled(day: date = LogicalDate()) -> None:
+    length(day_of(day))
+
+
+@pipeline
+def shared(n: int) -> None:
+    double.with_options(name="twice")(double(n))
+
+
+@step
+def note(folder: str, seconds: float) -> int:
+    """Leaves its number and its attempt in a folder, and goes on for a while."""
+    attempt = current_run().attempt
+    Path(folder, f"{current_run().step}-{attempt}").write_text(str(os.getpid()))
+    if attempt == 1:
+        time.sleep(seconds)
+    return attempt
+
+
+@step(trigger="all_done")
+def tidy(folder: str) -> bool:
+    Path(folder, "tidy").touch()
+    return current_run().failed
+
+
+@pipeline
+def long(folder: str, seconds: float = 600) -> None:
+    tidy.after(double(note(folder, seconds)))(folder)
+
+
+@step
+def tell(folder: str) -> None:
+    Path(folder, "told").touch()
+
+
+@pipeline(on_failure=[tell])
+def hooked(folder: str, seconds: float = 600) -> None:
+    """Nothing but a hook comes after a run that somebody ends."""
+    double(note(folder, seconds))
+
+
+@step(retry=Retry(2, delay="1h"))
+def never(folder: str) -> int:
+    Path(folder, "tried").touch()
+    raise OSError("not today")
+
+
+@pipeline
+def waiting(folder: str) -> None:
+    """Between two tries nothing of it runs, and after its clean-up comes more work."""
+    length.after(tidy.after(double(never(folder)))(folder))("abc")
+
+
+again = note.with_options(name="again", retry=Retry(2))
+
+
+@pipeline
+def killed(folder: str, seconds: float = 600) -> None:
+    again(folder, seconds)
+
+
+@step
+def needs_file(folder: str) -> str:
+    return Path(folder, "wanted").read_text()
+
+
+@step
+def before(folder: str) -> str:
+    """Leaves a mark each time that it runs."""
+    Path(folder, f"before-{time.monotonic_ns()}").touch()
+    return folder
+
+
+@pipeline
+def wanting(folder: str) -> None:
+    length(needs_file(before(folder)))
+
+
+@pipeline(schedule=Interval("5s", timezone="Europe/Zurich", start="2026-01-01"))
+def ticking(day: date = LogicalDate()) -> None:
+    length(day_of(day))
+
+
+@step
+def known(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@pipeline
+def two_branches() -> None:
+    """The condition of the first one is known at once."""
+    with when(known.with_options(name="quick")(0.0) < 1):
+        double.with_options(name="soon")(1)
+    with otherwise():
+        double.with_options(name="never")(1)
+    with when(known.with_options(name="slow")(8.0) > 1):
+        double.with_options(name="late")(2)

@@ -1,0 +1,37 @@
+"""Every case on every engine, against the local runner: states, attempts, errors and lineage."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeglot.compilers.registry import compiler
+from tests.conformance.backends import ENGINES
+from tests.conformance.cases import CASES
+from tests.conformance.results import Tally, uncovered
+from tests.conformance.suite import Suite, summary
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def suite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    server = request.getfixturevalue(request.param)
+    asked = {
+        name: case
+        for name, case in CASES.items()
+        if any(f"[{request.param}-{name}]" in one.name for one in request.session.items)
+    }
+    return Suite(ENGINES[request.param].drive(server), tmp_path_factory.mktemp(request.param), asked)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_as_on_the_local_runner(suite: Suite, case: str, tally: Tally) -> None:
+    with tally.of(suite.backend.server.title, case):
+        found = suite.both(case)
+        assert summary(found.far) == summary(found.local)
+        assert found.far["status"] == found.local["status"]
+        assert found.far["lineage_digest"] == found.local["lineage_digest"] is not None
+        assert found.good == (found.local["status"] == "succeeded"), "the engine's own state"
+
+
+@pytest.mark.parametrize("backend", sorted({one.backend for one in ENGINES.values()}))
+def test_all_that_is_claimed_has_a_case(backend: str) -> None:
+    assert uncovered(compiler(backend).capabilities) == []

@@ -1,0 +1,185 @@
+"""Runs of a real Prefect that nobody of ours has started, and what can happen to a run: both sides tell the truth."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.live import Live, is_alive, states, until, written
+from tests.conformance.results import Tally
+from tests.conformance.suite import STACK
+from tests.servers.prefect import Prefect
+
+
+class OnLive(Live):
+    """A Prefect, whose runs nobody of ours follows."""
+
+    def __init__(self, server: Prefect, folder: Path) -> None:
+        super().__init__(server.words, folder)
+        self.server = server
+
+    def deploy(self, pipeline: str) -> None:
+        self.project("deploy", f"flows_live.py:{pipeline}", "--stack", STACK)
+
+    def start(self, pipeline: str, **params: Any) -> str:
+        self.deploy(pipeline)
+        return self.server.trigger(pipeline, STACK, **params)
+
+    def flow_process(self, run: str) -> int:
+        """The process in which a flow runs."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                try:
+                    found = (entry / "environ").read_bytes().split(b"\0")
+                except (FileNotFoundError, ProcessLookupError, PermissionError):
+                    continue
+                words = (entry / "cmdline").read_bytes()
+                if f"PREFECT__FLOW_RUN_ID={run}".encode() in found and b"prefect" in words:
+                    return int(entry.name)
+        raise AssertionError(f"nobody runs `{run}`")
+
+
+@pytest.fixture(scope="module")
+def live(prefect3: Prefect, tmp_path_factory: pytest.TempPathFactory) -> OnLive:
+    return OnLive(prefect3, tmp_path_factory.mktemp("live-prefect"))
+
+
+def test_scheduled_runs_are_complete(live: OnLive, tally: Tally) -> None:
+    with tally.of(live.server.title, "scheduled from now on"):
+        live.deploy("ticking")
+        runs = until(lambda: [run for run in live.listed("ticking") if run["status"] == "succeeded"][:2])
+        _, found = live.server.ask("GET", f"/deployments/name/ticking/{STACK}")
+        live.server.ask("POST", f"/deployments/{found['id']}/pause_deployment", {})
+        for run in runs:
+            moment = dt.datetime.fromisoformat(run["logical_date"])
+            assert moment.timestamp() % 5 == 0, "the planned time"
+            assert run["params"]["day"] == moment.date().isoformat()
+            assert run["lineage_digest"] == live.local_digest("ticking", "-p", f"day={run['params']['day']}")
+
+
+def test_what_a_laptop_computed_is_reused_and_the_other_way_round(live: OnLive, tally: Tally) -> None:
+    with tally.of(live.server.title, "cache shared with a laptop"):
+        here = live.local("shared", "-p", "n=3")
+        run = live.start("shared", n=3)
+        assert live.server.state(run) == "COMPLETED"
+        there = live.shown("shared", run)
+        assert all(one["cached"] for one in there["steps"])
+        assert there["lineage_digest"] == here["lineage_digest"]
+        assert {one["state_name"] for one in live.server.tasks(run).values()} == {"Cached"}
+        run = live.start("shared", n=4)
+        assert live.server.state(run) == "COMPLETED"
+        assert not any(one["cached"] for one in live.shown("shared", run)["steps"])
+        assert all(one["cached"] for one in live.local("shared", "-p", "n=4")["steps"])
+
+
+def test_a_run_cancelled_through_prefects_own_api(live: OnLive, tally: Tally) -> None:
+    with tally.of(live.server.title, "cancelled in the engine"):
+        folder = live.marks("cancelled")
+        run = live.start("long", folder=str(folder))
+        pid = int(until(lambda: written(folder / "note-1")))
+        assert live.server.ask("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})[0] == 201
+        until((folder / "tidy").exists)
+        until(lambda: not is_alive(pid))
+        assert live.server.state(run) == "CANCELLED"
+        found = live.shown("long", run)
+        assert found["status"] == "cancelled"
+        assert states(found) == {"note": ("cancelled", 1), "double": ("skipped", 0), "tidy": ("succeeded", 1)}
+
+
+def test_a_run_with_hooks_that_is_cancelled(live: OnLive, tally: Tally) -> None:
+    with tally.of(live.server.title, "ended in the engine: hooks"):
+        folder = live.marks("hooked")
+        run = live.start("hooked", folder=str(folder))
+        until(lambda: written(folder / "note-1"))
+        assert live.server.ask("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})[0] == 201
+        assert live.server.state(run) == "CANCELLED"
+        assert (folder / "told").exists()
+        found = live.shown("hooked", run)
+        assert states(found) == {"note": ("cancelled", 1), "double": ("skipped", 0), "tell": ("succeeded", 1)}
+
+
+def test_a_run_whose_process_is_killed(live: OnLive, tally: Tally) -> None:
+    """With kill -9. Prefect says so, and so does the ledger."""
+    with tally.of(live.server.title, "a task's process killed"):
+        _kill(live)
+
+
+def _kill(live: OnLive) -> None:
+    folder = live.marks("killed")
+    run = live.start("long", folder=str(folder))
+    pid = int(until(lambda: written(folder / "note-1")))
+    os.kill(live.flow_process(run), signal.SIGKILL)
+    until(lambda: not is_alive(pid))
+    assert live.server.state(run) == "CRASHED"
+    until(lambda: live.shown("long", run)["status"] != "running", 120)
+    found = live.shown("long", run)
+    assert found["status"] == "lost"
+    assert states(found)["note"] == ("lost", 0)
+
+
+def test_a_failed_run_that_is_tried_again(live: OnLive, tally: Tally) -> None:
+    """What has succeeded is not run again."""
+    with tally.of(live.server.title, "cleared in the engine"):
+        folder = live.marks("again")
+        run = live.start("wanting", folder=str(folder))
+        assert live.server.state(run) == "FAILED"
+        assert states(live.shown("wanting", run)) == {
+            "before": ("succeeded", 1),
+            "needs_file": ("failed", 1),
+            "length": ("skipped", 0),
+        }
+        (folder / "wanted").write_text("here")
+        state = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}}
+        assert live.server.ask("POST", f"/flow_runs/{run}/set_state", state)[0] == 201
+        until(lambda: live.server.ask("GET", f"/flow_runs/{run}")[1]["state_type"] == "COMPLETED")
+        found = live.shown("wanting", run)
+        assert states(found) == {
+            "before": ("succeeded", 1),
+            "needs_file": ("succeeded", 2),
+            "length": ("succeeded", 1),
+        }
+        assert len(list(folder.glob("before-*"))) == 1
+        assert found["lineage_digest"] == live.local_digest("wanting", "-p", f"folder={folder}")
+
+
+def test_branches_do_not_wait_for_each_other(live: OnLive) -> None:
+    """Of two whose conditions are known at different times, one is over before the other's is."""
+    run = live.start("two_branches")
+    assert live.server.state(run) == "COMPLETED"
+    tasks = live.server.tasks(run)
+    assert tasks["soon"]["end_time"] < tasks["slow"]["end_time"] <= tasks["when_2"]["start_time"]
+    assert tasks["never"]["state_name"] == "Skipped"
+    assert tasks["late"]["state_name"] == "Completed"
+
+
+def test_prefects_own_command_makes_the_same_deployment(live: OnLive, tmp_path: Path) -> None:
+    live.deploy("shared")
+    _, before = live.server.ask("GET", f"/deployments/name/shared/{STACK}")
+    live.project("compile", "flows_live.py:shared", "--stack", STACK, "--out", str(tmp_path))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    environment |= {
+        "PREFECT_API_URL": f"{live.server.view['url']}/api",
+        "PREFECT_API_AUTH_STRING": f"admin:{live.server.password}",
+        "PREFECT_HOME": str(tmp_path / "home"),
+    }
+    program = Path(live.server.view["environment"]) / "bin/prefect"
+    done = subprocess.run(
+        [program, "--no-prompt", "deploy", "--prefect-file", "shared.prefect.yaml", "--all"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, after = live.server.ask("GET", f"/deployments/name/shared/{STACK}")
+    for name in ("id", "version", "entrypoint", "pull_steps", "work_pool_name", "tags", "job_variables"):
+        assert after[name] == before[name], name
+    run = live.server.trigger("shared", STACK, n=9)
+    assert live.server.state(run) == "COMPLETED"

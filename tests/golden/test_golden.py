@@ -1,0 +1,97 @@
+"""Emitted files, byte for byte: a change of them is seen, and read, by whoever changes the compiler.
+
+`PIPEGLOT_UPDATE_GOLDEN=1 make test ARGS=tests/golden` writes them anew; then read the diff.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ENVIRONMENT
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "examples"
+
+CASES = {
+    "credit": (EXAMPLES / "credit", "credit.py"),
+    "flights": (EXAMPLES / "flights", "flights.py"),
+    "search": (EXAMPLES / "search", "search.py"),
+    "rain_train": (EXAMPLES / "rain", "train.py"),
+    "rain_score": (EXAMPLES / "rain", "score.py"),
+    "shapes": (HERE / "cases", "shapes.py:shapes"),
+    "follows": (HERE / "cases", "shapes.py:follows"),
+}
+"""The project of each case, and its target."""
+
+STACKS = {
+    "airflow3": '{backend: airflow, store: "s3://ml/prod", owner: ml-team, steps: {heavy: {queue: large}}}',
+    "airflow2": '{backend: airflow, version: 2, store: "s3://ml/prod"}',
+    "airflow3_python": '{backend: airflow, store: "s3://ml/prod", python: /opt/steps/bin/python}',
+    "airflow2_python": '{backend: airflow, version: 2, store: "s3://ml/prod", python: "${STEPS}/bin/python", code: installed}',
+    "airflow3_pod": '{backend: airflow, store: "s3://ml/prod", run: pod, image: "ghcr.io/acme/steps:1", namespace: ml, '
+    "service_account: steps, code: image, steps: {heavy: {node_selector: {disk: ssd}}}}",
+    "prefect": '{backend: prefect, store: "s3://ml/prod", work_pool: ml, max_workers: 4, concurrency_limit: 1, '
+    "steps: {heavy: {tags: [large]}}}",
+    "airflow2_pod": '{backend: airflow, version: 2, store: "s3://ml/prod", run: pod, image: "ghcr.io/acme/steps:1"}',
+}
+CONFIG = "stacks:\n  local: {backend: local}\n" + "".join(f"  {name}: {stack}\n" for name, stack in STACKS.items())
+
+
+def compiled(case: str, stack: str, folder: Path, **environment: str) -> dict[str, str]:
+    """The files of a case, or `refused.txt`, as a user gets them: by name."""
+    source, target = CASES[case]
+    shutil.copytree(source, folder / "project", ignore=shutil.ignore_patterns(".pipeglot", "__pycache__", "*.yaml"))
+    (folder / "project/pipeglot.yaml").write_text(CONFIG)
+    words = [sys.executable, "-m", "pipeglot", "compile", target, "--stack", stack, "--out", str(folder / "out")]
+    done = subprocess.run(
+        words, cwd=folder / "project", env={**ENVIRONMENT, **environment}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        assert done.returncode == 33, done.stderr
+        return {"refused.txt": done.stderr}
+    return {path.name: path.read_text() for path in sorted((folder / "out").iterdir()) if path.suffix != ".json"}
+
+
+FORMS = {"python": ("shapes",), "pod": ("shapes", "flights")}
+"""The cases of stacks that emit files of another form."""
+
+
+@pytest.mark.parametrize(
+    ("case", "stack"), [(case, stack) for stack in STACKS for case in FORMS.get(stack.partition("_")[2], CASES)]
+)
+def test_files_are_what_they_were(case: str, stack: str, tmp_path: Path) -> None:
+    found = compiled(case, stack, tmp_path)
+    kept = HERE / stack / case
+    if os.environ.get("PIPEGLOT_UPDATE_GOLDEN") == "1":
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        for name, text in found.items():
+            (kept / name).write_text(text)
+    assert found == {path.name: path.read_text() for path in sorted(kept.iterdir())}
+
+
+def test_files_are_the_same_anywhere(tmp_path: Path) -> None:
+    first = compiled("shapes", "airflow3", tmp_path / "1")
+    odd = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "HOME": str(tmp_path)}
+    assert compiled("shapes", "airflow3", tmp_path / "2", **odd) == first
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_emitted_files_are_clean_to_a_linter(stack: str) -> None:
+    rules = (
+        ["AIR", "E", "F", "I", "B", "UP"] if stack.startswith("airflow3") else ["E", "F", "I", "B", "UP"]
+    )  # AIR3 is for 3
+    files = [str(path) for path in sorted((HERE / stack).rglob("*.py"))]
+    assert len(files) > (0 if "_" in stack else 3)
+    check = ["check", "--isolated", "--preview", "--select", ",".join(rules), "--target-version", "py310"]
+    for words in (check, ["format", "--check", "--isolated"]):
+        done = subprocess.run(  # from another folder: to a user, pipeglot is no project of theirs
+            [sys.executable, "-m", "ruff", *words, *files], cwd="/", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,239 @@
+"""What is asked of Prefect's API, and what its answers become; the live one is in tests/conformance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from pipeglot.compilers.base import Source
+from pipeglot.compilers.prefect.compiler import PrefectCompiler
+from pipeglot.compilers.prefect.deployer import PrefectDeployer
+from pipeglot.compilers.prefect.stack import PrefectStack
+from pipeglot.compilers.remote import Away, EngineTask
+from pipeglot.core.errors import EngineError
+from pipeglot.core.ir import Pipeline, Schedule
+from tests.servers.canned import Server
+from tests.unit.lineage.build import step
+
+PIPELINE = Pipeline(name="p", nodes=(structs.replace(step("a"), pool="gpu"),), schedule=Schedule(cron="0 6 * * *"))
+SOURCE = Source(PIPELINE, "p.py:p", "0" * 64)
+FOUND = {"id": "d1", "version": "v1", "paused": False}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = Server()
+    found.answers["GET /api/deployments/name/p/prod"] = [(200, FOUND)]
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def stack(server: Server) -> PrefectStack:
+    return PrefectStack(name="prod", store="s3://ml/prod", api_url=f"{server.url}/api", work_pool="ml")
+
+
+@pytest.mark.parametrize(
+    ("auth", "header"),
+    [
+        ({}, "-"),
+        ({"api_key": "${KEY}"}, "Bearer pnu_1"),
+        ({"api_key_file": "key"}, "Bearer pnu_2"),
+        ({"user": "admin", "password": "${KEY}"}, "Basic YWRtaW46cG51XzE="),
+        ({"token_command": "echo three"}, "Bearer three"),
+    ],
+    ids=str,
+)
+def test_who_we_are(
+    server: Server,
+    stack: PrefectStack,
+    auth: dict[str, str],
+    header: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("KEY", "pnu_1")
+    (tmp_path / "key").write_text("pnu_2\n")
+    auth = {name: str(tmp_path / value) if name == "api_key_file" else value for name, value in auth.items()}
+    assert PrefectDeployer(structs.replace(stack, auth=auth)).is_live("p", "v1")
+    assert server.asked[0][3] == header
+
+
+def test_a_deployment_is_made_by_one_call(server: Server, stack: PrefectStack) -> None:
+    server.answers["POST /api/flows/"] = [(201, {"id": "f1"})]
+    server.answers["POST /api/deployments/"] = [(201, {"id": "d1"})]
+    files = PrefectCompiler().compile(SOURCE, stack)
+    PrefectDeployer(stack).register(SOURCE, files)
+    (_, _, flow, _), (_, _, sent, _) = server.asked
+    assert flow == {"name": "p"}
+    assert (sent["flow_id"], sent["name"], sent["entrypoint"]) == ("f1", "prod", "p.py:p")
+    assert (sent["version"], sent["work_pool_name"]) == (files[0].version, "ml")
+    assert sent["schedules"] == [
+        {"schedule": {"timezone": "UTC", "cron": "0 6 * * *"}, "active": True, "slug": "pipeglot"}
+    ]
+
+
+def test_a_run_is_started_once_whatever_becomes_of_the_answer(server: Server, stack: PrefectStack) -> None:
+    made = {"id": "r1", "name": "ours", "deployment_id": "d1", "expected_start_time": "2026-11-22T06:00:00Z"}
+    server.answers["POST /api/deployments/d1/create_flow_run"] = [(201, made)]
+    found = PrefectDeployer(stack).start("p", "ours", {"n": 1, "pipeglot": {"cache": False}})
+    assert (found.id, found.about) == ("r1", {"flow_run": "ours", "deployment": "d1"})
+    assert found.logical_date is not None
+    assert found.logical_date.isoformat() == "2026-11-22T06:00:00+00:00"
+    assert server.asked[-1][2] == {
+        "parameters": {"n": 1},
+        "idempotency_key": "ours",
+        "name": "ours",
+        "labels": {"pipeglot.wishes": '{"cache": false}'},
+    }
+
+
+def test_parameters_that_it_refuses(server: Server, stack: PrefectStack) -> None:
+    server.answers["POST /api/deployments/d1/create_flow_run"] = [(409, {"detail": "'x' is not of type 'integer'"})]
+    with pytest.raises(EngineError, match="refuses the parameters: 'x' is not of type 'integer'"):
+        PrefectDeployer(stack).start("p", "ours", {"n": "x"})
+
+
+def test_an_object_that_it_would_take_for_an_expression(stack: PrefectStack) -> None:
+    with pytest.raises(EngineError) as caught:
+        PrefectDeployer(stack).start("p", "ours", {"n": [{"a": {"__prefect_kind": "jinja", "template": "{{ 1 }}"}}]})
+    assert caught.value.message == (
+        "a parameter has an object with the key `__prefect_kind`, which Prefect takes for an expression of its own"
+    )
+
+
+def test_no_deployment(server: Server, stack: PrefectStack) -> None:
+    server.answers["GET /api/deployments/name/p/prod"] = [(404, {"detail": "Deployment not found"})]
+    with pytest.raises(Away, match="the Prefect of stack `prod` has no deployment `p/prod`"):
+        PrefectDeployer(stack).start("p", "ours", {})
+
+
+def test_an_address_that_is_not_that_of_the_api(server: Server, stack: PrefectStack) -> None:
+    with pytest.raises(EngineError) as caught:
+        PrefectDeployer(structs.replace(stack, api_url=server.url)).is_live("p", "v1")
+    assert str(caught.value) == (
+        "the Prefect of stack `prod` has no `/`\n\n"
+        "hint: Prefect's own address ends in `/api`, as `http://server:4200/api`; see `prefect config view`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("SCHEDULED", "waiting"),
+        ("PENDING", "waiting"),
+        ("RUNNING", "running"),
+        ("CANCELLING", "running"),
+        ("PAUSED", "running"),
+        ("COMPLETED", "succeeded"),
+        ("FAILED", "failed"),
+        ("CRASHED", "failed"),
+        ("CANCELLED", "failed"),
+    ],
+)
+def test_states(server: Server, stack: PrefectStack, state: str, told: str) -> None:
+    server.answers["GET /api/flow_runs/r1"] = [(200, {"state_type": state})]
+    assert PrefectDeployer(stack).status("p", "r1") == told
+
+
+def test_a_run_that_is_gone(server: Server, stack: PrefectStack) -> None:
+    server.answers["GET /api/flow_runs/r1"] = [(404, {"detail": "Flow run not found"})]
+    assert PrefectDeployer(stack).status("p", "r1") == "gone"
+
+
+def task(name: str, kind: str, state: str = "", tries: int = 1) -> dict[str, Any]:
+    return {"id": f"id of {name}", "name": name, "state_type": kind, "state_name": state, "run_count": tries}
+
+
+def test_tasks_by_their_states(server: Server, stack: PrefectStack) -> None:
+    many = [task(f"b[{number}: x]", "RUNNING") for number in range(200)]
+    last = [
+        task("a", "SCHEDULED", "AwaitingRetry", 2),
+        task("in.c[1.12: [odd]]", "FAILED"),
+        task("d", "PENDING", "NotReady", 0),
+        task("e", "COMPLETED", "Skipped"),
+        task("f[0]", "COMPLETED", "Cached"),
+    ]
+    server.answers["POST /api/task_runs/filter"] = [(200, many), (200, last)]
+    found = list(PrefectDeployer(stack).tasks("p", "r1"))
+    assert found[7] == EngineTask("b", -1, "running", 1, item=(7,), id="id of b[7: x]")
+    assert [(one.step, one.item, one.state) for one in found[200:]] == [
+        ("a", (), "retrying"),
+        ("in.c", (1, 12), "failed"),
+        ("d", (), "skipped"),
+        ("e", (), "skipped"),
+        ("f", (0,), "succeeded"),
+    ]
+    server.answers["POST /api/task_runs/filter"] = [(200, last)]
+    assert [one.step for one in PrefectDeployer(stack).tasks("p", "r1", ("retrying", "failed"))] == ["a", "in.c"]
+    asked = server.asked[-1][2]
+    assert asked["task_runs"] == {"state": {"type": {"any_": ["CANCELLED", "CRASHED", "FAILED", "SCHEDULED"]}}}
+
+
+def test_the_log_of_a_task(server: Server, stack: PrefectStack) -> None:
+    server.answers["POST /api/logs/filter"] = [(200, [{"message": "one"}, {"message": "two"}])]
+    found = PrefectDeployer(stack).log("p", "r1", EngineTask("a", -1, "failed", 1, id="t1"))
+    assert found == "one\ntwo\n"
+    assert server.asked[0][2]["logs"] == {"task_run_id": {"any_": ["t1"]}}
+
+
+@pytest.mark.parametrize(
+    ("state", "sent"),
+    [
+        ("RUNNING", {"state": {"type": "CANCELLING"}, "force": False}),
+        ("SCHEDULED", {"state": {"type": "CANCELLED"}, "force": False}),
+        ("COMPLETED", {"state": {"type": "CANCELLED"}, "force": True}),
+        ("CANCELLED", None),
+    ],
+)
+def test_cancel(server: Server, stack: PrefectStack, state: str, sent: Any) -> None:
+    server.answers["GET /api/flow_runs/r1"] = [(200, {"state_type": state, "state_name": state.title()})]
+    server.answers["POST /api/flow_runs/r1/set_state"] = [(201, {})]
+    PrefectDeployer(stack).cancel("p", "r1")
+    assert [body for method, _, body, _ in server.asked if method == "POST"] == ([sent] if sent else [])
+
+
+def test_where_a_person_looks(stack: PrefectStack) -> None:
+    assert PrefectDeployer(stack).url("p", "r1") == f"{stack.api_url.removesuffix('/api')}/runs/flow-run/r1"
+    cloud = "https://api.prefect.cloud/api/accounts/a1/workspaces/w1"
+    found = PrefectDeployer(structs.replace(stack, api_url=cloud)).url("p", "r1")
+    assert found == "https://app.prefect.cloud/account/a1/workspace/w1/runs/flow-run/r1"
+
+
+def test_what_it_lacks(server: Server, stack: PrefectStack) -> None:
+    server.default = (404, {"detail": "not there"})
+    assert [(one.message, one.hint) for one in PrefectDeployer(stack).problems(SOURCE)] == [
+        (
+            "the Prefect of stack `prod` has no work pool `ml`",
+            "`prefect work-pool create ml --type process` makes one",
+        ),
+        (
+            "`a` runs in pool `gpu`, and the Prefect of stack `prod` has no limit for tasks with that tag",
+            "`prefect concurrency-limit create gpu 1` makes one",
+        ),
+    ]
+    (problem, _) = PrefectDeployer(structs.replace(stack, work_pool="")).problems(SOURCE)
+    assert problem.message == "stack `prod` names no work pool, so nobody would take its runs"
+
+
+def test_whether_it_is_what_the_stack_says(server: Server, stack: PrefectStack) -> None:
+    server.answers["GET /api/admin/version"] = [(200, "3.9.1"), (200, "2.20.1")]
+    server.answers["GET /api/deployments/name/p/prod"] = [(200, {**FOUND, "paused": True})]
+    blocks = "GET /api/block_types/slug/secret/block_documents/name"
+    server.answers[f"{blocks}/there"] = [(200, {})]
+    server.answers[f"{blocks}/not"] = [(404, {"detail": "no such block"})]
+    secrets = {"A": "prefect:there", "B": "prefect:not", "C": "env:C"}
+    told = list(PrefectDeployer(structs.replace(stack, secrets=secrets)).checks([PIPELINE]))
+    assert [(one.what, one.said, one.ok) for one in told] == [
+        ("api", f"{stack.api_url} answers, and lets us in", True),
+        ("version", "it is Prefect 3.9.1", True),
+        ("secret A", "the secret block `there` is there", True),
+        ("secret B", "the secret block `not` is not there", False),
+        ("pipeline p", "it is paused: its schedule starts nothing", False),
+    ]
+    older = list(PrefectDeployer(stack).checks([]))[1]
+    assert (older.ok, older.hint) == (False, "pipeglot knows Prefect 3")
