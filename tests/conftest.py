@@ -5,6 +5,7 @@ They are the same each time: a change is judged by what it changed. `ARGS=--hypo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -21,10 +22,21 @@ settings.load_profile("same")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`make test` leaves out what is marked `whole`: `make conformance` has it."""
+    if WHOLE:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(3600))
     long = [] if WHOLE else [item for item in items if item.get_closest_marker("whole")]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Failures are told at once: a run that is ended from outside has no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        when = f"{report.when} failed after {report.duration:.0f} s"
+        print(f"\n{report.nodeid}: {when}\n{report.longreprtext}", flush=True)
 
 
 @pytest.fixture(scope="session")
