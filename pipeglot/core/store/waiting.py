@@ -16,7 +16,7 @@ import threading
 import time
 from _queue import Empty, SimpleQueue  # what `queue` has of C; the rest of it costs a millisecond
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pipeglot.core.errors import StoreError
 
@@ -44,12 +44,19 @@ class _State:
     """Of this process. See `attended`, `hasty` and `request`."""
 
     def __init__(self) -> None:
-        self.left: Callable[[], float] | None = None
-        self.listener: Callable[[str], None] = _to_stderr
+        self.attended: list[_Attended] = []
         self.told, self.between = -math.inf, BETWEEN
         self.limit = math.inf
         self.used = self.forked = False
         self.helper: _Helper | None = None
+
+    @property
+    def left(self) -> Callable[[], float] | None:
+        return self.attended[-1].left if self.attended else None
+
+    @property
+    def listener(self) -> Callable[[str], None]:
+        return self.attended[-1].listener if self.attended else _to_stderr
 
     def after_fork(self) -> None:
         self.forked = self.used
@@ -71,6 +78,13 @@ class _State:
             self.listener("")
 
 
+class _Attended(NamedTuple):
+    """Who is told of a wait, and how long it may take."""
+
+    listener: Callable[[str], None]
+    left: Callable[[], float]
+
+
 def _to_stderr(told: str) -> None:
     if told and sys.stderr is not None:
         shown = "".join(one if one.isprintable() else "?" for one in told)
@@ -85,14 +99,15 @@ os.register_at_fork(after_in_child=_state.after_fork)
 def attended(listener: Callable[[str], None], left: Callable[[], float]) -> Iterator[None]:
     """Meanwhile, tell somebody else than stderr what is waited for, and "" when it is over.
 
-    left: the seconds that a request may take, asked while it is waited for: few, once somebody wants to stop.
+    left: the seconds that a request may take, asked while it is waited for: few, once somebody wants to stop. Of
+    several at once, as in threads, who came last is told; they may end in any order.
     """
-    before = _state.listener, _state.left
-    _state.listener, _state.left = listener, left
+    one = _Attended(listener, left)
+    _state.attended.append(one)
     try:
         yield
     finally:
-        _state.listener, _state.left = before
+        _state.attended[:] = [other for other in _state.attended if other is not one]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeglot.core.errors import StoreError
-from pipeglot.core.store import bucket, waiting
+from pipeglot.core.store import bucket
 from pipeglot.core.store.bucket import PART, SINGLE, BucketStore
 from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import Seaweed
@@ -111,7 +111,6 @@ def test_a_server_that_stays_busy(store: BucketStore, proxy: Proxy) -> None:
 
 def test_the_pauses_grow(monkeypatch: pytest.MonkeyPatch, store: BucketStore, proxy: Proxy) -> None:
     monkeypatch.setattr(bucket, "_WAIT", WAIT)
-    monkeypatch.setattr(waiting._state, "left", None)  # nobody looks in between
     slept: list[float] = []
     here = threading.get_ident()
 

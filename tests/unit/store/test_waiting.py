@@ -53,6 +53,19 @@ def nobody(_: str) -> None:
     """Listens to nothing."""
 
 
+def test_of_several_who_listen_any_may_be_the_first_to_go(told: list[str]) -> None:
+    """As threads do, each of which follows something."""
+    first, second = attended(nobody, lambda: 1.0), attended(nobody, lambda: 2.0)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert waiting._state.left is not None
+    assert waiting._state.left() == 2.0
+    second.__exit__(None, None, None)
+    waiting._state.tell("again")
+    assert told == ["again"]
+
+
 def after(event: Callable[[], bool]) -> Callable[[], str]:
     def ask() -> str:
         while not event():
