@@ -154,7 +154,7 @@ class Follower:
             entry = state.entries[cell]
             seen = entry.verdict.observed if entry.verdict is not None else None
             if seen is not None and seen.cached is None and seen.attempt:
-                self._tell_last_attempt(cell, seen.attempt)
+                self._tell_attempts(cell, seen.attempt)
             self._running.pop(cell, None)
             self.listener.settled(cell, entry)
         ready = state.take_ready()
@@ -183,32 +183,25 @@ class Follower:
     def _tell_task(self, cell: Cell, task: EngineTask) -> None:
         """An attempt is waited for once the one before has failed, and runs once the orchestrator says so."""
         waits = task.state == "retrying"
-        attempt = task.attempt + waits
+        self._tell_attempts(cell, task.attempt + waits, waits=waits)
+
+    def _tell_attempts(self, cell: Cell, attempt: int, *, waits: bool = False) -> None:
+        """All up to this one: those before may have begun and ended between two looks."""
         before, waited = self._running.get(cell, (0, False))
-        if attempt > before > 0 or (attempt > before and waits):
-            self._tell_retry(cell, attempt)
+        if attempt > max(before, 1):
+            self._tell_retries(cell, max(before, 1), attempt)
         if not waits and (attempt > before or waited):
             self.listener.running(cell, attempt)
         if attempt >= before:
             self._running[cell] = attempt, waits
 
-    def _tell_last_attempt(self, cell: Cell, attempt: int) -> None:
-        """Of a step that is over: its last attempt may have begun and ended between two looks."""
-        before, waited = self._running.get(cell, (0, False))
-        if attempt > max(before, 1):
-            self._tell_retry(cell, attempt)
-        if attempt > before or waited:
-            self.listener.running(cell, attempt)
-
-    def _tell_retry(self, cell: Cell, attempt: int) -> None:
-        """What the attempt before has recorded, if it came so far."""
-        attempts = self._asked_store(self.records.ledger.attempts, self.start.run, *cell) or ()
-        failed = [one for one in attempts if one.observed.failure is not None]
+    def _tell_retries(self, cell: Cell, first: int, last: int) -> None:
+        """What attempts from the first on have recorded before the last, if they came so far."""
         retry = self.plan.step(cell[0]).retry
-        if failed and retry is not None:
-            failure = failed[-1].observed.failure
-            assert failure is not None
-            self.listener.retrying(cell, attempt, failure, delay_before(retry, attempt - 1, 0.5))
+        for one in self._asked_store(self.records.ledger.attempts, self.start.run, *cell) or ():
+            number, failure = one.observed.attempt, one.observed.failure
+            if retry is not None and failure is not None and first <= number < last:
+                self.listener.retrying(cell, number + 1, failure, delay_before(retry, number, 0.5))
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

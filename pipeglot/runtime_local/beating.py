@@ -15,6 +15,7 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.log_tail import last_lines
 from pipeglot.core.run_step import Job
 from pipeglot.core.secret_values import Secrets
+from pipeglot.core.suggest import SHORT_ID
 
 PACE = 1.0
 """Seconds between two looks for what is due."""
@@ -96,8 +97,8 @@ class Beats:
 def closed(run: str, status: str) -> RunClosed:
     """What to tell of a run that goes on though it was closed."""
     return RunClosed(
-        f"run `{run[:10]}` was recorded as {status} by another process, for this one was not heard of:"
+        f"run `{run[:SHORT_ID]}` was recorded as {status} by another process, for this one was not heard of:"
         " what it has done since then is not taken",
-        hint=f"what had finished before is kept: `pipeglot runs resume {run[:10]}` goes on with it, unless another run"
-        " does already (`pipeglot runs list`)",
+        hint=f"what had finished before is kept: `pipeglot runs resume {run[:SHORT_ID]}` goes on with it, unless"
+        " another run does already (`pipeglot runs list`)",
     )

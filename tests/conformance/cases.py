@@ -59,6 +59,8 @@ WHOLE = os.environ.get("PIPEGLOT_CONFORMANCE") == "1"
 LIVE = {
     "scheduled by the engine": ("nightly", "hourly"),
     "scheduled from now on": ("ticking",),
+    "scheduled from now on by a cron": ("minutely",),
+    "scheduled for the past": ("past",),
     "backfilled by the engine": ("refilled",),
     "cache shared with a laptop": ("shared",),
     "cancelled in the engine": ("long",),
@@ -66,6 +68,7 @@ LIVE = {
     "ended in the engine: nothing runs": ("waiting",),
     "a task's process killed": ("killed",),
     "cleared in the engine": ("wanting",),
-    "assets, artifacts and secrets from pipeline to pipeline": ("maker", "taker"),
+    "artifacts and secrets from pipeline to pipeline": ("maker", "picker"),
+    "started by an asset": ("maker", "taker"),
 }
 """What a test of its own holds, on pipelines of `flows_live.py` and `native.py`."""

@@ -1,11 +1,13 @@
 """What happens to runs that are under way, or that nobody of ours has started."""
 
 import os
+import subprocess
+import sys
 import time
 from datetime import date
 from pathlib import Path
 
-from pipeglot import Cron, Interval, LogicalDate, Retry, current_run, otherwise, pipeline, step, when
+from pipeglot import Cron, Interval, LogicalDate, Permanent, Retry, current_run, otherwise, pipeline, step, when
 
 
 @step
@@ -118,8 +120,13 @@ def wanting(folder: str) -> None:
     length(needs_file(before(folder)))
 
 
-@pipeline(schedule=Interval("5s", timezone="Europe/Zurich", start="2026-01-01"))
+@pipeline(schedule=Interval("10s", timezone="Europe/Zurich", start="2026-01-01"))
 def ticking(day: date = LogicalDate()) -> None:
+    length(day_of(day))
+
+
+@pipeline(schedule=Cron("* * * * *", timezone="Europe/Zurich", start="2026-01-01"))
+def minutely(day: date = LogicalDate()) -> None:
     length(day_of(day))
 
 
@@ -138,3 +145,84 @@ def two_branches() -> None:
         double.with_options(name="never")(1)
     with when(known.with_options(name="slow")(8.0) > 1):
         double.with_options(name="late")(2)
+
+
+@step(tags=["{{ tag }}"])
+def braces(text: str, table: dict[str, list[str]]) -> str:
+    """Says {{ nothing }}, nor {% raw %}."""
+    return f"{text} {table}"
+
+
+@pipeline(tags=["{{ tag }}", "{% raw %}", 'it\'s "quoted"\\', "\u2603"])
+def hostile(
+    text: str = '{{ $HOME }} {{ 1 + 1 }} """ \\',
+    table: dict[str, list[str]] = {"{{ key }}": ["{{ value }}"]},  # noqa: B006
+) -> None:
+    """Says {{ nothing }}, nor {% raw %}, 'in' "quotes" \\ \"\"\"."""
+    braces(text, table)
+
+
+@step
+def size(texts: list[str]) -> int:
+    return sum(map(len, texts))
+
+
+@pipeline
+def large(a: str = "", b: str = "", c: str = "", d: str = "", e: str = "") -> None:
+    size([a, b, c, d, e])
+
+
+@step(pool="narrow")
+def alone(number: int) -> int:
+    time.sleep(1)
+    return number
+
+
+@pipeline
+def pooled() -> None:
+    for number in range(3):
+        alone.with_options(name=f"alone_{number}")(number)
+
+
+@pipeline(schedule=Interval("10s", timezone="Europe/Zurich", start="2026-01-01", end="2026-01-02"))
+def past(day: date = LogicalDate()) -> None:
+    length(day_of(day))
+
+
+BACKED = Retry(4, delay="1s", backoff=3, max_delay="2s", jitter=True, on=[ConnectionError])
+
+
+@step(retry=BACKED)
+def flaky() -> int:
+    raise ConnectionResetError("not yet")
+
+
+@step(retry=BACKED)
+def wrong() -> int:
+    raise ValueError("not one of those")
+
+
+@step(retry=BACKED)
+def final() -> int:
+    raise Permanent("not any more")
+
+
+@pipeline
+def pauses() -> None:
+    flaky()
+    wrong()
+    final()
+
+
+@step(timeout="2s")
+def endless(folder: str) -> None:
+    """So is its child."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(folder, "endless").write_text(str(child.pid))
+    while True:
+        pass
+
+
+@pipeline
+def overdue(folder: str) -> None:
+    endless(folder)

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeglot.core.lineage import keys
+from tests.conformance.backends import Engine
 from tests.conformance.suite import HERE, STACK
 from tests.e2e.conftest import Project
 from tests.servers.sandbox import PATIENCE
 
 
 class Live:
-    """A project that one engine and the laptop share, with one store for both. `words` say what its stack is."""
+    """A project that one engine and the laptop share, with one store for both. `words` say what its stack is, but for
+    the store."""
 
     def __init__(self, words: str, folder: Path) -> None:
         self.folder = folder
@@ -59,6 +61,21 @@ class Live:
         folder = self.folder / name
         folder.mkdir()
         return folder
+
+
+class OnEngine(Live):
+    """Any engine, as the suite drives it."""
+
+    def __init__(self, engine: Engine, server: Any, folder: Path) -> None:
+        self.backend = engine.drive(server)
+        super().__init__(self.backend.words, folder)
+
+    def run(self, pipeline: str, **params: Any) -> dict[str, Any]:
+        """What is recorded of a run, once it is over."""
+        self.project("deploy", f"flows_live.py:{pipeline}", "--stack", STACK)
+        run = self.backend.start(pipeline, params)
+        self.backend.wait(pipeline, run)
+        return self.shown(pipeline, run)
 
 
 def until(what: Callable[[], Any], patience: float = PATIENCE) -> Any:

@@ -1,4 +1,4 @@
-"""What one Airflow pipeline hands to the next: assets, artifacts, and secrets that Airflow holds."""
+"""What one pipeline hands to the next: assets, artifacts, and secrets that the engine holds."""
 
 from datetime import date
 
@@ -32,4 +32,9 @@ def take(made: int, day: date) -> str:
 
 @pipeline(schedule=Assets("s3://pipeglot-tests/made"))
 def taker(made: Artifact[int] = artifact("maker/make@latest"), day: date = LogicalDate()) -> None:
+    take(made, day)
+
+
+@pipeline
+def picker(made: Artifact[int] = artifact("maker/make@latest"), day: date = LogicalDate()) -> None:
     take(made, day)

@@ -59,7 +59,7 @@ class Tally:
 
 def _cases_of(title: str) -> list[str]:
     """All that an engine of this name may run."""
-    lacks = next(one.lacks for one in ENGINES.values() if title.lower().startswith(one.backend))
+    lacks = next(one.lacks for one in ENGINES.values() if one.backend == title.lower().partition(" ")[0])
     return [case for case in ALL if case not in lacks]
 
 
@@ -85,9 +85,9 @@ def features_of(case: str) -> set[Feature]:
     return {feature for one in made for feature in needs(one.trace().pipeline)}
 
 
-def uncovered(claimed: Capabilities) -> list[Feature]:
-    """What a backend claims, and no case needs."""
-    needed = {feature for case in ALL for feature in features_of(case)}
+def uncovered(backend: str, claimed: Capabilities) -> list[Feature]:
+    """What a backend claims, and no case that it runs needs."""
+    needed = {feature for case in _cases_of(backend) for feature in features_of(case)}
     return [
         feature
         for feature, support in claimed.items()

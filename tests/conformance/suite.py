@@ -17,11 +17,12 @@ STACK = "far"
 
 
 class Backend(Protocol):
-    """An engine that is up. `stack` is what a stack in `pipeglot.yaml` says of it, with its store."""
+    """An engine that is up. `words` are what a stack in `pipeglot.yaml` says of it, but for its store."""
 
     server: Server
 
-    def stack(self, store: Path) -> str: ...
+    @property
+    def words(self) -> str: ...
 
     def start(self, pipeline: str, params: Mapping[str, Any]) -> str:
         """Start a run of what is deployed, without the cache; returns the engine's own id of it."""
@@ -50,7 +51,7 @@ class Suite:
         (folder / "token").write_text("a secret of the suite")
         secrets = f"secrets: {{TOKEN: 'file:{folder}/token'}}"
         here = f"{{backend: local, store: '{folder}/local', pools: {{default_pool: 4}}, {secrets}}}"
-        stacks = f"  local: {here}\n  {STACK}: {{{backend.stack(folder / 'store')}, {secrets}}}\n"
+        stacks = f"  local: {here}\n  {STACK}: {{{backend.words}, store: '{folder}/store', trusted: true, {secrets}}}\n"
         self.project.write("pipeglot.yaml", f"stacks:\n{stacks}")
         for pipeline in dict.fromkeys(CASES[case].pipeline for case in cases):
             self.project("deploy", f"flows.py:{pipeline}", "--stack", STACK)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.backends.airflow import OnAirflow
 from tests.conformance.live import Live, ancestor, is_alive, states, until, written
 from tests.conformance.results import Tally
 from tests.conformance.suite import STACK
@@ -25,7 +26,7 @@ class OnLive(Live):
     """An Airflow, whose runs nobody of ours follows."""
 
     def __init__(self, server: Airflow, folder: Path) -> None:
-        super().__init__(f"backend: airflow, version: {server.version}, dags_folder: '{server.dags}'", folder)
+        super().__init__(OnAirflow(server).words, folder)
         self.server = server
 
     def deploy(self, pipeline: str) -> None:

@@ -54,7 +54,8 @@ def run_of(server: Airflow, dag: str) -> dict[str, Any]:
 
 
 def test_an_asset_starts_a_run_that_takes_the_artifact(server: Airflow, project: Project, tally: Tally) -> None:
-    with tally.of(server.title, "assets, artifacts and secrets from pipeline to pipeline"):
+    title = server.title
+    with tally.of(title, "artifacts and secrets from pipeline to pipeline"), tally.of(title, "started by an asset"):
         an_asset_starts_a_run(server, project)
 
 

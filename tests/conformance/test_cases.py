@@ -34,4 +34,4 @@ def test_it_is_as_on_the_local_runner(suite: Suite, case: str, tally: Tally) -> 
 
 @pytest.mark.parametrize("backend", sorted({one.backend for one in ENGINES.values()}))
 def test_all_that_is_claimed_has_a_case(backend: str) -> None:
-    assert uncovered(compiler(backend).capabilities) == []
+    assert uncovered(backend, compiler(backend).capabilities) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -71,7 +72,8 @@ class Prefect(Engine):
         program = str(run.bin / "prefect")
         run.serve("server", [program, "server", "start"], environment | database)
         run.wait("the server", lambda: _attempt(lambda: _ask(run.state, home, "GET", "/health")), "server")
-        words = ["worker", "start", "--pool", _POOL, "--type", "process", "--name", "sandbox"]
+        most = max(4, 2 * (os.cpu_count() or 1))  # each run imports Prefect first: all at once, none would get far
+        words = ["worker", "start", "--pool", _POOL, "--type", "process", "--name", "sandbox", "--limit", str(most)]
         run.serve("worker", [program, *words], environment)
         run.wait(f"{self.title} {run.state.release}", lambda: self.trouble(run.state, home), "worker")
 

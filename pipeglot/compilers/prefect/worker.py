@@ -10,6 +10,7 @@ import datetime as dt
 import inspect
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from prefect import Task, allow_failure, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -41,8 +43,9 @@ from pipeglot.core.errors import NewerFormat, PipeglotError, StepError
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.keys import Index, run_id
 from pipeglot.core.lineage.ledger import Ledger, now
-from pipeglot.core.lineage.records import Cancel
+from pipeglot.core.lineage.records import Cancel, Start
 from pipeglot.core.store import open_store
+from pipeglot.core.suggest import SHORT_ID
 from pipeglot.core.task.deployed import read_deployed
 from pipeglot.core.task.joining import RESERVED, EngineRun
 from pipeglot.core.task.places import Threads
@@ -171,6 +174,8 @@ class Worker:
             limits = {step.id: step.max_parallel for step in run.plan.steps() if step.max_parallel is not None}
             self._slots = Slots(self._most, limits)
             get_run_logger().info(told_run(run.start.run))
+            if self._round == 1:
+                _link(run.start)
             yield
         finally:
             self._place.close()
@@ -323,6 +328,25 @@ def _flow_run() -> Any:
 
 
 # --- to Prefect -------------------------------------------------------------------------------------------------------
+
+
+def _link(start: Start) -> None:
+    """The way from the page of a run to what is recorded of it, as an artifact there. A run goes on without."""
+    ours = f"{start.run[:SHORT_ID]} --stack {start.stack}"
+    text = f"""\
+Run `{start.run}` of pipeline `{start.pipeline}`, stack `{start.stack}`.
+
+| | |
+|---|---|
+| its steps, attempts and errors | `pipeglot runs show {ours}` |
+| what a step printed | `pipeglot runs logs {start.run[:SHORT_ID]} STEP --stack {start.stack}` |
+| what each artifact was made of | `pipeglot lineage {ours}` |
+"""
+    key = re.sub("[^a-z0-9]+", "-", f"lineage-{start.pipeline.lower()}").strip("-")
+    try:
+        create_markdown_artifact(text, key=key, description=f"Lineage of {start.pipeline}")
+    except Exception as error:  # noqa: BLE001  # whatever their client raises, it is no reason to fail
+        get_run_logger().warning("the run's page has no way to its lineage: %s: %s", type(error).__name__, error)
 
 
 def _skipped(why: str) -> State[Any]:

@@ -35,6 +35,7 @@ from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.secret_values import KINDS
 from pipeglot.core.sources import roots_of
 from pipeglot.core.store import open_store
+from pipeglot.core.suggest import SHORT_ID
 from pipeglot.core.task.cells import NO_LIST, Cells, last_verdict
 from pipeglot.core.task.deployed import Deployed
 from pipeglot.core.task.folders import cache_folder
@@ -428,7 +429,7 @@ class TaskRun:
 
 def told_run(run: str) -> str:
     """What a task prints first: what `pipeglot runs show` asks for."""
-    return f"pipeglot: run {run[:10]}"
+    return f"pipeglot: run {run[:SHORT_ID]}"
 
 
 def asset_values(step: Step, outputs: Any) -> tuple[str | list[str], ...]:

@@ -30,13 +30,13 @@ class Engine(NamedTuple):
     lacks: frozenset[str] = frozenset()
 
 
-_AIRFLOW_LACKS = frozenset({"scheduled from now on"})
+_AIRFLOW_LACKS = frozenset({"scheduled from now on", "scheduled from now on by a cron", "scheduled for the past"})
 _PREFECT_LACKS = frozenset(
     {
         "scheduled by the engine",
         "backfilled by the engine",
         "ended in the engine: nothing runs",
-        "assets, artifacts and secrets from pipeline to pipeline",
+        "started by an asset",
     }
 )
 ENGINES: Mapping[str, Engine] = {

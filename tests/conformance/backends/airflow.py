@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pipeglot.core.task.joining import RESERVED
@@ -16,9 +15,9 @@ class OnAirflow:
     def __init__(self, server: Airflow) -> None:
         self.server = server
 
-    def stack(self, store: Path) -> str:
-        words = f"version: {self.server.version}, dags_folder: '{self.server.dags}', store: '{store}', trusted: true"
-        return f"backend: airflow, {words}"
+    @property
+    def words(self) -> str:
+        return f"backend: airflow, version: {self.server.version}, dags_folder: '{self.server.dags}'"
 
     def start(self, pipeline: str, params: Mapping[str, Any]) -> str:
         return self.server.trigger(pipeline, **params, **{RESERVED: {"cache": False}})

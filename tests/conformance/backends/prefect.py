@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pipeglot.compilers.prefect.names import WISHES
@@ -18,8 +17,9 @@ class OnPrefect:
     def __init__(self, server: Prefect) -> None:
         self.server = server
 
-    def stack(self, store: Path) -> str:
-        return self.server.stack(store)
+    @property
+    def words(self) -> str:
+        return self.server.words
 
     def start(self, pipeline: str, params: Mapping[str, Any]) -> str:
         labels = {WISHES: json.dumps({"cache": False})}

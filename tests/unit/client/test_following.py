@@ -243,6 +243,20 @@ def test_a_retry_is_told_with_its_reason(run: Run) -> None:
     assert run.heard.words[0] == "numbers[] failed (not yet), attempt 2 is next"
 
 
+def test_a_retry_that_is_seen_when_it_runs_is_told_with_its_reason(run: Run) -> None:
+    """The first look at the tasks came after the first attempt."""
+    for attempt in (1, 2):
+        failure = Failure(cause="raised", type="ValueError", message=f"not at {attempt}")
+        observed = Observed(backend="airflow", attempt=attempt, failure=failure)
+        run.records.ledger.failed_attempt(Attempt(run=RUN, step="numbers", index=(), observed=observed))
+    run.follow(Scripted("running", "running", run.all_done, tasks=[EngineTask("numbers", -1, "running", 3)]))
+    assert run.heard.words[:3] == [
+        "numbers[] failed (not at 1), attempt 2 is next",
+        "numbers[] failed (not at 2), attempt 3 is next",
+        "numbers[] runs, attempt 3",
+    ]
+
+
 def test_attempts_between_two_looks_are_told(run: Run) -> None:
     def both() -> str:
         failure = Failure(cause="raised", type="ValueError", message="not yet")

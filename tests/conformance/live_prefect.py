@@ -1,0 +1,44 @@
+"""Runs that are under way on a real Prefect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.live import Live
+from tests.conformance.suite import STACK
+from tests.servers.prefect import Prefect
+
+
+class OnLive(Live):
+    """A Prefect, whose runs nobody of ours follows. `more` its stack says."""
+
+    def __init__(self, server: Prefect, folder: Path, *more: str) -> None:
+        super().__init__(", ".join([server.words, *more]), folder)
+        self.server = server
+
+    def deploy(self, pipeline: str) -> None:
+        self.project("deploy", f"flows_live.py:{pipeline}", "--stack", STACK)
+
+    def start(self, pipeline: str, **params: Any) -> str:
+        self.deploy(pipeline)
+        return self.server.trigger(pipeline, STACK, **params)
+
+    def flow_process(self, run: str) -> int:
+        """The process in which a flow runs."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                try:
+                    found = (entry / "environ").read_bytes().split(b"\0")
+                except (FileNotFoundError, ProcessLookupError, PermissionError):
+                    continue
+                words = (entry / "cmdline").read_bytes()
+                if f"PREFECT__FLOW_RUN_ID={run}".encode() in found and b"prefect" in words:
+                    return int(entry.name)
+        raise AssertionError(f"nobody runs `{run}`")
+
+    def deployment(self, pipeline: str) -> dict[str, Any]:
+        """As the server has it."""
+        status, found = self.server.ask("GET", f"/deployments/name/{pipeline}/{STACK}")
+        assert status == 200, found
+        return dict(found)
