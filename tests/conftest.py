@@ -36,7 +36,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Failures are told at once: a run that is ended from outside has no summary."""
     if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
         when = f"{report.when} failed after {report.duration:.0f} s"
-        print(f"\n{report.nodeid}: {when}\n{report.longreprtext}", flush=True)
+        more = "".join(f"\n--- {title}\n{text}" for title, text in report.sections)
+        print(f"\n{report.nodeid}: {when}\n{report.longreprtext}{more}", flush=True)
 
 
 @pytest.fixture(scope="session")

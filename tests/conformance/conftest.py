@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,31 @@ import pytest
 from tests.conformance.backends import ENGINES
 from tests.conformance.cases import CASES, WHOLE
 from tests.conformance.results import Tally
+from tests.servers.sandbox import Server
+
+
+_UP: dict[str, Server] = {}
+"""The engines of this process."""
+
+LINES = 25
+"""Of each log of an engine, told with a failure."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure may be the engine's: how it is, and the ends of its logs, are told with it."""
+    report = yield
+    if report.failed:
+        report.sections += [(name, "\n".join(_state(server))) for name, server in _UP.items()]
+    return report
+
+
+def _state(server: Server) -> Iterator[str]:
+    (view,) = server.command("status", "--json")
+    yield f"{view['status']} {view['trouble']}"
+    for log in sorted((server.home / "logs").glob("*.log")):
+        yield f"--- {log.name}"
+        yield "\n".join(log.read_text(errors="replace").splitlines()[-LINES:])
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -46,7 +71,9 @@ def _server(name: str) -> Any:
     @pytest.fixture(scope="package", name=name)  # not for longer: it idles on a processor, too
     def up(engines: tuple[Path, str]) -> Iterator[Any]:
         with ENGINES[name].server(*engines) as found:
+            _UP[name] = found
             yield found
+            del _UP[name]
 
     return up
 
