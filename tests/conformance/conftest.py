@@ -14,7 +14,6 @@ from tests.conformance.cases import CASES, WHOLE
 from tests.conformance.results import Tally
 from tests.servers.sandbox import Server
 
-
 _UP: dict[str, Server] = {}
 """The engines of this process."""
 
