@@ -64,7 +64,7 @@ LIVE = {
     "backfilled by the engine": ("refilled",),
     "cache shared with a laptop": ("shared",),
     "cancelled in the engine": ("long",),
-    "ended in the engine: hooks": ("hooked",),
+    "ended in the engine: hooks": ("hooked_long",),
     "ended in the engine: nothing runs": ("waiting",),
     "a task's process killed": ("killed",),
     "cleared in the engine": ("wanting",),

@@ -78,7 +78,7 @@ def tell(folder: str) -> None:
 
 
 @pipeline(on_failure=[tell])
-def hooked(folder: str, seconds: float = 600) -> None:
+def hooked_long(folder: str, seconds: float = 600) -> None:
     """Nothing but a hook comes after a run that somebody ends."""
     double(note(folder, seconds))
 

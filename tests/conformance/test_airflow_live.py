@@ -74,6 +74,7 @@ def test_scheduled_runs_are_complete(live: OnLive, tally: Tally) -> None:
         assert "2024-03-31 01:30" in table
 
 
+@pytest.mark.whole
 def test_a_backfill_is_complete(live: OnLive, tally: Tally) -> None:
     with tally.of(live.server.title, "backfilled by the engine"):
         live.wake("refilled")
@@ -130,16 +131,17 @@ def test_a_run_cancelled_through_airflows_own_api(live: OnLive, tally: Tally) ->
 
 def test_a_run_with_hooks_that_is_ended_in_airflow_is_no_success(live: OnLive, tally: Tally) -> None:
     with tally.of(live.server.title, "ended in the engine: hooks"):
-        folder = live.marks("hooked")
-        run = live.start("hooked", folder=str(folder))
+        folder = live.marks("hooks")
+        run = live.start("hooked_long", folder=str(folder))
         until(lambda: written(folder / "note-1"))
-        assert live.server.ask("PATCH", f"/dags/hooked/dagRuns/{run}", {"state": "failed"})[0] == 200
-        assert live.server.state("hooked", run) == "failed"
+        assert live.server.ask("PATCH", f"/dags/hooked_long/dagRuns/{run}", {"state": "failed"})[0] == 200
+        assert live.server.state("hooked_long", run) == "failed"
         assert (folder / "told").exists()
-        found = live.shown("hooked", run)
+        found = live.shown("hooked_long", run)
         assert states(found) == {"note": ("cancelled", 1), "double": ("skipped", 0), "tell": ("succeeded", 1)}
 
 
+@pytest.mark.whole
 def test_a_run_that_is_ended_in_airflow_while_nothing_runs_is_no_success(live: OnLive, tally: Tally) -> None:
     with tally.of(live.server.title, "ended in the engine: nothing runs"):
         folder = live.marks("waiting")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipeglot import Pipeline
 from pipeglot.compilers.registry import compiler
+from tests.conformance import flows, flows_live, native
 from tests.conformance.backends import ENGINES
 from tests.conformance.cases import CASES
 from tests.conformance.results import Tally, uncovered
@@ -35,3 +37,11 @@ def test_it_is_as_on_the_local_runner(suite: Suite, case: str, tally: Tally) -> 
 @pytest.mark.parametrize("backend", sorted({one.backend for one in ENGINES.values()}))
 def test_all_that_is_claimed_has_a_case(backend: str) -> None:
     assert uncovered(backend, compiler(backend).capabilities) == []
+
+
+def test_every_pipeline_has_a_name_of_its_own() -> None:
+    """On an engine the last one deployed under a name is the one that runs."""
+    made = [
+        name for one in (flows, flows_live, native) for name, value in vars(one).items() if isinstance(value, Pipeline)
+    ]
+    assert sorted(made) == sorted(set(made))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.backends import ONE
+from tests.conformance.backends import ENGINES
 from tests.conformance.suite import summary
 from tests.e2e.conftest import ENVIRONMENT, Project
 from tests.servers.sandbox import PATIENCE, ROOT
@@ -28,16 +28,15 @@ EXAMPLES = {
 }
 """The pipelines of each, in the order in which they need each other."""
 
-_LONG = [example for example in EXAMPLES if example != "credit"]
-"""Too long for `make test`."""
+pytestmark = pytest.mark.whole
 
 
-@pytest.fixture(params=ONE)
+@pytest.fixture(params=ENGINES)
 def server(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize("example", ["credit", *(pytest.param(one, marks=pytest.mark.whole) for one in _LONG)])
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_it_gives_what_the_laptop_gives(server: Any, example: str, tmp_path: Path) -> None:
     folder = tmp_path / example
     shutil.copytree(ROOT / "examples" / example, folder, ignore=shutil.ignore_patterns(".pipeglot", "__pycache__"))

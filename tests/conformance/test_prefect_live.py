@@ -73,13 +73,13 @@ def test_a_run_cancelled_through_prefects_own_api(live: OnLive, tally: Tally) ->
 
 def test_a_run_with_hooks_that_is_cancelled(live: OnLive, tally: Tally) -> None:
     with tally.of(live.server.title, "ended in the engine: hooks"):
-        folder = live.marks("hooked")
-        run = live.start("hooked", folder=str(folder))
+        folder = live.marks("hooks")
+        run = live.start("hooked_long", folder=str(folder))
         until(lambda: written(folder / "note-1"))
         assert live.server.ask("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})[0] == 201
         assert live.server.state(run) == "CANCELLED"
         assert (folder / "told").exists()
-        found = live.shown("hooked", run)
+        found = live.shown("hooked_long", run)
         assert states(found) == {"note": ("cancelled", 1), "double": ("skipped", 0), "tell": ("succeeded", 1)}
 
 

@@ -35,6 +35,16 @@ class Airflow(Server):
     def api(self) -> str:
         return "/api/v2" if self.version == "3" else "/api/v1"
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """What it consists of."""
+        own = ("api-server", "scheduler", "dag-processor") if self.version == "3" else ("webserver", "scheduler")
+        return ("postgres", *own, "triggerer")
+
+    def stranger(self) -> int:
+        """What somebody without a password is told."""
+        return self.send("GET", f"{self.api}/pools", None, {})[0]
+
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """The status, and the answer."""
         return self.send(method, f"{self.api}{path}", body, {"Authorization": self._authorization()})

@@ -16,6 +16,9 @@ OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 class Prefect(Server):
     """A sandbox that is up, and its API."""
 
+    services = ("postgres", "server", "worker")
+    """What it consists of."""
+
     def __init__(self, home: Path) -> None:
         super().__init__("prefect", "3", home)
 
@@ -28,6 +31,10 @@ class Prefect(Server):
     def stack(self, store: Path) -> str:
         """What a stack says with which runs are started and followed."""
         return f"{self.words}, store: '{store}', trusted: true"
+
+    def stranger(self) -> int:
+        """What somebody without a password is told."""
+        return self.send("POST", "/api/flows/filter", {}, {})[0]
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """The status, and the answer."""

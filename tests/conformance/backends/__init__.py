@@ -47,6 +47,3 @@ ENGINES: Mapping[str, Engine] = {
 
 EACH = [name if one.newest else pytest.param(name, marks=pytest.mark.whole) for name, one in ENGINES.items()]
 """For tests that `make test` has on the newest version of each engine only."""
-
-ONE = [pytest.param(name, marks=() if name == next(iter(ENGINES)) else pytest.mark.whole) for name in ENGINES]
-"""For those that take long: `make test` has them on the first engine."""
