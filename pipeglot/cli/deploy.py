@@ -16,7 +16,6 @@ from pipeglot.client.deploying import Installed, deploy
 from pipeglot.compilers.remote import Remote
 from pipeglot.core.errors import Problem
 from pipeglot.core.stack import Stack
-from pipeglot.stacks.models import LocalStack
 from pipeglot.stacks.target import Loaded, load, locate
 
 
@@ -41,11 +40,11 @@ def do_deploy(args: argparse.Namespace) -> int:
 
 def _remote(stack: Stack) -> Remote | None:
     """What can tell whether the files were read. Raises `ConfigError` before anything is written."""
-    if isinstance(stack, LocalStack) or not getattr(stack, "api_url", ""):
+    if not stack.is_live:
         return None
-    from pipeglot.compilers.registry import compiler
+    from pipeglot.compilers.registry import live
 
-    return compiler(stack.backend).remote(stack)
+    return live(stack)
 
 
 def _read_there(remote: Remote, loaded: Loaded, done: Installed, stack: Stack) -> Installed:
@@ -81,7 +80,7 @@ def _notes(done: Installed, stack: Stack, args: argparse.Namespace, *, can_ask: 
         return [told]
     if not can_ask:
         told = stack.untold or "whether they are read is not known here"
-        return [f"stack `{stack.name}` has no `api_url:`: {told}"]
+        return [f"stack `{stack.name}` has no `{stack.live_setting}:`: {told}"]
     return []
 
 

@@ -140,7 +140,7 @@ def _pipeline(loaded: Loaded, stack: Stack) -> Iterator[Check]:
 def _there(workspace: Workspace, stack: Stack, loaded: Loaded | None) -> Iterator[Check]:
     from pipeglot.client.deploying import place_of
     from pipeglot.compilers.base import File
-    from pipeglot.compilers.registry import compiler
+    from pipeglot.compilers.registry import compiler, live
 
     place: str | Path = ""
     setting = stack.files_setting
@@ -154,12 +154,12 @@ def _there(workspace: Workspace, stack: Stack, loaded: Loaded | None) -> Iterato
             yield Check(setting, f"nothing can be written into `{place}`", ok=False, hint="whose is it?")
     except PipeglotError as error:
         yield _wrong(setting, error)
-    if not getattr(stack, "api_url", ""):
-        yield Check("api", "the stack has no `api_url`: runs are not started or followed from here")
+    if not stack.is_live:
+        yield Check("api", f"the stack has no `{stack.live_setting}`: runs are not started or followed from here")
         return
     deployed = _deployed(place, stack.name) if isinstance(place, Path) else {}
     try:
-        remote = compiler(stack.backend).remote(stack)
+        remote = live(stack)
         assert remote is not None, "a stack with an address has one"
         yield from remote.checks(deployed.values())
         pipelines = deployed | ({loaded.pipeline.name: loaded.pipeline} if loaded else {})

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeglot.compilers.base import Compiler
 from pipeglot.core.errors import NotFound
+from pipeglot.core.stack import Stack
 from pipeglot.core.suggest import meant
+
+if TYPE_CHECKING:
+    from pipeglot.compilers.remote import Remote
 
 BUILT_IN = {
     "airflow": "pipeglot.compilers.airflow.compiler:AirflowCompiler",
@@ -27,6 +31,11 @@ def compiler(name: str) -> Compiler[Any]:
     module, _, attribute = place.partition(":")
     found: Compiler[Any] = getattr(import_module(module), attribute)()
     return found
+
+
+def live(stack: Stack) -> Remote | None:
+    """What talks to the orchestrator of a stack; None if the stack does not say where that is. Raises `ConfigError`."""
+    return compiler(stack.backend).remote(stack) if stack.is_live else None
 
 
 def names() -> list[str]:

@@ -113,10 +113,17 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 
     files_setting: ClassVar[str] = ""
     """The setting by which a user says where `deploy` puts what an orchestrator reads, if there is one."""
+    live_setting: ClassVar[str] = ""
+    """The setting without which nobody here can talk to its orchestrator, if there is one to talk to."""
     untold: ClassVar[str] = ""
     """What to do where `deploy` can put files, and has nobody to tell of them."""
     secret_kinds: ClassVar[tuple[str, ...]] = ("env", "file")
     settings: ClassVar[Mapping[str, Setting]] = COMMON
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it says where its orchestrator is, for runs that are started and followed from here."""
+        return bool(self.live_setting and getattr(self, self.live_setting))
 
     @property
     def backend(self) -> str:

@@ -100,7 +100,7 @@ def _hand_on(live: Make) -> None:
     assert far.server.state(run) == "FAILED"
     (step,) = far.shown("lacking", run)["steps"]
     assert step["error"]["message"] == "secret `LACKS`: this Prefect has no secret block `pipeglot-lacks`"
-    told = far.project("stack", "check", STACK, code=1).out
+    told = far.project("stack", "check", STACK, code=2).out
     assert "the secret block `pipeglot-token` is there" in told
     assert "the secret block `pipeglot-lacks` is not there" in told
 
@@ -114,7 +114,11 @@ def _block(server: Prefect, name: str, text: str) -> None:
 
 def test_a_pool_is_a_limit_of_tasks_with_its_tag(live: Make) -> None:
     far = live()
-    assert "no limit for tasks with that tag" in far.project("deploy", "flows_live.py:pooled", "--stack", STACK).err
+    far.deploy("pooled")
+    told = far.project("stack", "check", STACK, "--target", "flows_live.py:pooled", code=2).out
+    assert (
+        "`alone_0` runs in pool `narrow`, and the Prefect of stack `far` has no limit for tasks with that tag" in told
+    )
     body = {"tag": "narrow", "concurrency_limit": 1}
     assert far.server.ask("POST", "/concurrency_limits/", body)[0] in (200, 201)
     run = far.start("pooled")
@@ -148,10 +152,11 @@ def test_the_page_of_a_run_leads_to_its_lineage(live: Make) -> None:
 
 
 def test_flow_files_in_a_folder_of_the_workers(live: Make, tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
     far = live(f"flows_folder: '{tmp_path}/flows'")
     run = far.start("shared", n=12)
     assert far.server.state(run) == "COMPLETED"
-    assert [one.name for one in (tmp_path / "flows").iterdir()] == ["shared.py"]
+    assert (tmp_path / "flows/shared.py").exists()
 
 
 def test_flow_files_that_prefect_itself_pulls(live: Make, tmp_path: Path) -> None:
@@ -173,15 +178,15 @@ def test_of_runs_that_were_missed_the_last_one_runs(live: Make) -> None:
     try:
         far.deploy("ticking")
         found = far.deployment("ticking")["id"]
-        until(lambda: len(_late(far, found)) >= 3)
+        missed = {one["id"] for one in until(lambda: _late(far, found, 3))}
+        far.server.ask("PATCH", pool, {"is_paused": False})
+        ends = until(lambda: _over(far, found, missed))
+        until(lambda: far.listed("ticking"))
     finally:
         far.server.ask("POST", f"/deployments/{far.deployment('ticking')['id']}/pause_deployment", {})
         far.server.ask("PATCH", pool, {"is_paused": False})
-    runs = until(lambda: _all_over(far, found))
-    ends = [one["state_name"] for one in sorted(runs, key=lambda one: str(one["expected_start_time"]))]
-    assert ends.count("Completed") == len(far.listed("ticking")) >= 1
-    assert ends[0] == "Skipped"
-    assert ends[-1] == "Completed"
+    assert set(ends[:-1]) == {"Skipped"}
+    assert ends.count("Completed") <= 1
 
 
 def test_no_run_after_what_the_schedule_says(live: Make, prefect3: Prefect, tally: Tally) -> None:
@@ -216,10 +221,14 @@ def _runs(far: OnLive, deployment: str) -> list[dict[str, Any]]:
     return list(far.server.ask("POST", "/flow_runs/filter", asked)[1])
 
 
-def _late(far: OnLive, deployment: str) -> list[dict[str, Any]]:
-    return [one for one in _runs(far, deployment) if one["state_name"] == "Late"]
+def _late(far: OnLive, deployment: str, least: int) -> list[dict[str, Any]]:
+    found = [one for one in _runs(far, deployment) if one["state_name"] == "Late"]
+    return found if len(found) >= least else []
 
 
-def _all_over(far: OnLive, deployment: str) -> list[dict[str, Any]]:
-    runs = [one for one in _runs(far, deployment) if one["state_name"] != "Scheduled"]
-    return runs if all(one["state_type"] in ("COMPLETED", "CANCELLED") for one in runs) else []
+def _over(far: OnLive, deployment: str, asked: set[str]) -> list[str]:
+    """How these have ended, the earliest first, once all of them are over."""
+    runs = [one for one in _runs(far, deployment) if one["id"] in asked]
+    runs.sort(key=lambda one: str(one["expected_start_time"]))
+    is_over = all(one["state_type"] in ("COMPLETED", "CANCELLED") for one in runs)
+    return [one["state_name"] for one in runs] if is_over else []

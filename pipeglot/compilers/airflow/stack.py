@@ -158,6 +158,7 @@ class AirflowStack(Stack, frozen=True, kw_only=True, tag="airflow"):
     kubernetes_conn_id: str = ""
 
     files_setting: ClassVar[str] = "dags_folder"
+    live_setting: ClassVar[str] = "api_url"
     secret_kinds: ClassVar[tuple[str, ...]] = (*KINDS, "airflow", "k8s")
     settings: ClassVar[Mapping[str, Setting]] = {
         **COMMON,

@@ -74,6 +74,7 @@ class PrefectStack(Stack, frozen=True, kw_only=True, tag="prefect"):
     steps: dict[str, PrefectStep] = msgspec.field(default_factory=dict)
 
     files_setting: ClassVar[str] = "flows_folder"
+    live_setting: ClassVar[str] = "api_url"
     untold: ClassVar[str] = "`prefect deploy` makes the deployment, from what `pipeglot compile --out DIR` writes"
     secret_kinds: ClassVar[tuple[str, ...]] = (*KINDS, "prefect")
     settings: ClassVar[Mapping[str, Setting]] = {
