@@ -22,6 +22,7 @@ class Live:
     def __init__(self, words: str, folder: Path) -> None:
         self.folder = folder
         self.project = Project(folder / "project")
+        self.project.patience = PATIENCE
         self.project.root.mkdir()
         shutil.copy(HERE / "flows_live.py", self.project.root)
         self.store = folder / "store"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from pipeglot.core.lineage import keys
 from tests.conformance.cases import CASES
 from tests.e2e.conftest import Project
-from tests.servers.sandbox import Server
+from tests.servers.sandbox import PATIENCE, Server
 
 HERE = Path(__file__).parent
 STACK = "far"
@@ -46,6 +46,7 @@ class Suite:
         self.backend = backend
         self.folder = folder
         self.project = Project(folder / "project")
+        self.project.patience = PATIENCE
         self.project.root.mkdir()
         shutil.copy(HERE / "flows.py", self.project.root)
         (folder / "token").write_text("a secret of the suite")

@@ -66,24 +66,11 @@ class Far:
         self.engine = engine
         self.backend: Backend = engine.drive(server)
         self.project = Project(folder)
+        self.project.patience = PATIENCE
         self.project.write("flow.py", FLOW)
         local = f"{{backend: local, store: '{folder}/local'}}"
         far = server.stack(folder / "far")
         self.project.write("pipeglot.yaml", f"stacks:\n  local: {local}\n  far: {{{far}}}\n")
-
-    def run(self, *words: str, code: int | None = 0) -> Any:
-        done = subprocess.run(
-            self.project.command(*words),
-            cwd=self.project.root,
-            env=ENVIRONMENT,
-            capture_output=True,
-            encoding="utf-8",
-            stdin=subprocess.DEVNULL,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +100,9 @@ def test_a_run_there_is_as_one_here_and_goes_on_when_it_is_mended(far: Far) -> N
     import json
 
     words = ["run", "flow.py:greetings", "-p", 'names=["a", "b", "broken"]', "--json"]
-    there = far.run(*words, "--stack", "far", code=1)
-    here = far.run(*words, "--stack", "local", code=1)
-    found, local = json.loads(there.stdout), json.loads(here.stdout)
+    there = far.project(*words, "--stack", "far", code=1)
+    here = far.project(*words, "--stack", "local", code=1)
+    found, local = json.loads(there.out), json.loads(here.out)
     assert found.pop("engine")["run"]
     assert "host" in local.pop("engine")
     assert shape(found) == shape(local)
@@ -123,15 +110,15 @@ def test_a_run_there_is_as_one_here_and_goes_on_when_it_is_mended(far: Far) -> N
         (one["id"], one["index"], one["status"], one["attempts"]) for one in local["steps"]
     ]
     assert found["lineage_digest"] == local["lineage_digest"]
-    expected = {line for line in told(here.stderr) if not line.startswith("    ")}
-    assert expected - told(there.stderr) == set(), "the same progress, the same failure"
-    logs = far.run("runs", "logs", found["run_id"], "greet", "--index", "2", "--stack", "far").stdout
+    expected = {line for line in told(here.err) if not line.startswith("    ")}
+    assert expected - told(there.err) == set(), "the same progress, the same failure"
+    logs = far.project("runs", "logs", found["run_id"], "greet", "--index", "2", "--stack", "far").out
     assert "greeting broken\n" in logs
     assert "ValueError: broken is broken" in logs
 
     far.project.replace("flow.py", '"BROKEN", "broken"', '"BROKEN", "none"')
-    again = far.run("runs", "resume", found["run_id"], "--stack", "far", "--json")
-    resumed = json.loads(again.stdout)
+    again = far.project("runs", "resume", found["run_id"], "--stack", "far", "--json")
+    resumed = json.loads(again.out)
     assert (resumed["status"], resumed["resumes"]) == ("succeeded", found["run_id"])
     assert {one["id"]: one["cached"] for one in resumed["steps"] if one["id"] != "greet"} == {
         "hello": True,
@@ -163,7 +150,7 @@ def test_ctrl_c_ends_it_on_both_sides(far: Far) -> None:
     assert "cancelling: running steps have 30.0 s to end" in err
     found = json.loads(out)
     assert {one["id"]: one["status"] for one in found["steps"]} == {"sleepy": "cancelled", "clean": "succeeded"}
-    shown = far.run("runs", "show", found["run_id"], "--stack", "far").stdout
+    shown = far.project("runs", "show", found["run_id"], "--stack", "far").out
     engine_run = next(line.split()[-1] for line in shown.splitlines() if line.startswith(f"{far.engine.backend} run"))
     assert not far.backend.wait("napping", engine_run), "its clean-up has not turned it green"
 

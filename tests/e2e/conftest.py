@@ -31,7 +31,9 @@ class Result(NamedTuple):
 
 
 class Project:
-    """A folder with a user's files in it."""
+    """A folder with a user's files in it. A command may take so many seconds."""
+
+    patience = 60.0
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -59,7 +61,7 @@ class Project:
             capture_output=True,
             encoding="utf-8",
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=self.patience,
             check=False,
         )
         if code is not None:
