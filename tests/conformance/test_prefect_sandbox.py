@@ -12,6 +12,7 @@ import pytest
 
 from tests.conformance.live import is_alive, states, until, written
 from tests.conformance.live_prefect import OnLive
+from tests.conformance.suite import STACK
 from tests.servers.prefect import Prefect
 
 pytestmark = pytest.mark.whole
@@ -33,20 +34,20 @@ def _kill_worker(own: OnLive) -> None:
     until(lambda: not is_alive(pid))
 
 
-def test_runs_outlive_their_worker(own: OnLive) -> None:
-    """Prefect says that such a run has crashed; all of its steps are done, and the ledger says so."""
+def test_a_run_whose_worker_is_killed(own: OnLive) -> None:
+    """Its step ends well. Then the flow has nobody to print to, which ends it: both sides say so, and it is resumed."""
     folder = own.marks("worker")
     run = own.start("long", folder=str(folder), seconds=5)
     until(lambda: written(folder / "note-1"))
     _kill_worker(own)
-    until((folder / "tidy").exists)
-    until(lambda: own.shown("long", run)["status"] != "running")
+    assert own.server.state(run) == "CRASHED"
     found = own.shown("long", run)
-    assert states(found) == {"note": ("succeeded", 1), "double": ("succeeded", 1), "tidy": ("succeeded", 1)}
-    assert found["status"] == "succeeded"
+    assert found["status"] == "lost"
+    assert states(found)["note"] == ("succeeded", 1)
     own.server.command("up", "prefect")
-    again = own.start("shared", n=1)
-    assert own.server.state(again) == "COMPLETED"
+    again = own.project("runs", "resume", found["run_id"], "--stack", STACK, "--json").json
+    assert (again["status"], again["resumes"]) == ("succeeded", found["run_id"])
+    assert {one["id"]: one["cached"] for one in again["steps"]} == {"note": True, "double": False, "tidy": False}
 
 
 def test_a_run_and_its_worker_that_are_killed(own: OnLive) -> None:
