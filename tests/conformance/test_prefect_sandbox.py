@@ -45,7 +45,7 @@ def test_a_run_whose_worker_is_killed(own: OnLive) -> None:
     assert found["status"] == "lost"
     assert states(found)["note"] == ("succeeded", 1)
     own.server.command("up", "prefect")
-    again = own.project("runs", "resume", found["run_id"], "--stack", STACK, "--json").json
+    again = own.project("runs", "resume", found["run_id"], "flows_live.py:long", "--stack", STACK, "--json").json
     assert (again["status"], again["resumes"]) == ("succeeded", found["run_id"])
     assert {one["id"]: one["cached"] for one in again["steps"]} == {"note": True, "double": False, "tidy": False}
 
