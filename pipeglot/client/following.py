@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import select
 import time
 from collections.abc import Callable
@@ -16,9 +17,10 @@ from pipeglot.core.failures import delay_before
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.keys import Cell
+from pipeglot.core.lineage.lease import ended_at
 from pipeglot.core.lineage.ledger import now, unpack_verdict
 from pipeglot.core.lineage.plan import Plan
-from pipeglot.core.lineage.records import Cancel, Start
+from pipeglot.core.lineage.records import Cancel, Start, Verdict
 from pipeglot.core.lineage.sealing import seal
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, read_run, slots_of, view
@@ -38,6 +40,8 @@ LINGER = 5.0
 
 GRACE = 30.0
 """Seconds that a step has to end when it is cancelled, which an orchestrator may not wait for."""
+
+_NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 SILENCE = 1800.0
 """Seconds without a word of the orchestrator or the store, after which a run is not followed any more."""
@@ -164,11 +168,14 @@ class Follower:
 
     def _read_new(self) -> None:
         store = self.records.ledger.store
-        fresh = [key for key in store.list(keys.verdicts(self.start.run)) if key not in self._seen]
-        for key, data in store.get_all(fresh):
+        keys_ = [key for key in store.list(keys.verdicts(self.start.run)) if key not in self._seen]
+        fresh: list[Verdict] = []
+        for key, data in store.get_all(keys_):
             self._seen.add(key)
             if data is not None:
-                self.state.apply(unpack_verdict(data, key, self.start.run))
+                fresh.append(unpack_verdict(data, key, self.start.run))
+        for one in sorted(fresh, key=lambda one: ended_at(one) or _NEVER):  # people read them in the order of time
+            self.state.apply(one)
 
     # --- the tasks ----------------------------------------------------------------------------------------------------
 

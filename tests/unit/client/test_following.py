@@ -182,6 +182,22 @@ def test_each_step_is_told_once(run: Run) -> None:
     ]
 
 
+def test_steps_that_ended_between_two_looks_are_told_in_the_order_of_their_ends(run: Run) -> None:
+    def all_done() -> str:
+        for cell, second in [(("total", ()), 9), (("double", (0,)), 5), (("numbers", ()), 1)]:
+            made = verdict(cell, [1] if cell[0] == "numbers" else 2)
+            started = f"2026-01-02T03:04:0{second}+00:00"
+            run.records.ledger.commit(structs.replace(made, observed=structs.replace(made.observed, started=started)))
+        return "succeeded"
+
+    run.follow(Scripted(all_done))
+    assert [word for word in run.heard.words if "succeeded" in word] == [
+        "numbers[] succeeded",
+        "double[0] succeeded",
+        "total[] succeeded",
+    ]
+
+
 @pytest.mark.parametrize("gap", [AWAY, ConfigError("`auth.token_command` gives no token")], ids=["server", "token"])
 def test_a_server_that_is_started_anew_ends_no_run(run: Run, gap: Exception) -> None:
     found = run.follow(Scripted("running", gap, gap, gap, "running", run.all_done))
