@@ -71,10 +71,18 @@ class OnEngine(Live):
         self.backend = engine.drive(server)
         super().__init__(self.backend.words, folder)
 
+    @property
+    def title(self) -> str:
+        return str(self.backend.server.title)
+
+    def start(self, pipeline: str, **params: Any) -> str:
+        """The engine's id of a run of what is here now."""
+        self.project("deploy", f"flows_live.py:{pipeline}", "--stack", STACK)
+        return str(self.backend.start(pipeline, params, cache=True))
+
     def run(self, pipeline: str, **params: Any) -> dict[str, Any]:
         """What is recorded of a run, once it is over."""
-        self.project("deploy", f"flows_live.py:{pipeline}", "--stack", STACK)
-        run = self.backend.start(pipeline, params)
+        run = self.start(pipeline, **params)
         self.backend.wait(pipeline, run)
         return self.shown(pipeline, run)
 

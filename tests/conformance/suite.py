@@ -24,11 +24,17 @@ class Backend(Protocol):
     @property
     def words(self) -> str: ...
 
-    def start(self, pipeline: str, params: Mapping[str, Any]) -> str:
-        """Start a run of what is deployed, without the cache; returns the engine's own id of it."""
+    def start(self, pipeline: str, params: Mapping[str, Any], *, cache: bool = False) -> str:
+        """Start a run of what is deployed; returns the engine's own id of it. cache: whether it may take from there."""
 
     def wait(self, pipeline: str, run: str) -> bool:
         """Whether the engine says that the run has succeeded, once it is over."""
+
+    def cancel(self, pipeline: str, run: str) -> None:
+        """End it, as somebody does in the engine's pages."""
+
+    def again(self, pipeline: str, run: str, step: str) -> None:
+        """Have a run that has failed at a step go on, as somebody does in the engine's pages."""
 
 
 class Both(NamedTuple):
