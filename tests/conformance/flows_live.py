@@ -7,7 +7,20 @@ import time
 from datetime import date
 from pathlib import Path
 
-from pipeglot import Cron, Interval, LogicalDate, Permanent, Retry, current_run, otherwise, pipeline, step, when
+from pipeglot import (
+    Assets,
+    Cron,
+    Interval,
+    LogicalDate,
+    Permanent,
+    Retry,
+    current_run,
+    each,
+    otherwise,
+    pipeline,
+    step,
+    when,
+)
 
 
 @step
@@ -187,6 +200,16 @@ def pooled() -> None:
 @pipeline(schedule=Interval("10s", timezone="Europe/Zurich", start="2026-01-01", end="2026-01-02"))
 def past(day: date = LogicalDate()) -> None:
     length(day_of(day))
+
+
+@pipeline
+def makes_many() -> None:
+    double.with_options(asset="s3://pipeglot-tests/many").map(each([1, 2, 3]))
+
+
+@pipeline(schedule=Assets("s3://pipeglot-tests/many"))
+def after_all() -> None:
+    double(1)
 
 
 BACKED = Retry(4, delay="1s", backoff=3, max_delay="2s", jitter=True, on=[ConnectionError])

@@ -23,6 +23,7 @@ from tests.servers.prefect import Prefect
 pytestmark = pytest.mark.whole
 
 Make = Callable[..., OnLive]
+SECRETS = {"TOKEN": "prefect:pipeglot-token", "PASSWORD": "prefect:pipeglot-db", "LACKS": "prefect:pipeglot-lacks"}
 
 
 @pytest.fixture
@@ -74,8 +75,7 @@ def test_secret_blocks_and_artifacts_by_name(live: Make, prefect3: Prefect, tall
 
 
 def _hand_on(live: Make) -> None:
-    named = {"TOKEN": "prefect:pipeglot-token", "PASSWORD": "prefect:pipeglot-db", "LACKS": "prefect:pipeglot-lacks"}
-    far = live(f"secrets: {json.dumps(named)}")
+    far = live(f"secrets: {json.dumps(SECRETS)}")
     _block(far.server, "pipeglot-token", "s3cret-token")
     _block(far.server, "pipeglot-db", "pa55-word")
     shutil.copy(HERE / "native.py", far.project.root)
@@ -103,6 +103,43 @@ def _hand_on(live: Make) -> None:
     told = far.project("stack", "check", STACK, code=2).out
     assert "the secret block `pipeglot-token` is there" in told
     assert "the secret block `pipeglot-lacks` is not there" in told
+
+
+def test_an_asset_starts_a_run_that_takes_the_artifact(live: Make, prefect3: Prefect, tally: Tally) -> None:
+    with tally.of(prefect3.title, "started by an asset"):
+        far = live(f"secrets: {json.dumps(SECRETS)}")
+        _block(far.server, "pipeglot-token", "s3cret-token")
+        _block(far.server, "pipeglot-db", "pa55-word")
+        shutil.copy(HERE / "native.py", far.project.root)
+        for pipeline in ("taker", "taker", "maker"):  # once more changes nothing
+            far.project("deploy", f"native.py:{pipeline}", "--stack", STACK)
+        run = far.server.trigger("maker", STACK, count=5)
+        assert far.server.state(run) == "COMPLETED"
+        (artifact,) = far.shown("maker", run)["steps"][0]["outputs"].values()
+        (started,) = until(lambda: _runs(far, far.deployment("taker")["id"]))
+        assert far.server.state(started["id"]) == "COMPLETED"
+        taken = far.shown("taker", started["id"])
+        assert taken["params"]["made"] == artifact
+        assert value(far, taken, "take") == f"26 on {dt.datetime.now(dt.UTC):%Y}"
+        _told(far, artifact)
+
+
+def _told(far: OnLive, artifact: str) -> None:
+    """As an event of the asset's, on its page."""
+    asked = {"filter": {"event": {"name": ["prefect.asset.materialization.succeeded"]}}}
+    events = far.server.ask("POST", "/events/filter", asked)[1]["events"]
+    told = {one["payload"]["pipeglot"].get("artifact"): one["resource"]["prefect.resource.id"] for one in events}
+    assert told[artifact] == "s3://pipeglot-tests/made"
+
+
+def test_a_mapped_asset_is_told_once(live: Make) -> None:
+    far = live()
+    far.deploy("after_all")
+    run = far.start("makes_many")
+    assert far.server.state(run) == "COMPLETED"
+    (started,) = until(lambda: _runs(far, far.deployment("after_all")["id"]))
+    assert far.server.state(started["id"]) == "COMPLETED"
+    assert len(_runs(far, far.deployment("after_all")["id"])) == 1
 
 
 def _block(server: Prefect, name: str, text: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeglot.compilers.base import File, Source
+from pipeglot.compilers.prefect.automation import automation_name, trigger
 from pipeglot.compilers.prefect.deployment import deployment
 from pipeglot.compilers.prefect.stack import PrefectStack
 from pipeglot.core.bundle.archive import WRITTEN
@@ -38,6 +39,11 @@ def deployment_file(source: Source, stack: PrefectStack, flow: File) -> File:
     if stack.concurrency_limit:
         entry["concurrency_limit"] = {"limit": stack.concurrency_limit, "collision_strategy": stack.collision.upper()}
     left: list[str] = []
+    assets = schedule.assets if (schedule := source.pipeline.schedule) is not None else ()
+    if any(_has_braces(uri, left) for uri in assets):
+        assets = ()
+    if assets:
+        entry["triggers"] = [{"name": automation_name(source.pipeline.name, found["name"]), **trigger(assets)}]
     kept = _without_braces(entry, left)
     head = f"{WRITTEN.lstrip()}{IR_VERSION}). Change the source, and write it again:\n"
     head += f"#   pipeglot compile {source.target}\n"

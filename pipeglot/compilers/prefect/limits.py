@@ -54,8 +54,16 @@ def problems(source: Source, stack: PrefectStack) -> Iterator[Problem]:
                 source.locations.get(PARAM + param.name),
                 "give it another name",
             )
+    yield from _assets(source)
     yield from _flows_folder(stack)
     yield from elsewhere.problems(source, stack, plan, "Prefect")
+
+
+def _assets(source: Source) -> Iterator[Problem]:
+    for uri in source.pipeline.schedule.assets if source.pipeline.schedule is not None else ():
+        if uri.endswith("*"):
+            told = f"the schedule waits for asset `{uri[:80]}`, and a `*` at its end is any ending for Prefect"
+            yield Problem("prefect", told, None, "name the asset as the step does that makes it")
 
 
 def _flows_folder(stack: PrefectStack) -> Iterator[Problem]:

@@ -32,17 +32,21 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.events import emit_event
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed, Failed, State
 
+from pipeglot.compilers.prefect.automation import NEW
 from pipeglot.compilers.prefect.names import WISHES
 from pipeglot.core import errors
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import NewerFormat, PipeglotError, StepError
+from pipeglot.core.ir import Step
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.keys import Index, run_id
 from pipeglot.core.lineage.ledger import Ledger, now
+from pipeglot.core.lineage.plan import inner_steps
 from pipeglot.core.lineage.records import Cancel, Start
 from pipeglot.core.store import open_store
 from pipeglot.core.suggest import SHORT_ID
@@ -119,7 +123,10 @@ class Worker:
         """Run a step. Returns the ids of its artifacts, or the state that says why there are none."""
         with self._answered() as run, self._slot(run, step):
             attempt = _context().run_count if self._round == 1 else None
-            return self._state(run.step(step, tuple(item), attempt=attempt, engine=self._words()))
+            outcome = run.step(step, tuple(item), attempt=attempt, engine=self._words())
+            if outcome.status == "succeeded" and not item:
+                _tell_assets(run, run.plan.step(step), outcome.outputs)
+            return self._state(outcome)
 
     def each(self, map_: str, body: Callable[[Index, str], Any], item: Sequence[int] = ()) -> Any:
         """Submit what is in a map, for each of its items, and wait for all of it. Returns how many items there are.
@@ -130,6 +137,9 @@ class Worker:
             found = run.items_of(map_, tuple(item))
             states = self._submitted(run, map_, found, body)
             bad = sum(not state.is_completed() for state in states)
+            if not bad and not item:  # those who wait for an asset begin once, and not with each item
+                for step in inner_steps(run.plan.maps[map_].node):
+                    _tell_assets(run, step, {})
             return Failed(message=f"{bad} of {len(states)} tasks have not succeeded") if bad else len(found)
 
     def choose(self, branch: str, item: Sequence[int] = ()) -> Any:
@@ -328,6 +338,13 @@ def _flow_run() -> Any:
 
 
 # --- to Prefect -------------------------------------------------------------------------------------------------------
+
+
+def _tell_assets(run: TaskRun, step: Step, outputs: Mapping[str, str]) -> None:
+    """That its assets are new, in the words of Prefect's own; automations wait for that."""
+    for name, uri in step.asset.items():
+        told = {"run": run.start.run, **({"artifact": outputs[name]} if name in outputs else {})}
+        emit_event(NEW, resource={"prefect.resource.id": uri}, payload={"pipeglot": told})
 
 
 def _link(start: Start) -> None:

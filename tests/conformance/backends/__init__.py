@@ -31,14 +31,7 @@ class Engine(NamedTuple):
 
 
 _AIRFLOW_LACKS = frozenset({"scheduled from now on", "scheduled from now on by a cron", "scheduled for the past"})
-_PREFECT_LACKS = frozenset(
-    {
-        "scheduled by the engine",
-        "backfilled by the engine",
-        "ended in the engine: nothing runs",
-        "started by an asset",
-    }
-)
+_PREFECT_LACKS = frozenset({"scheduled by the engine", "backfilled by the engine", "ended in the engine: nothing runs"})
 ENGINES: Mapping[str, Engine] = {
     "airflow3": Engine("airflow", True, partial(shared_airflow, "3"), OnAirflow, _AIRFLOW_LACKS),
     "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),

@@ -306,17 +306,39 @@ def test_a_scheduled_pipeline_needs_defaults() -> None:
     assert refused(pipeline) == ["parameter `n` has no default, and Prefect starts scheduled runs without being told"]
 
 
-@pytest.mark.parametrize(
-    ("schedule", "why"),
-    [
-        (Schedule(cron="0 6 * * *", catchup=True), "schedule catchup"),
-        (Schedule(assets=("s3://a",)), "schedule on assets"),
-    ],
-)
-def test_schedules_that_prefect_does_not_know(schedule: Schedule, why: str) -> None:
-    assert f"the pipeline asks for `{why}`, which backend `prefect` does not do yet" in refused(
-        structs.replace(PLAIN, schedule=schedule)
+def test_a_schedule_that_prefect_does_not_know() -> None:
+    assert "the pipeline asks for `schedule catchup`, which backend `prefect` does not do yet" in refused(
+        structs.replace(PLAIN, schedule=Schedule(cron="0 6 * * *", catchup=True))
     )
+
+
+def triggers(*assets: str) -> Any:
+    found = yaml.safe_load(files(structs.replace(PLAIN, schedule=Schedule(assets=assets)))["p.prefect.yaml"])
+    return found["deployments"][0].get("triggers")
+
+
+def test_assets_are_waited_for_by_an_automation() -> None:
+    one = {
+        "type": "event",
+        "posture": "Reactive",
+        "match": {"prefect.resource.id": "s3://a/b"},
+        "expect": ["prefect.asset.materialization.succeeded"],
+    }
+    assert triggers("s3://a/b") == [{"name": "p/prod: assets", **one}]
+    other = {**one, "match": {"prefect.resource.id": "s3://c"}}
+    both = {"type": "compound", "require": "all", "within": None, "triggers": [one, other]}
+    assert triggers("s3://a/b", "s3://c") == [{"name": "p/prod: assets", **both}]
+
+
+def test_an_asset_with_braces_is_left_to_the_api() -> None:
+    """`prefect deploy` would drop them, and wait for something else."""
+    assert triggers("s3://a/b", "s3://{{a}}") is None
+
+
+def test_an_asset_that_prefect_takes_for_many() -> None:
+    assert refused(structs.replace(PLAIN, schedule=Schedule(assets=("s3://a/*",)))) == [
+        "the schedule waits for asset `s3://a/*`, and a `*` at its end is any ending for Prefect"
+    ]
 
 
 def test_names_of_ours_and_of_python_are_no_names_of_functions() -> None:

@@ -67,14 +67,70 @@ def test_a_deployment_is_made_by_one_call(server: Server, stack: PrefectStack) -
     server.answers["POST /api/flows/"] = [(201, {"id": "f1"})]
     server.answers["POST /api/deployments/"] = [(201, {"id": "d1"})]
     files = PrefectCompiler().compile(SOURCE, stack)
+    server.answers["POST /api/automations/filter"] = [(200, [])]
     PrefectDeployer(stack).register(SOURCE, files)
-    (_, _, flow, _), (_, _, sent, _) = server.asked
+    (_, _, flow, _), (_, _, sent, _), _ = server.asked
     assert flow == {"name": "p"}
     assert (sent["flow_id"], sent["name"], sent["entrypoint"]) == ("f1", "prod", "p.py:p")
     assert (sent["version"], sent["work_pool_name"]) == (files[0].version, "ml")
     assert sent["schedules"] == [
         {"schedule": {"timezone": "UTC", "cron": "0 6 * * *"}, "active": True, "slug": "pipeglot"}
     ]
+
+
+@pytest.fixture
+def waits(server: Server) -> Source:
+    """For an asset; Prefect takes its deployment."""
+    server.answers["POST /api/flows/"] = [(201, {"id": "f1"})]
+    server.answers["POST /api/deployments/"] = [(201, {"id": "d1"})]
+    return SOURCE._replace(pipeline=structs.replace(PIPELINE, schedule=Schedule(assets=("s3://a/b",))))
+
+
+def register(source: Source, stack: PrefectStack) -> None:
+    PrefectDeployer(stack).register(source, PrefectCompiler().compile(source, stack))
+
+
+def test_a_schedule_on_assets_is_an_automation(server: Server, stack: PrefectStack, waits: Source) -> None:
+    server.answers["POST /api/automations/filter"] = [(200, [])]
+    server.answers["POST /api/automations/"] = [(201, {"id": "a1"})]
+    register(waits, stack)
+    asked, made = server.asked[-2:]
+    assert asked[2]["automations"] == {"name": {"any_": ["p/prod: assets"]}}
+    assert made[2] == {
+        "name": "p/prod: assets",
+        "description": "Starts p once its assets are new: s3://a/b",
+        "trigger": {
+            "type": "event",
+            "posture": "Reactive",
+            "match": {"prefect.resource.id": "s3://a/b"},
+            "expect": ["prefect.asset.materialization.succeeded"],
+        },
+        "actions": [{"type": "run-deployment", "source": "selected", "deployment_id": "d1"}],
+        "owner_resource": "prefect.deployment.d1",
+    }
+
+
+def test_an_automation_that_somebody_has_paused_stays_so(server: Server, stack: PrefectStack, waits: Source) -> None:
+    server.answers["POST /api/automations/filter"] = [(200, [{"id": "a1", "enabled": False}])]
+    server.answers["PUT /api/automations/a1"] = [(204, None)]
+    register(waits, stack)
+    assert server.asked[-1][:2] == ("PUT", "/api/automations/a1")
+    assert server.asked[-1][2]["enabled"] is False
+    assert PrefectDeployer(stack).is_paused("p")
+
+
+def test_a_schedule_that_waits_for_no_assets_any_more(server: Server, stack: PrefectStack, waits: Source) -> None:
+    server.answers["POST /api/automations/filter"] = [(200, [{"id": "a1", "enabled": True}])]
+    server.answers["DELETE /api/automations/a1"] = [(204, None)]
+    register(SOURCE, stack)
+    assert server.asked[-1][:2] == ("DELETE", "/api/automations/a1")
+
+
+def test_who_may_not_see_automations_can_deploy_without(server: Server, stack: PrefectStack, waits: Source) -> None:
+    server.answers["POST /api/automations/filter"] = [(403, {"detail": "Forbidden"})]
+    register(SOURCE, stack)
+    with pytest.raises(EngineError, match="does not let us `POST /automations/filter`: Forbidden"):
+        register(waits, stack)
 
 
 def test_a_run_is_started_once_whatever_becomes_of_the_answer(server: Server, stack: PrefectStack) -> None:

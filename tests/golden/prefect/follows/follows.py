@@ -1,0 +1,34 @@
+"""follows."""
+# Written by pipeglot (ir_version 1). Change the source, and write it again:
+#   pipeglot compile shapes.py:follows
+
+from pipeglot.compilers.prefect.worker import Worker
+from prefect import flow
+
+PIPELINE = {
+    "pipeline": "follows",
+    "ir": "95d459a6ffb751f726368bffc9967bc562f1ca8e0faf8e5ca7e11d014bf455b7",
+    "stack": "prefect",
+    "backend": "prefect",
+    "store": "s3://ml/prod",
+    "bundle": "sha256:c3bd79e994b7f8eac39bff9b41f3bb1375f3a97b75c006bc7950b5cce7766cec",
+}
+
+work = Worker(PIPELINE, most=4)
+
+
+@work.task("numbers")
+def numbers():
+    return work.run("numbers")
+
+
+@flow(
+    name="follows",
+    validate_parameters=False,
+    persist_result=False,
+    on_cancellation=[work.over],
+    on_crashed=[work.over],
+)
+@work.flow
+def follows():
+    numbers.submit()
