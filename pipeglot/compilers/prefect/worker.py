@@ -139,7 +139,8 @@ class Worker:
             bad = sum(not state.is_completed() for state in states)
             if not bad and not item:  # those who wait for an asset begin once, and not with each item
                 for step in inner_steps(run.plan.maps[map_].node):
-                    _tell_assets(run, step, {})
+                    if step.asset and run.cells.any_succeeded(step.id):
+                        _tell_assets(run, step, {})
             return Failed(message=f"{bad} of {len(states)} tasks have not succeeded") if bad else len(found)
 
     def choose(self, branch: str, item: Sequence[int] = ()) -> Any:

@@ -94,6 +94,11 @@ class Cells:
         one with `NO_LIST` at its end: to fail there."""
         yield from self._below(step, ())
 
+    def any_succeeded(self, step: str) -> bool:
+        """Whether something was made by a step: of one in maps, by any of its items."""
+        found = (self.verdict(step, index) for index in self.indexes(step))
+        return any(one is not None and one.status == "succeeded" for one in found)
+
     def fails_for_list(self, step: str, index: Index) -> bool:
         """Whether it is this step that fails where its map has no list: of all in the map, the first one does."""
         return next(inner_steps(self.plan.maps[self.plan.scope(step)[len(index) - 1]].node)).id == step
