@@ -168,14 +168,12 @@ class Follower:
 
     def _read_new(self) -> None:
         store = self.records.ledger.store
-        keys_ = [key for key in store.list(keys.verdicts(self.start.run)) if key not in self._seen]
-        fresh: list[Verdict] = []
-        for key, data in store.get_all(keys_):
-            self._seen.add(key)
-            if data is not None:
-                fresh.append(unpack_verdict(data, key, self.start.run))
-        for one in sorted(fresh, key=lambda one: ended_at(one) or _NEVER):  # people read them in the order of time
-            self.state.apply(one)
+        new = [key for key in store.list(keys.verdicts(self.start.run)) if key not in self._seen]
+        read = ((key, data) for key, data in store.get_all(new) if data is not None)
+        fresh: dict[str, Verdict] = {key: unpack_verdict(data, key, self.start.run) for key, data in read}
+        for key in sorted(fresh, key=lambda key: ended_at(fresh[key]) or _NEVER):  # people read them in order of time
+            self.state.apply(fresh[key])
+            self._seen.add(key)  # not before: what a store does not give now is asked for again
 
     # --- the tasks ----------------------------------------------------------------------------------------------------
 

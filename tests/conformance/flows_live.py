@@ -212,7 +212,7 @@ def after_all() -> None:
     double(1)
 
 
-BACKED = Retry(4, delay="1s", backoff=3, max_delay="2s", jitter=True, on=[ConnectionError])
+BACKED = Retry(4, delay="1s", backoff=10, max_delay="8s", jitter=True, on=[ConnectionError])
 
 
 @step(retry=BACKED)

@@ -24,17 +24,17 @@ def live(request: pytest.FixtureRequest, tmp_path: Path) -> OnEngine:
 
 
 def test_the_pauses_are_as_long_as_the_policy_says(live: OnEngine) -> None:
-    """Four tries, 1 s, 3 s and 9 s apart, but no more than 2 s, each by up to a half shorter or longer.
+    """Four tries, 1 s, 10 s and 100 s apart, but no more than 8 s, each by up to a half shorter or longer.
 
-    An engine may add to that.
+    An engine may add to that, but not as much as would be waited for with no longest delay.
     """
     run = live.run("pauses")
     assert states(run) == {"flaky": ("failed", 4), "wrong": ("failed", 1), "final": ("failed", 1)}
     tries = _tries(live, run, "flaky")
     assert [one.attempt for one in tries] == [1, 2, 3, 4]
     waits = [(_began(after) - _began(before)).total_seconds() - before.seconds for before, after in pairwise(tries)]
-    assert all(wait >= least for wait, least in zip(waits, (0.5, 1.0, 1.0), strict=True)), waits
-    assert max(waits) < 30, "an engine takes its time, but 9 s and its retries of its own were more"
+    assert all(wait >= least for wait, least in zip(waits, (0.5, 4.0, 4.0), strict=True)), waits
+    assert max(waits) < 50, waits
 
 
 def test_a_timeout_ends_a_busy_loop_and_its_child(live: OnEngine) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.prefect.api import Api
-from pipeglot.compilers.prefect.automation import automation, automation_name
+from pipeglot.compilers.prefect.automation import Automations
 from pipeglot.compilers.prefect.deployment import deployment
 from pipeglot.compilers.prefect.names import WISHES, deployment_name
 from pipeglot.compilers.prefect.stack import PrefectStack, task_tags
@@ -55,6 +55,7 @@ class PrefectDeployer:
     def __init__(self, stack: PrefectStack) -> None:
         self.stack = stack
         self.api = Api(stack)
+        self.automations = Automations(self.api)
         self._deployments: dict[str, Any] = {}
 
     def register(self, source: Source, files: Collection[File]) -> None:
@@ -62,7 +63,8 @@ class PrefectDeployer:
         flow = self.api.post("/flows/", {"name": source.pipeline.name})
         made = self.api.post("/deployments/", {"flow_id": flow["id"], **deployment(source, self.stack, files)})
         self._deployments.clear()
-        self._automate(source.pipeline, str(made["id"]))
+        assets = source.pipeline.schedule.assets if source.pipeline.schedule is not None else ()
+        self.automations.put(source.pipeline.name, deployment_name(self.stack), str(made["id"]), assets)
 
     def is_live(self, pipeline: str, version: str) -> bool:
         """Whether the deployment is of this very version."""
@@ -72,7 +74,9 @@ class PrefectDeployer:
     def is_paused(self, pipeline: str) -> bool:
         """Whether its schedules start nothing. A run that is started from here is none of theirs."""
         found = self._find(pipeline)
-        return found is not None and self._is_paused(pipeline, found)
+        if found is None or found["schedules"]:
+            return found is not None and bool(found["paused"])
+        return any(not one["enabled"] for one in self.automations.find(pipeline, deployment_name(self.stack)))
 
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         """Start a run. If only the answer was lost, the key finds the run that there is then."""
@@ -172,10 +176,14 @@ class PrefectDeployer:
         yield from self._secrets()
         for one in deployed:
             found = self._find(one.name)
-            if found is not None and one.schedule is not None and self._is_paused(one.name, found):
+            if found is None or one.schedule is None:
+                continue
+            if one.schedule.assets:
+                wrong = self.automations.check(one.name, deployment_name(self.stack))
+                yield from [] if wrong is None else [wrong]
+            elif found["paused"]:
                 told = "it is paused: its schedule starts nothing"
-                hint = "`prefect automation resume`" if one.schedule.assets else "`prefect deployment resume`"
-                yield Check(f"pipeline {one.name}", told, ok=False, hint=f"{hint}, or its page")
+                yield Check(f"pipeline {one.name}", told, ok=False, hint="`prefect deployment resume`, or its page")
 
     def _secrets(self) -> Iterator[Check]:
         """Those that lie in Prefect itself."""
@@ -187,39 +195,6 @@ class PrefectDeployer:
                 yield Check(
                     f"secret {name}", said, ok=found, hint="" if found else "Prefect's page of blocks makes one"
                 )
-
-    # --- assets -------------------------------------------------------------------------------------------------------
-
-    def _automate(self, pipeline: Pipeline, deployment_id: str) -> None:
-        """Have what it waits for start it, and nothing that it waited for before. What somebody has paused stays so."""
-        assets = pipeline.schedule.assets if pipeline.schedule is not None else ()
-        try:
-            there = self._automations(pipeline.name)
-        except EngineError as error:
-            if assets or isinstance(error, Away):
-                raise
-            return  # who may not look has not made one
-        if not assets:
-            for one in there:
-                self._change("DELETE", one, None)
-            return
-        owner = {"owner_resource": f"prefect.deployment.{deployment_id}"}  # who deletes that deletes both
-        body = automation(pipeline.name, deployment_name(self.stack), deployment_id, assets)
-        if there:
-            self._change("PUT", there[0], {**body, "enabled": there[0]["enabled"]})
-        else:
-            self.api.post("/automations/", {**body, **owner})
-
-    def _change(self, method: str, one: Any, body: Any) -> None:
-        path = f"/automations/{part(one['id'])}"
-        self.api.checked(method, path, self.api.send(method, path, body, {}))
-
-    def _automations(self, pipeline: str) -> list[Any]:
-        asked = {"name": {"any_": [automation_name(pipeline, deployment_name(self.stack))]}}
-        return list(self.api.filtered("/automations/filter", automations=asked))
-
-    def _is_paused(self, pipeline: str, found: Any) -> bool:
-        return bool(found["paused"]) or any(not one["enabled"] for one in self._automations(pipeline))
 
     def _find(self, pipeline: str) -> Any | None:
         return self.api.find(f"/deployments/name/{part(pipeline)}/{part(deployment_name(self.stack))}")

@@ -39,10 +39,7 @@ def deployment_file(source: Source, stack: PrefectStack, flow: File) -> File:
     if stack.concurrency_limit:
         entry["concurrency_limit"] = {"limit": stack.concurrency_limit, "collision_strategy": stack.collision.upper()}
     left: list[str] = []
-    assets = schedule.assets if (schedule := source.pipeline.schedule) is not None else ()
-    if any(_has_braces(uri, left) for uri in assets):
-        assets = ()
-    if assets:
+    if assets := source.pipeline.schedule.assets if source.pipeline.schedule is not None else ():
         entry["triggers"] = [{"name": automation_name(source.pipeline.name, found["name"]), **trigger(assets)}]
     kept = _without_braces(entry, left)
     head = f"{WRITTEN.lstrip()}{IR_VERSION}). Change the source, and write it again:\n"

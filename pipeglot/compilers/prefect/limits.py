@@ -15,6 +15,9 @@ from pipeglot.core.lineage.plan import Plan
 _BANNED = re.compile(r"[/%&><]")
 """In the name of a flow or a deployment."""
 
+_PATTERN = re.compile(r"[*?[]|\{\{")
+"""What stands for something else in what an automation waits for, and in `prefect.yaml`."""
+
 _RESERVED = frozenset(
     [
         "wait_for",
@@ -61,9 +64,9 @@ def problems(source: Source, stack: PrefectStack) -> Iterator[Problem]:
 
 def _assets(source: Source) -> Iterator[Problem]:
     for uri in source.pipeline.schedule.assets if source.pipeline.schedule is not None else ():
-        if uri.endswith("*"):
-            told = f"the schedule waits for asset `{uri[:80]}`, and a `*` at its end is any ending for Prefect"
-            yield Problem("prefect", told, None, "name the asset as the step does that makes it")
+        if _PATTERN.search(uri):
+            told = f"the schedule waits for asset `{uri[:80]}`, which Prefect takes for a pattern"
+            yield Problem("prefect", told, None, "call it without `*`, `?`, `[` and `{{`, here and where it is made")
 
 
 def _flows_folder(stack: PrefectStack) -> Iterator[Problem]:

@@ -44,6 +44,7 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import NewerFormat, PipeglotError, StepError
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.closing import close
+from pipeglot.core.lineage.ids import artifact_id
 from pipeglot.core.lineage.keys import Index, run_id
 from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.plan import inner_steps
@@ -65,6 +66,9 @@ _DUE = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING)
 
 GRACE = 15.0
 """Seconds that a cancelled step has to end; Prefect kills the process after 30, and what cleans up needs some, too."""
+
+MOST_TOLD = 100
+"""So many artifacts of a mapped asset are named in what is told of it."""
 
 Body = Callable[..., None]
 
@@ -125,7 +129,7 @@ class Worker:
             attempt = _context().run_count if self._round == 1 else None
             outcome = run.step(step, tuple(item), attempt=attempt, engine=self._words())
             if outcome.status == "succeeded" and not item:
-                _tell_assets(run, run.plan.step(step), outcome.outputs)
+                self._tell_assets(run, run.plan.step(step))
             return self._state(outcome)
 
     def each(self, map_: str, body: Callable[[Index, str], Any], item: Sequence[int] = ()) -> Any:
@@ -137,10 +141,8 @@ class Worker:
             found = run.items_of(map_, tuple(item))
             states = self._submitted(run, map_, found, body)
             bad = sum(not state.is_completed() for state in states)
-            if not bad and not item:  # those who wait for an asset begin once, and not with each item
-                for step in inner_steps(run.plan.maps[map_].node):
-                    if step.asset and run.cells.any_succeeded(step.id):
-                        _tell_assets(run, step, {})
+            for step in inner_steps(run.plan.maps[map_].node) if not item else ():
+                self._tell_assets(run, step)  # not with each item: so often would those begin that wait for it
             return Failed(message=f"{bad} of {len(states)} tasks have not succeeded") if bad else len(found)
 
     def choose(self, branch: str, item: Sequence[int] = ()) -> Any:
@@ -238,6 +240,21 @@ class Worker:
         for futures in under_way:
             states += _ends(futures)
         return states
+
+    def _tell_assets(self, run: TaskRun, step: Step) -> None:
+        """That they are new, in the words of Prefect's own: automations wait for that. What had succeeded before the
+        run was tried again is not."""
+        if not step.asset:
+            return
+        try:
+            made = [one for one in run.cells.successes(step.id) if one.observed.engine.get("round") == str(self._round)]
+        except PipeglotError as error:
+            get_run_logger().warning("nobody is told that assets of `%s` are new: %s", step.id, error.message)
+            return
+        for name, uri in step.asset.items() if made else ():
+            told = [artifact_id(one.run, (one.step, one.index), name) for one in made]
+            payload = {"run": run.start.run, "artifacts": told[:MOST_TOLD]}
+            emit_event(NEW, resource={"prefect.resource.id": uri}, payload={"pipeglot": payload})
 
     # --- a task -------------------------------------------------------------------------------------------------------
 
@@ -339,13 +356,6 @@ def _flow_run() -> Any:
 
 
 # --- to Prefect -------------------------------------------------------------------------------------------------------
-
-
-def _tell_assets(run: TaskRun, step: Step, outputs: Mapping[str, str]) -> None:
-    """That its assets are new, in the words of Prefect's own; automations wait for that."""
-    for name, uri in step.asset.items():
-        told = {"run": run.start.run, **({"artifact": outputs[name]} if name in outputs else {})}
-        emit_event(NEW, resource={"prefect.resource.id": uri}, payload={"pipeglot": told})
 
 
 def _link(start: Start) -> None:

@@ -44,7 +44,9 @@ class _State:
     """Of this process. See `attended`, `hasty` and `request`."""
 
     def __init__(self) -> None:
-        self.attended: list[_Attended] = []
+        self.attended: tuple[_Attended, ...] = ()
+        """The last one counts. Changed under a lock, and read as a whole: threads come and go."""
+        self.changing = threading.Lock()
         self.told, self.between = -math.inf, BETWEEN
         self.limit = math.inf
         self.used = self.forked = False
@@ -52,15 +54,16 @@ class _State:
 
     @property
     def left(self) -> Callable[[], float] | None:
-        return self.attended[-1].left if self.attended else None
+        return _last(self.attended).left
 
     @property
     def listener(self) -> Callable[[str], None]:
-        return self.attended[-1].listener if self.attended else _to_stderr
+        return _last(self.attended).listener
 
     def after_fork(self) -> None:
         self.forked = self.used
         self.helper = None
+        self.changing = threading.Lock()  # it may have been held by a thread that is not here
 
     def tell(self, text: str) -> bool:
         """Unless something was told just now."""
@@ -79,16 +82,23 @@ class _State:
 
 
 class _Attended(NamedTuple):
-    """Who is told of a wait, and how long it may take."""
+    """Who is told of a wait, and how long it may take; None if it may take any time."""
 
     listener: Callable[[str], None]
-    left: Callable[[], float]
+    left: Callable[[], float] | None
 
 
 def _to_stderr(told: str) -> None:
     if told and sys.stderr is not None:
         shown = "".join(one if one.isprintable() else "?" for one in told)
         sys.stderr.write(f"note: {shown}\n")
+
+
+_NOBODY = _Attended(_to_stderr, None)
+
+
+def _last(attended: tuple[_Attended, ...]) -> _Attended:
+    return attended[-1] if attended else _NOBODY
 
 
 _state = _State()
@@ -103,11 +113,13 @@ def attended(listener: Callable[[str], None], left: Callable[[], float]) -> Iter
     several at once, as in threads, who came last is told; they may end in any order.
     """
     one = _Attended(listener, left)
-    _state.attended.append(one)
+    with _state.changing:
+        _state.attended = (*_state.attended, one)
     try:
         yield
     finally:
-        _state.attended[:] = [other for other in _state.attended if other is not one]
+        with _state.changing:
+            _state.attended = tuple(other for other in _state.attended if other is not one)
 
 
 @contextmanager
@@ -226,7 +238,8 @@ def _await(answer: SimpleQueue[T], of: str, doing: str, whole: float) -> T:
 
 def _look(of: str, began: float) -> None:
     """Whether to go on waiting. Raises `KeyboardInterrupt`."""
-    if _state.left is not None and time.monotonic() - began > _state.left():
+    left = _state.left
+    if left is not None and time.monotonic() - began > left():
         raise KeyboardInterrupt(f"the store `{of}` does not answer, and is not waited for: what was finished is kept")
 
 

@@ -94,10 +94,12 @@ class Cells:
         one with `NO_LIST` at its end: to fail there."""
         yield from self._below(step, ())
 
-    def any_succeeded(self, step: str) -> bool:
-        """Whether something was made by a step: of one in maps, by any of its items."""
-        found = (self.verdict(step, index) for index in self.indexes(step))
-        return any(one is not None and one.status == "succeeded" for one in found)
+    def successes(self, step: str) -> list[Verdict]:
+        """What has made something for a step: of one in maps, all items that did."""
+        indexes = list(self.indexes(step))
+        self._read_ahead(step, indexes)
+        found = [self.verdict(step, index) for index in indexes if NO_LIST not in index]
+        return [one for one in found if one is not None and one.status == "succeeded"]
 
     def fails_for_list(self, step: str, index: Index) -> bool:
         """Whether it is this step that fails where its map has no list: of all in the map, the first one does."""

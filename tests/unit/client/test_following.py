@@ -342,6 +342,29 @@ def test_a_store_that_does_not_answer_ends_no_following(run: Run) -> None:
     assert "waiting: the store does not answer; asking again" in run.heard.words
 
 
+def test_what_a_store_did_not_give_is_asked_for_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It failed in the middle of several records."""
+    failures = [StoreError("the disk is away")]
+    store = run.records.ledger.store
+    get_all = store.get_all
+
+    def broken(wanted: Any) -> Iterator[Any]:
+        for number, found in enumerate(get_all(wanted)):
+            if number == 1 and failures:
+                raise failures.pop()
+            yield found
+
+    monkeypatch.setattr(type(store), "get_all", lambda self, wanted: broken(wanted))
+    found = run.follow(Scripted(run.all_done, "succeeded"))
+    assert found.status == "succeeded"
+    assert not failures
+    assert [word for word in run.heard.words if word.endswith("succeeded")] == [
+        "numbers[] succeeded",
+        "double[0] succeeded",
+        "total[] succeeded",
+    ]
+
+
 def test_ctrl_c_reaches_the_orchestrator_though_the_store_does_not_answer(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -330,15 +330,12 @@ def test_assets_are_waited_for_by_an_automation() -> None:
     assert triggers("s3://a/b", "s3://c") == [{"name": "p/prod: assets", **both}]
 
 
-def test_an_asset_with_braces_is_left_to_the_api() -> None:
-    """`prefect deploy` would drop them, and wait for something else."""
-    assert triggers("s3://a/b", "s3://{{a}}") is None
-
-
-def test_an_asset_that_prefect_takes_for_many() -> None:
-    assert refused(structs.replace(PLAIN, schedule=Schedule(assets=("s3://a/*",)))) == [
-        "the schedule waits for asset `s3://a/*`, and a `*` at its end is any ending for Prefect"
+@pytest.mark.parametrize("uri", ["s3://a/*", "s3://a/*/b", "s3://a/b?c=1", "s3://[a]/b", "s3://a/{{b}}"])
+def test_an_asset_that_prefect_takes_for_others(uri: str) -> None:
+    assert refused(structs.replace(PLAIN, schedule=Schedule(assets=("s3://a/b", uri)))) == [
+        f"the schedule waits for asset `{uri}`, which Prefect takes for a pattern"
     ]
+    text(structs.replace(PLAIN, nodes=(structs.replace(step("a"), asset={"output": uri}),)))  # to make it is fine
 
 
 def test_names_of_ours_and_of_python_are_no_names_of_functions() -> None:

@@ -21,7 +21,7 @@ from tests.unit.lineage.build import step
 
 PIPELINE = Pipeline(name="p", nodes=(structs.replace(step("a"), pool="gpu"),), schedule=Schedule(cron="0 6 * * *"))
 SOURCE = Source(PIPELINE, "p.py:p", "0" * 64)
-FOUND = {"id": "d1", "version": "v1", "paused": False}
+FOUND = {"id": "d1", "version": "v1", "paused": False, "schedules": [{"schedule": {"cron": "0 6 * * *"}}]}
 
 
 @pytest.fixture
@@ -110,12 +110,31 @@ def test_a_schedule_on_assets_is_an_automation(server: Server, stack: PrefectSta
     }
 
 
-def test_an_automation_that_somebody_has_paused_stays_so(server: Server, stack: PrefectStack, waits: Source) -> None:
-    server.answers["POST /api/automations/filter"] = [(200, [{"id": "a1", "enabled": False}])]
-    server.answers["PUT /api/automations/a1"] = [(204, None)]
+def test_an_automation_that_is_as_it_should_be_is_left_alone(
+    server: Server, stack: PrefectStack, waits: Source
+) -> None:
+    """With each change Prefect forgets which assets were new."""
+    server.answers["POST /api/automations/filter"] = [(200, [])]
+    server.answers["POST /api/automations/"] = [(201, {"id": "a1"})]
     register(waits, stack)
-    assert server.asked[-1][:2] == ("PUT", "/api/automations/a1")
-    assert server.asked[-1][2]["enabled"] is False
+    made = server.asked[-1][2]
+    there = {**made, "id": "a1", "enabled": True, "trigger": {**made["trigger"], "id": "t1", "threshold": 1}}
+    server.answers["POST /api/automations/filter"] = [(200, [there])]
+    register(waits, stack)
+    assert server.asked[-1][:2] == ("POST", "/api/automations/filter")
+
+
+def test_an_automation_that_somebody_has_paused_stays_so(server: Server, stack: PrefectStack, waits: Source) -> None:
+    """And there is one, also where two people have deployed at once."""
+    server.answers["GET /api/deployments/name/p/prod"] = [(200, {**FOUND, "schedules": []})]
+    there = [{"id": "a1", "enabled": False, "name": "p/prod: assets"}, {"id": "a2", "enabled": True}]
+    server.answers["POST /api/automations/filter"] = [(200, there)]
+    server.answers["PUT /api/automations/a1"] = server.answers["DELETE /api/automations/a2"] = [(204, None)]
+    register(waits, stack)
+    put, delete = server.asked[-2:]
+    assert put[:2] == ("PUT", "/api/automations/a1")
+    assert put[2]["enabled"] is False
+    assert delete[:2] == ("DELETE", "/api/automations/a2")
     assert PrefectDeployer(stack).is_paused("p")
 
 
@@ -126,11 +145,32 @@ def test_a_schedule_that_waits_for_no_assets_any_more(server: Server, stack: Pre
     assert server.asked[-1][:2] == ("DELETE", "/api/automations/a1")
 
 
-def test_who_may_not_see_automations_can_deploy_without(server: Server, stack: PrefectStack, waits: Source) -> None:
+def test_who_may_not_see_automations_can_do_without(server: Server, stack: PrefectStack, waits: Source) -> None:
     server.answers["POST /api/automations/filter"] = [(403, {"detail": "Forbidden"})]
     register(SOURCE, stack)
+    assert not PrefectDeployer(stack).is_paused("p")
     with pytest.raises(EngineError, match="does not let us `POST /automations/filter`: Forbidden"):
         register(waits, stack)
+
+
+@pytest.mark.parametrize(
+    ("there", "said", "hint"),
+    [
+        ([], "nothing starts it: it has no automation for its assets", "`pipeglot deploy` makes it"),
+        (
+            [{"id": "a1", "enabled": False, "name": "p/prod: assets"}],
+            "its automation is paused: no asset starts it",
+            "`prefect automation resume 'p/prod: assets'`, or its page",
+        ),
+    ],
+)
+def test_an_automation_that_starts_nothing(
+    server: Server, stack: PrefectStack, waits: Source, there: Any, said: str, hint: str
+) -> None:
+    server.answers["GET /api/admin/version"] = [(200, "3.9.1")]
+    server.answers["POST /api/automations/filter"] = [(200, there)]
+    last = list(PrefectDeployer(stack).checks([waits.pipeline]))[-1]
+    assert (last.what, last.said, last.ok, last.hint) == ("pipeline p", said, False, hint)
 
 
 def test_a_run_is_started_once_whatever_becomes_of_the_answer(server: Server, stack: PrefectStack) -> None:

@@ -66,6 +66,26 @@ def test_of_several_who_listen_any_may_be_the_first_to_go(told: list[str]) -> No
     assert told == ["again"]
 
 
+def test_threads_leave_nobody_behind(told: list[str]) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def come_and_go() -> None:
+        for _ in range(2000):
+            with attended(nobody, lambda: 1.0):
+                pass
+
+    try:
+        threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert len(waiting._state.attended) == 1, "who listens in this test"
+
+
 def after(event: Callable[[], bool]) -> Callable[[], str]:
     def ask() -> str:
         while not event():
