@@ -212,6 +212,27 @@ def after_all() -> None:
     double(1)
 
 
+@step(asset="s3://pipeglot-tests/a")
+def make_a() -> int:
+    return 1
+
+
+@step(asset="s3://pipeglot-tests/b")
+def make_b(folder: str) -> int:
+    return len(Path(folder, "wanted").read_text())
+
+
+@pipeline
+def makes_both(folder: str) -> None:
+    """The second one fails until there is a file."""
+    make_b.after(make_a())(folder)
+
+
+@pipeline(schedule=Assets("s3://pipeglot-tests/a", "s3://pipeglot-tests/b"))
+def after_both() -> None:
+    double(1)
+
+
 BACKED = Retry(4, delay="1s", backoff=10, max_delay="8s", jitter=True, on=[ConnectionError])
 
 

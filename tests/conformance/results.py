@@ -52,12 +52,12 @@ class Tally:
     def keep(self) -> None:
         """Write the results of every engine that has run all of them."""
         for engine, cases in self.found.items():
-            wanted = _cases_of(engine)
+            wanted = cases_of(engine)
             if set(cases) == set(wanted):
                 _write(engine, {case: cases[case] for case in wanted})
 
 
-def _cases_of(title: str) -> list[str]:
+def cases_of(title: str) -> list[str]:
     """All that an engine of this name may run."""
     lacks = next(one.lacks for one in ENGINES.values() if one.backend == title.lower().partition(" ")[0])
     return [case for case in ALL if case not in lacks]
@@ -87,7 +87,7 @@ def features_of(case: str) -> set[Feature]:
 
 def uncovered(backend: str, claimed: Capabilities) -> list[Feature]:
     """What a backend claims, and no case that it runs needs."""
-    needed = {feature for case in _cases_of(backend) for feature in features_of(case)}
+    needed = {feature for case in cases_of(backend) for feature in features_of(case)}
     return [
         feature
         for feature, support in claimed.items()
@@ -124,8 +124,9 @@ def _equal(results: Results) -> list[str]:
 
 
 def _told(results: Results) -> str:
-    differing = [case for case, outcome in results.cases.items() if outcome != "equal"]
-    told = f"{len(_equal(results))} of {len(results.cases)} cases were equal"
+    differing = [case for case, outcome in results.cases.items() if outcome != "equal" and case in ALL]
+    known = [case for case in results.cases if case in ALL]
+    told = f"{len(_equal(results))} of {len(known)} cases were equal"
     return f"{told}; not: {', '.join(differing)}" if differing else told
 
 

@@ -9,7 +9,7 @@ from pipeglot.compilers.registry import compiler
 from tests.conformance import flows, flows_live, native
 from tests.conformance.backends import ENGINES
 from tests.conformance.cases import CASES
-from tests.conformance.results import Tally, uncovered
+from tests.conformance.results import Results, Tally, cases_of, read, uncovered
 from tests.conformance.suite import Suite, summary
 
 
@@ -37,6 +37,12 @@ def test_it_is_as_on_the_local_runner(suite: Suite, case: str, tally: Tally) -> 
 @pytest.mark.parametrize("backend", sorted({one.backend for one in ENGINES.values()}))
 def test_all_that_is_claimed_has_a_case(backend: str) -> None:
     assert uncovered(backend, compiler(backend).capabilities) == []
+
+
+@pytest.mark.parametrize("results", read(), ids=lambda one: str(one.engine))
+def test_what_is_kept_is_of_todays_cases(results: Results) -> None:
+    """Else `make conformance` is due: the page would tell of cases that are no more."""
+    assert sorted(results.cases) == sorted(cases_of(results.engine))
 
 
 def test_every_pipeline_has_a_name_of_its_own() -> None:

@@ -140,7 +140,7 @@ def test_ctrl_c_ends_it_on_both_sides(far: Far) -> None:
         encoding="utf-8",
     )
     try:
-        logs = _until_it_runs(far)
+        logs = _until_it_runs(far, process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     finally:
@@ -155,11 +155,12 @@ def test_ctrl_c_ends_it_on_both_sides(far: Far) -> None:
     assert not far.backend.wait("napping", engine_run), "its clean-up has not turned it green"
 
 
-def _until_it_runs(far: Far) -> str:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+def _until_it_runs(far: Far, process: subprocess.Popen[str]) -> str:
+    told: list[str] = []
+    while process.poll() is None:
         done = far.project("runs", "logs", "latest", "sleepy", "--stack", "far", code=None)
-        if done.code == 0 and "sleeping 0\n" in done.out:
+        if done.code == 0 and "sleeping 0\n" in done.out and process.poll() is None:
             return done.out
+        told.append(f"{time.monotonic():.1f}: exit {done.code}, {done.out[:200]!r}, {done.err[:300]!r}")
         time.sleep(0.5)
-    raise AssertionError("it never ran")
+    raise AssertionError("it ended before its first line was told\n" + "\n".join(told))

@@ -126,10 +126,37 @@ def test_an_asset_starts_a_run_that_takes_the_artifact(live: Make, prefect3: Pre
 
 def _told(far: OnLive, artifact: str) -> None:
     """As an event of the asset's, on its page."""
+    told = {uri for one, uri in _told_events(far) if artifact in one["artifacts"]}
+    assert told == {"s3://pipeglot-tests/made"}
+
+
+def _told_events(far: OnLive) -> list[tuple[dict[str, Any], str]]:
+    """What was told of each asset, and its URI."""
     asked = {"filter": {"event": {"name": ["prefect.asset.materialization.succeeded"]}}}
     events = far.server.ask("POST", "/events/filter", asked)[1]["events"]
-    told = {one["payload"]["pipeglot"].get("artifact"): one["resource"]["prefect.resource.id"] for one in events}
-    assert told[artifact] == "s3://pipeglot-tests/made"
+    return [(one["payload"]["pipeglot"], one["resource"]["prefect.resource.id"]) for one in events]
+
+
+def _events(far: OnLive) -> list[str]:
+    return [uri for _, uri in _told_events(far)]
+
+
+def test_of_several_assets_each_is_waited_for(live: Make) -> None:
+    """Also if one is new before the pipeline is deployed again; and what a second try finds done is not new again."""
+    far = live()
+    folder = far.marks("both")
+    far.deploy("after_both")
+    waiting = far.deployment("after_both")["id"]
+    failed = far.start("makes_both", folder=str(folder))
+    assert far.server.state(failed) == "FAILED"
+    far.deploy("after_both")
+    (folder / "wanted").write_text("here")
+    state = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}}
+    assert far.server.ask("POST", f"/flow_runs/{failed}/set_state", state)[0] == 201
+    (started,) = until(lambda: _runs(far, waiting))
+    assert far.server.state(started["id"]) == "COMPLETED"
+    told = _events(far)
+    assert [told.count(f"s3://pipeglot-tests/{name}") for name in "ab"] == [1, 1]
 
 
 def test_a_mapped_asset_is_told_once(live: Make) -> None:
