@@ -61,6 +61,7 @@ class Api:
             ("GET", f"{at}/experiments{_ONE}", lambda _, one: self.experiments.get(one)),
             ("POST", f"{at}/pipelines/upload", self._upload),
             ("POST", f"{at}/pipelines/upload_version", self._upload_version),
+            ("POST", f"{at}/pipelines", lambda _, body: self._add_pipeline(body)),
             ("GET", f"{at}/pipelines", lambda query: self.pipelines.page("pipelines", query)),
             ("GET", f"{at}/pipelines{_ONE}", lambda _, one: self.pipelines.get(one)),
             ("DELETE", f"{at}/pipelines{_ONE}", self._drop_pipeline),
@@ -92,6 +93,13 @@ class Api:
         _refuse_namespace(body)
         made = {"experiment_id": new_id(), "display_name": name, "created_at": now(), "storage_state": "AVAILABLE"}
         return self._new(self.experiments, {**made, "description": body.get("description", "")})
+
+    def _add_pipeline(self, body: Any) -> Record:
+        check("V2beta1Pipeline", body)
+        _refuse_namespace(body)
+        name = _name(body)
+        made = {"pipeline_id": new_id(), "name": name, "display_name": body.get("display_name") or name}
+        return self._new(self.pipelines, made | {"description": body.get("description", ""), "created_at": now()})
 
     def _upload(self, query: Query, data: bytes) -> Record:
         _only(query, ("name", "display_name", "description", "namespace", "tags"))

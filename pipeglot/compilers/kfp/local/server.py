@@ -66,6 +66,11 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused("the request is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return self.rfile.read(int(length))
 
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """What was asked, but for looks that were answered: there are many."""
+        if self.command != "GET" or code != HTTPStatus.OK:
+            super().log_request(code, size)
+
     def _send(self, status: HTTPStatus, content: Any) -> None:
         is_text = isinstance(content, bytes)
         data = content if is_text else json.dumps(content).encode()
