@@ -41,7 +41,7 @@ def do_deploy(args: argparse.Namespace) -> int:
 
 def _remote(stack: Stack) -> Remote | None:
     """What can tell whether the files were read. Raises `ConfigError` before anything is written."""
-    if isinstance(stack, LocalStack) or not getattr(stack, "api_url", ""):
+    if isinstance(stack, LocalStack) or not stack.is_live:
         return None
     from pipeglot.compilers.registry import compiler
 
@@ -69,7 +69,7 @@ def _print(done: Installed) -> None:
 
 
 def _notes(done: Installed, stack: Stack, args: argparse.Namespace, *, can_ask: bool) -> list[str]:
-    if not done.written:
+    if not done.written and stack.files_setting:
         files = " and ".join(f"`{file}`" for file in done.files)
         words = ["pipeglot", "compile", args.target, "--stack", stack.name, "--out"]
         folder = ["-C", args.folder] if args.folder is not None else []
@@ -81,7 +81,7 @@ def _notes(done: Installed, stack: Stack, args: argparse.Namespace, *, can_ask: 
         return [told]
     if not can_ask:
         told = stack.untold or "whether they are read is not known here"
-        return [f"stack `{stack.name}` has no `api_url:`: {told}"]
+        return [f"stack `{stack.name}` has no `{stack.live_setting}:`: {told}"]
     return []
 
 

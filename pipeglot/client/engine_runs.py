@@ -35,7 +35,7 @@ LONGEST_LOG = 1 << 20
 def remote_of(records: Records, start: Start) -> Remote | None:
     """What talks to the orchestrator of a run; None if `pipeglot.yaml` does not tell where that is any more."""
     stack = records.workspace.config.stacks.get(start.stack)
-    if stack is None or stack.backend != start.backend or not getattr(stack, "api_url", ""):
+    if stack is None or stack.backend != start.backend or not stack.is_live:
         return None
     from pipeglot.compilers.registry import compiler
 

@@ -154,8 +154,8 @@ def _there(workspace: Workspace, stack: Stack, loaded: Loaded | None) -> Iterato
             yield Check(setting, f"nothing can be written into `{place}`", ok=False, hint="whose is it?")
     except PipeglotError as error:
         yield _wrong(setting, error)
-    if not getattr(stack, "api_url", ""):
-        yield Check("api", "the stack has no `api_url`: runs are not started or followed from here")
+    if not stack.is_live:
+        yield Check("api", f"the stack has no `{stack.live_setting}`: runs are not started or followed from here")
         return
     deployed = _deployed(place, stack.name) if isinstance(place, Path) else {}
     try:

@@ -113,10 +113,17 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 
     files_setting: ClassVar[str] = ""
     """The setting by which a user says where `deploy` puts what an orchestrator reads, if there is one."""
+    live_setting: ClassVar[str] = "api_url"
+    """The setting by which a user says where the live orchestrator is."""
     untold: ClassVar[str] = ""
     """What to do where `deploy` can put files, and has nobody to tell of them."""
     secret_kinds: ClassVar[tuple[str, ...]] = ("env", "file")
     settings: ClassVar[Mapping[str, Setting]] = COMMON
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it says where the live orchestrator is."""
+        return bool(getattr(self, self.live_setting, ""))
 
     @property
     def backend(self) -> str:

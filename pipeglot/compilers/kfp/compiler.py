@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from pipeglot.compilers.base import Compiler, File, Source
 from pipeglot.compilers.kfp import limits
@@ -17,6 +17,9 @@ from pipeglot.core.bundle.archive import WRITTEN
 from pipeglot.core.errors import Problem
 from pipeglot.core.ir import IR_VERSION
 from pipeglot.core.wire import dump_json
+
+if TYPE_CHECKING:
+    from pipeglot.compilers.remote import Remote
 
 StackT = TypeVar("StackT", KfpStack, VertexStack)
 
@@ -43,6 +46,13 @@ class KfpCompiler(_Specs[KfpStack]):
     capabilities = KFP_CAPABILITIES
     stack_type = KfpStack
     dialect = KFP
+
+    def remote(self, stack: KfpStack) -> Remote | None:
+        if not stack.api_url:
+            return None
+        from pipeglot.compilers.kfp.deployer import KfpDeployer
+
+        return KfpDeployer(stack)
 
 
 class VertexCompiler(_Specs[VertexStack]):

@@ -13,7 +13,7 @@ from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.kfp import schedules
 from pipeglot.compilers.kfp.api import V1, V2, Api
 from pipeglot.compilers.kfp.stack import KfpStack
-from pipeglot.compilers.kfp.tasks_there import steps_of, tasks
+from pipeglot.compilers.kfp.tasks_there import json_texts, steps_of, tasks
 from pipeglot.compilers.remote import Away, Check, EngineTask
 from pipeglot.compilers.rest import BUSY, part
 from pipeglot.core.errors import EngineError, Problem
@@ -31,6 +31,9 @@ _STATES: Mapping[str, EngineStatus] = {
     "FAILED": "failed",
     "CANCELED": "failed",
 }
+DIGITS = 16
+"""Of a text's digest, by which its version is named."""
+
 DEFAULT = "Default"
 """The experiment that KFP makes itself."""
 
@@ -73,7 +76,7 @@ class KfpDeployer:
     def _upload(self, pipeline: Any, file: File) -> Any:
         """A text that was there before, and is not the newest, gets a name of its own once more."""
         known = {one["display_name"] for one in self._all_versions(pipeline)}
-        name = next(one for one in _numbered(file.version) if one not in known)
+        name = next(one for one in _numbered(file.version[:DIGITS]) if one not in known)
         query = {"name": name, "display_name": name, "pipelineid": pipeline["pipeline_id"]}
         return self.api.upload(f"{V2}/pipelines/upload_version", file.name, file.text.encode(), query)
 
@@ -91,7 +94,7 @@ class KfpDeployer:
             "trigger": schedules.trigger(pipeline.schedule),
             "max_concurrency": schedules.MOST_AT_ONCE,
             "no_catchup": not pipeline.schedule.catchup,
-            **self._asked(version, {}),
+            **self._asked(version, {RESERVED: {"logical_date": schedules.PLANNED}}),
         }
         kept = next((one for one in known if _is_same(one, body)), None)
         for one in known:
@@ -160,11 +163,13 @@ class KfpDeployer:
         return {**found, "service_account": self.stack.service_account} if self.stack.service_account else found
 
     def _typed(self, version: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-        """As the inputs of the spec take them: what stands for a text that is none goes as JSON."""
-        spec = version.get("pipeline_spec") or {}
-        inner = spec.get("pipeline_spec", spec)
-        known = ((inner.get("root") or {}).get("inputDefinitions") or {}).get("parameters") or {}
-        return {name: _text(known.get(name, {}), name, value) for name, value in params.items()}
+        """As the inputs of the spec take them: some as JSON in a text, and what is None not at all."""
+        texts = json_texts(version.get("pipeline_spec") or {})
+        return {
+            name: json.dumps(value, ensure_ascii=False) if name in texts else value
+            for name, value in params.items()
+            if value is not None or name in texts
+        }
 
     def status(self, pipeline: str, run: str) -> EngineStatus:  # noqa: ARG002  # its id says all
         """How far KFP says that a run is."""
@@ -288,7 +293,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _is(version: Mapping[str, Any], digest: str) -> bool:
-    return bool(re.fullmatch(rf"{re.escape(digest)}(-\d+)?", version.get("display_name") or ""))
+    return bool(re.fullmatch(rf"{re.escape(digest[:DIGITS])}(-\d+)?", version.get("display_name") or ""))
 
 
 def _is_same(one: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
@@ -302,9 +307,3 @@ def _is_same(one: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
         and (one.get("runtime_config") or {}).get("pipeline_root", "")
         == body["runtime_config"].get("pipeline_root", "")
     )
-
-
-def _text(known: Mapping[str, Any], name: str, value: Any) -> Any:
-    if name == RESERVED or (known.get("parameterType") == "STRING" and not isinstance(value, str)):
-        return json.dumps(value)
-    return value

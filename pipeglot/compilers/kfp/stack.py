@@ -230,6 +230,7 @@ class VertexStack(Stack, frozen=True, kw_only=True, tag="vertex"):
     code: Code = "bundle"
     steps: dict[str, VertexStep] = msgspec.field(default_factory=dict)
 
+    live_setting: ClassVar[str] = "project"
     untold: ClassVar[str] = "Google's own pages take the spec that `pipeglot compile --out DIR` writes"
     settings: ClassVar[Mapping[str, Setting]] = {
         **COMMON,

@@ -23,6 +23,7 @@ _STATES: Mapping[str, TaskState] = {
     "FAILED": "failed",
     "CANCELED": "failed",
 }
+_JSON = "--json="
 _TRY = re.compile(r"executor(?:\(\d+\))?")
 _ITEM = re.compile(r"iteration-(?:iterations|item)\((\d+)[:)].*")
 
@@ -37,6 +38,19 @@ def steps_of(spec: Mapping[str, Any]) -> dict[str, str]:
         for one in dags
         for name, task in ((one.get("dag") or {}).get("tasks") or {}).items()
         if "executorLabel" in components.get(task["componentRef"]["name"], {})
+    }
+
+
+def json_texts(spec: Mapping[str, Any]) -> set[str]:
+    """The parameters that travel as JSON in a text: the containers of the spec are told which."""
+    inner = spec.get("pipeline_spec", spec)
+    executors = (inner.get("deploymentSpec") or {}).get("executors") or {}
+    words = [word for one in executors.values() for word in (one.get("container") or {}).get("args") or ()]
+    return {
+        name
+        for word in words
+        if isinstance(word, str) and word.startswith(_JSON)
+        for name in word.removeprefix(_JSON).split(",")
     }
 
 

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conformance.backends.airflow import OnAirflow
+from tests.conformance.backends.kfp import OnKfp
 from tests.conformance.backends.prefect import OnPrefect
 from tests.servers.airflow import shared_airflow
+from tests.servers.kfp import shared_kfp
 from tests.servers.prefect import shared_prefect
 
 
@@ -39,10 +41,12 @@ _PREFECT_LACKS = frozenset(
         "started by an asset",
     }
 )
+_KFP_LACKS = frozenset({"backfilled by the engine", "started by an asset", "cleared in the engine"})
 ENGINES: Mapping[str, Engine] = {
     "airflow3": Engine("airflow", True, partial(shared_airflow, "3"), OnAirflow, _AIRFLOW_LACKS),
     "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),
     "prefect3": Engine("prefect", True, shared_prefect, OnPrefect, _PREFECT_LACKS),
+    "kfp": Engine("kfp", True, shared_kfp, OnKfp, _KFP_LACKS),
 }
 
 EACH = [name if one.newest else pytest.param(name, marks=pytest.mark.whole) for name, one in ENGINES.items()]

@@ -17,6 +17,7 @@ import pytest
 from msgspec import structs
 
 from pipeglot.compilers.base import File, Source
+from pipeglot.compilers.kfp import schedules
 from pipeglot.compilers.kfp.deployer import KfpDeployer
 from pipeglot.compilers.kfp.local.api import Api
 from pipeglot.compilers.kfp.local.fields import Refused
@@ -34,7 +35,7 @@ PARAMETERS = {
     "year": {"parameterType": "NUMBER_INTEGER", "defaultValue": 2013},
     "names": {"parameterType": "LIST", "isOptional": True},
     "day": {"parameterType": "STRING", "isOptional": True},
-    "pipeglot": {"parameterType": "STRING", "defaultValue": ""},
+    "pipeglot": {"parameterType": "STRUCT", "defaultValue": {}},
 }
 TASKS = {"a": {"componentRef": {"name": "comp-a"}, "taskInfo": {"name": "a"}}}
 LOOPED = {"in-b": {"componentRef": {"name": "comp-b"}, "taskInfo": {"name": "in.b"}}}
@@ -45,7 +46,7 @@ SPEC = {
         "inputDefinitions": {"parameters": PARAMETERS},
         "dag": {"tasks": {**TASKS, "loop": {"componentRef": {"name": "comp-loop"}}}},
     },
-    "deploymentSpec": {"executors": {}},
+    "deploymentSpec": {"executors": {"a": {"container": {"args": ["step", "a", "--json=day,night"]}}, "b": {}}},
     "components": {
         "comp-a": {"executorLabel": "a"},
         "comp-b": {"executorLabel": "b"},
@@ -149,11 +150,11 @@ def test_a_run(fake: Fake, stack: KfpStack) -> None:
     own = structs.replace(stack, experiment="mine", service_account="runner", pipeline_root="s3://ml/root")
     deployer = KfpDeployer(own)
     deployer.register(source(), files("v1"))
-    params = {"year": 2014, "names": ["x"], "day": {"a": None}, "pipeglot": {"cache": False}}
+    params = {"year": 2014, "names": None, "day": None, "pipeglot": {"cache": False}}
     found = deployer.start("flights", "ours", params)
     run = fake.api.runs.kept.get(found.id)
     assert run["runtime_config"] == {
-        "parameters": {"year": 2014, "names": ["x"], "day": '{"a": null}', "pipeglot": '{"cache": false}'},
+        "parameters": {"year": 2014, "day": "null", "pipeglot": {"cache": False}},
         "pipeline_root": "s3://ml/root",
     }
     assert (run["display_name"], run["service_account"]) == ("ours", "runner")
@@ -256,6 +257,7 @@ def test_a_schedule_follows_the_pipeline(fake: Fake, stack: KfpStack) -> None:
     deployer.register(source(DAILY), files("v1"))
     (made,) = fake.schedules
     assert made["trigger"] == {"cron_schedule": {"cron": "0 0 6 * * *"}}
+    assert made["runtime_config"]["parameters"]["pipeglot"]["logical_date"] == schedules.PLANNED
     assert (made["mode"], made["no_catchup"], made["max_concurrency"]) == ("ENABLE", True, "10")
     assert made["display_name"] == "flights-prod"
     deployer.register(source(DAILY), files("v1"))

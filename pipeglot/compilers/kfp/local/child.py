@@ -115,12 +115,19 @@ def _spec(job: dict[str, Any]) -> Any:
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    for executor in job["spec"]["deploymentSpec"].get("executors", {}).values():
+    spec, placeholders = job["spec"], job["placeholders"]
+    for executor in spec["deploymentSpec"].get("executors", {}).values():
         container = executor.get("container", {})
         for name in ("command", "args"):
             if name in container:
-                container[name] = [_filled(word, job["placeholders"]) for word in container[name]]
-    return json_format.ParseDict(job["spec"], pipeline_spec_pb2.PipelineSpec())
+                container[name] = [_filled(word, placeholders) for word in container[name]]
+    for dag in (spec["root"], *spec["components"].values()):
+        for task in dag.get("dag", {}).get("tasks", {}).values():
+            for one in task.get("inputs", {}).get("parameters", {}).values():
+                constant = one.get("runtimeValue", {}).get("constant")
+                if isinstance(constant, str):
+                    one["runtimeValue"]["constant"] = _filled(constant, placeholders)
+    return json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
 
 
 def _filled(word: str, placeholders: dict[str, str]) -> str:
