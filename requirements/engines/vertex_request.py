@@ -1,7 +1,7 @@
-"""Print what Google's own SDK asks of Vertex AI for a job and a schedule, as JSON: what ours is held against.
+"""Write down what Google's own SDK asks of Vertex AI for a job and a schedule, as JSON: what ours is held against.
 
 Nobody is asked: a server of ours answers. Run it where `google-cloud-aiplatform` and PyYAML are installed, and nowhere else:
-`python requirements/engines/vertex_request.py > tests/unit/compilers/vertex_request.json`.
+`python requirements/engines/vertex_request.py tests/unit/compilers/vertex_request.json`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform
+from google.cloud.aiplatform.utils import gcs_utils
 
 PLACE = "projects/my-project/locations/europe-west4"
 ACCOUNT = "runner@my-project.iam.gserviceaccount.com"
@@ -62,6 +63,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
+    gcs_utils.create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist = lambda **_: None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     aiplatform.init(
@@ -98,7 +100,7 @@ def main() -> None:
     schedule.resume(catch_up=False)
     server.shutdown()
     found = {"source": f"google-cloud-aiplatform {version('google-cloud-aiplatform')}", "asked": ASKED}
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    Path(sys.argv[1]).write_text(json.dumps(found, indent=1) + "\n")
 
 
 main()

@@ -47,7 +47,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_PATCH = do_PUT = _do  # noqa: N815  # as the base class calls them
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _do  # noqa: N815  # as the base class calls them
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -63,6 +63,13 @@ class VertexCompiler(_Specs[VertexStack]):
     stack_type = VertexStack
     dialect = VERTEX
 
+    def remote(self, stack: VertexStack) -> Remote | None:
+        if not stack.project:
+            return None
+        from pipeglot.compilers.kfp.vertex_deployer import VertexDeployer
+
+        return VertexDeployer(stack)
+
 
 def spec_text(source: Source, stack: KfpStack | VertexStack) -> str:
     """The file: the spec, and a second document for what only Kubernetes knows, if there is some."""

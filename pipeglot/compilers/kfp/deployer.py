@@ -13,7 +13,7 @@ from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.kfp import schedules
 from pipeglot.compilers.kfp.api import V1, V2, Api
 from pipeglot.compilers.kfp.stack import KfpStack
-from pipeglot.compilers.kfp.tasks_there import json_texts, steps_of, tasks
+from pipeglot.compilers.kfp.tasks_there import steps_of, tasks, typed
 from pipeglot.compilers.remote import Away, Check, EngineTask
 from pipeglot.compilers.rest import BUSY, part
 from pipeglot.core.errors import EngineError, Problem
@@ -164,12 +164,7 @@ class KfpDeployer:
 
     def _typed(self, version: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         """As the inputs of the spec take them: some as JSON in a text, and what is None not at all."""
-        texts = json_texts(version.get("pipeline_spec") or {})
-        return {
-            name: json.dumps(value, ensure_ascii=False) if name in texts else value
-            for name, value in params.items()
-            if value is not None or name in texts
-        }
+        return typed(params, version.get("pipeline_spec") or {})
 
     def status(self, pipeline: str, run: str) -> EngineStatus:  # noqa: ARG002  # its id says all
         """How far KFP says that a run is."""

@@ -6,6 +6,7 @@ A container is a node of its task's name with `executor` below it, `executor(1)`
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -41,7 +42,17 @@ def steps_of(spec: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def json_texts(spec: Mapping[str, Any]) -> set[str]:
+def typed(params: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as the inputs of a spec take them: some as JSON in a text, and what is None not at all."""
+    texts = _json_texts(spec)
+    return {
+        name: json.dumps(value, ensure_ascii=False) if name in texts else value
+        for name, value in params.items()
+        if value is not None or name in texts
+    }
+
+
+def _json_texts(spec: Mapping[str, Any]) -> set[str]:
     """The parameters that travel as JSON in a text: the containers of the spec are told which."""
     inner = spec.get("pipeline_spec", spec)
     executors = (inner.get("deploymentSpec") or {}).get("executors") or {}

@@ -22,7 +22,7 @@ class Engine(NamedTuple):
     """backend: of the stacks that it runs. newest: whether `make test` has most cases on it, not on another version.
 
     server: one that is up, by the folder of a test run and the name of one of its processes. drive: how the suite does.
-    lacks: of what happens to live runs, what the engine does not know.
+    lacks: the cases that the backend refuses; and of what happens to live runs, what the engine does not know.
     """
 
     backend: str
@@ -41,7 +41,16 @@ _PREFECT_LACKS = frozenset(
         "started by an asset",
     }
 )
-_KFP_LACKS = frozenset({"backfilled by the engine", "started by an asset", "cleared in the engine"})
+_KFP_LACKS = frozenset(
+    {
+        "all that a step can ask for",
+        "parameters",
+        "other parameters",
+        "backfilled by the engine",
+        "started by an asset",
+        "cleared in the engine",
+    }
+)
 ENGINES: Mapping[str, Engine] = {
     "airflow3": Engine("airflow", True, partial(shared_airflow, "3"), OnAirflow, _AIRFLOW_LACKS),
     "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),
