@@ -1,6 +1,6 @@
 """Write down what Google's own SDK asks of Vertex AI for a job and a schedule, as JSON: what ours is held against.
 
-Nobody is asked: a server of ours answers. Run it where `google-cloud-aiplatform` and PyYAML are installed, and nowhere else:
+Nobody is asked: a server of ours answers. Run it where `google-cloud-aiplatform` and PyYAML are installed:
 `python requirements/engines/vertex_request.py tests/unit/compilers/vertex_request.json`.
 """
 

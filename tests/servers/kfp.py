@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 from tests.servers.sandbox import PATIENCE, Server, shared
 
@@ -41,6 +42,13 @@ class Kfp(Server):
         asked = f"?{urlencode(query)}" if query else ""
         key = {"Authorization": f"Bearer {self.password}"}
         return self.send(method, f"/apis/v2beta1{path}{asked}", body, key)
+
+    def log(self, run: str, node: str) -> str:
+        """What a task has printed."""
+        path = f"/apis/v1beta1/runs/{run}/nodes/{node}/log"
+        asked = Request(f"{self.view['url']}{path}", headers={"Authorization": f"Bearer {self.password}"})
+        with urlopen(asked) as answer:
+            return str(answer.read().decode())
 
     def run(self, spec: dict[str, Any], **params: Any) -> str:
         """Start a run of a spec. Returns its id."""

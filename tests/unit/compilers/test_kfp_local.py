@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeglot.compilers.kfp.local.absent import drop_absent
 from pipeglot.compilers.kfp.local.api import Api
 from pipeglot.compilers.kfp.local.cron import read_cron
 from pipeglot.compilers.kfp.local.fields import Refused, check
@@ -83,6 +84,25 @@ def test_parameters_that_do_not_fit(given: dict[str, Any], told: str) -> None:
     with pytest.raises(Refused) as caught:
         check_parameters(SPEC, given)
     assert str(caught.value) == told
+
+
+def test_optional_inputs_that_are_not_given() -> None:
+    parameters = {"n": {"isOptional": True}, "m": {"isOptional": True, "defaultValue": 1}, "k": {}}
+
+    def component(**more: Any) -> dict[str, Any]:
+        return {"inputDefinitions": {"parameters": {name: dict(one) for name, one in parameters.items()}}, **more}
+
+    def task(name: str) -> dict[str, Any]:
+        inputs = {one: {"componentInputParameter": one} for one in parameters}
+        return {"componentRef": {"name": name}, "inputs": {"parameters": inputs}}
+
+    components = {"dag": component(dag={"tasks": {"b": task("leaf")}}), "leaf": component(executorLabel="x")}
+    spec = {"root": component(dag={"tasks": {"a": task("dag")}}), "components": components}
+    drop_absent(spec, {"k": 1})
+    for one in (spec["root"], *components.values()):
+        assert list(one["inputDefinitions"]["parameters"]) == ["m", "k"]
+        for inner in one.get("dag", {"tasks": {}})["tasks"].values():
+            assert list(inner["inputs"]["parameters"]) == ["m", "k"]
 
 
 def test_a_parameter_that_is_missing() -> None:

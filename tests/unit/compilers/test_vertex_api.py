@@ -195,7 +195,7 @@ def test_a_job_that_is_gone(server: Server, deployer: VertexDeployer) -> None:
 
 def test_tasks_and_where_their_logs_are(server: Server, deployer: VertexDeployer) -> None:
     jobs = [f"projects/1/locations/europe-west4/customJobs/{one}" for one in (1, 2)]
-    details = [
+    details: list[dict[str, Any]] = [
         {"taskId": "10", "taskName": "flights", "state": "RUNNING"},
         {
             "taskId": "11",

@@ -4,7 +4,7 @@ It is started by `runs.py`, in a session of its own, with the folder of the run.
 no more.
 
 Of `kfp.local` this much is set right, as a cluster has it: `python3` in a text stays what it is; the placeholders of a
-run are filled; a failed task stops only what depends on it, also in a pipeline without loops and branches; and each
+run are filled; an optional parameter may be left out; a failed task stops only what depends on it, also in a pipeline without loops and branches; and each
 task's output is in a file of its own, where threads do not mix it.
 """
 
@@ -33,6 +33,7 @@ from kfp.local import (
 )
 from kfp.local.orchestrator import dag_orchestrator, enhanced_dag_orchestrator, task_executor
 
+from pipeglot.compilers.kfp.local.absent import drop_absent
 from pipeglot.compilers.kfp.local.kept import now
 
 FAILURE = status.Status.FAILURE
@@ -116,6 +117,7 @@ def _spec(job: dict[str, Any]) -> Any:
     from kfp.pipeline_spec import pipeline_spec_pb2
 
     spec, placeholders = job["spec"], job["placeholders"]
+    drop_absent(spec, job["arguments"])
     for executor in spec["deploymentSpec"].get("executors", {}).values():
         container = executor.get("container", {})
         for name in ("command", "args"):
