@@ -18,7 +18,7 @@ from pipeglot.core.errors import Problem
 from pipeglot.core.ir import IR_VERSION
 from pipeglot.core.wire import dump_json
 
-StackT = TypeVar("StackT", KfpStack, VertexStack)
+StackT = TypeVar("StackT", bound=KfpStack | VertexStack)
 
 
 class _Specs(Compiler[StackT]):
