@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from pipeglot.compilers.base import Compiler, File, Source
+from pipeglot.compilers.base import Compiler, File, Findings, Source
 from pipeglot.compilers.kfp import limits
 from pipeglot.compilers.kfp.capabilities import KFP_CAPABILITIES, VERTEX_CAPABILITIES
 from pipeglot.compilers.kfp.limits import KFP, VERTEX, Dialect
@@ -21,13 +21,18 @@ from pipeglot.core.wire import dump_json
 if TYPE_CHECKING:
     from pipeglot.compilers.remote import Remote
 
-StackT = TypeVar("StackT", KfpStack, VertexStack)
+StackT = TypeVar("StackT", bound=KfpStack | VertexStack)
 
 
 class _Specs(Compiler[StackT]):
     """What both dialects share: everything but what they say of each feature, and their limits."""
 
     dialect: ClassVar[Dialect]
+
+    def check(self, source: Source, stack: StackT) -> Findings:
+        """With what nothing stands against, and its user should know all the same."""
+        found = super().check(source, stack)
+        return found if found.problems else found._replace(notes=[*found.notes, *limits.notes(source, stack)])
 
     def problems(self, source: Source, stack: StackT) -> Iterator[Problem]:
         return limits.problems(source, stack, self.dialect)

@@ -18,14 +18,15 @@ from pipeglot.compilers.kfp.spec import Spec, spec
 from pipeglot.compilers.kfp.stack import IMAGE, KfpStack, VertexStack, step_words
 from pipeglot.core.errors import Problem
 from pipeglot.core.features import PARAM
+from pipeglot.core.ir import Step
 from pipeglot.core.lineage.plan import Plan
 
 
 class Dialect(NamedTuple):
     """Who reads the spec, and how much of it.
 
-    title: what people call it. largest: the bytes that a spec may have, as JSON. params: the bytes that all parameters
-    of a run may have. source: who says so.
+    title: what people call it. largest: the bytes that a spec may have, as JSON; 0 if nobody says. params: the bytes
+    that all parameters of a run may have; 0 if nobody says. source: who says so.
     """
 
     title: str
@@ -38,15 +39,10 @@ KFP = Dialect(
     "Kubeflow",
     largest=1_000_000,
     params=10_000,
-    source="etcd keeps objects of 1.5 MiB, and a workflow has more in it than its spec; "
-    "KFP's API server takes 10,000 bytes of runtime parameters",
+    source="the engine keeps a run in one object of Kubernetes, of 1.5 MiB, with more in it than the spec "
+    "(kubeflow/pipelines#13738); the API server takes 10,000 bytes of parameters",
 )
-VERTEX = Dialect(
-    "Vertex AI",
-    largest=4_000_000,
-    params=10_000,
-    source="Google's API takes requests of some MiB; the same bound of parameters keeps a pipeline fit for both",
-)
+VERTEX = Dialect("Vertex AI", largest=0, params=0, source="Google's pages on quotas name neither")
 
 _SECRET = re.compile(r"([a-z0-9][a-z0-9.-]{0,252})/([A-Za-z0-9._-]{1,253})")
 """Its name in Kubernetes, and the key in it."""
@@ -71,11 +67,25 @@ def problems(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) ->
         yield Problem(stack.backend, f"pipeline `{source.pipeline.name}` has no steps, and {dialect.title} takes none")
 
 
+def notes(source: Source, stack: KfpStack | VertexStack) -> Iterator[Problem]:
+    """What is worth a word: an image that may be another one tomorrow."""
+    images = {_image(stack, step): None for step in Plan(source.pipeline).steps()}
+    moving = [image for image in images if "@sha256:" not in image]
+    if moving:
+        shown = ", ".join(f"`{image}`" for image in moving[:3]) + (f" and {len(moving) - 3} more" if moving[3:] else "")
+        told = f"stack `{stack.name}`: {shown} may be another image tomorrow"
+        yield Problem(stack.backend, told, None, "name an image with its digest: `NAME@sha256:…`")
+
+
+def _image(stack: KfpStack | VertexStack, step: Step) -> str:
+    return step_words(stack, step.id, step.tags).image or step.image or stack.image
+
+
 def _images(source: Source, stack: KfpStack | VertexStack, plan: Plan) -> Iterator[Problem]:
     """Each step has one; what only lists items or asks a condition runs in the stack's, or in that of a step in it."""
     for step in plan.steps():
         at = source.locations.get(step.id)
-        image = step_words(stack, step.id, step.tags).image or step.image or stack.image
+        image = _image(stack, step)
         if not image:
             hint = f"say in pipeglot.yaml: `{stack.name}: {{…, image: …}}`; or of a step, `@step(image=…)`"
             yield Problem(stack.backend, f"`{step.id}` has no image to run in", at, hint)
@@ -124,7 +134,7 @@ def _params(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) -> 
                 at,
                 "read such a text from a file of the project, in a step",
             )
-    if size > dialect.params:
+    if dialect.params and size > dialect.params:
         yield Problem(
             stack.backend,
             f"the parameters' defaults have {size:,} bytes, and {dialect.title} takes {dialect.params:,} in all",
@@ -152,7 +162,7 @@ def _vertex(source: Source, stack: VertexStack, plan: Plan) -> Iterator[Problem]
 def _whole(found: Spec, stack: KfpStack | VertexStack, dialect: Dialect) -> Iterator[Problem]:
     """What only the whole spec shows: its size, and what KFP would fill in."""
     size = len(json.dumps(found.pipeline, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > dialect.largest:
+    if dialect.largest and size > dialect.largest:
         yield Problem(
             stack.backend,
             f"the pipeline's spec has {size:,} bytes, and {dialect.title} takes about {dialect.largest:,}",

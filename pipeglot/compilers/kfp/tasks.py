@@ -52,8 +52,9 @@ class Task:
 def tasks(plan: Plan, *, waits_for_failed: bool) -> list[Task]:
     """Those of the root, in the order of the pipeline.
 
-    waits_for_failed: whether a task can be told to run after others that have failed. Where it cannot, these end well,
-    and a last task asks what became of the run.
+    waits_for_failed: whether a task can be told to run after others that have failed, and those beside a failed one
+    still begin. Where that is not so, tasks end well that others would suffer from, and a last one asks what became of
+    the run.
     """
     return _Tasks(plan, waits_for_failed).all()
 
@@ -193,10 +194,11 @@ class _Tasks:
             Task(self.names.new(hook), "step", hook, self.plan.step(hook), [*ends], anyway=bool(ends), mute=True)
             for hook in self.plan.hooks
         ]
-        if not hooks and not any(task.anyway for task in every):
-            return []
         if not self.waits_for_failed:
             _mute([*hooks, *every])
+            _mute_beside(found, is_beside=False)
+        if not hooks and not any(task.anyway or task.mute for task in every):
+            return []
         for hook in hooks:
             hook.first = not ends
         done = Task(self.names.new("done"), "outcome", "", None, [*ends], anyway=self.waits_for_failed)
@@ -222,3 +224,23 @@ def _mute(every: list[Task]) -> None:
                 inner.mute = True
     for task in every:
         task.anyway = False
+
+
+def _mute_beside(found: list[Task], *, is_beside: bool) -> None:
+    """All that others run beside, which do not come after it, ends well: once a task of a DAG has failed, Kubeflow's
+    engine begins no more of its tasks. is_beside: whether something runs beside all of these."""
+    number = {task: place for place, task in enumerate(found)}
+    before: list[int] = []  # as bits, by number: tasks come in the order in which they may run
+    for task in found:
+        bits = 0
+        for one in task.after:
+            bits |= before[number[one]] | 1 << number[one]
+        before.append(bits)
+    for task, bits in zip(found, before, strict=True):
+        mine = 1 << number[task]
+        other_arms = sum(1 for one in found if one.told is task.told and one is not task) if task.told else 0
+        later = sum(1 for one in before if one & mine)
+        alone = bits.bit_count() + later + other_arms == len(found) - 1
+        if not alone or is_beside:
+            task.mute = True
+        _mute_beside(task.body, is_beside=is_beside or not alone or task.kind == "loop")

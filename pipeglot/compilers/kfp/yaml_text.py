@@ -29,6 +29,7 @@ class Repeated(str):
     """
 
     __slots__ = ("anchor",)
+    anchor: str
 
     def __new__(cls, text: str, anchor: str) -> Self:
         found = super().__new__(cls, text)

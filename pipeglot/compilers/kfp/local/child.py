@@ -4,8 +4,8 @@ It is started by `runs.py`, in a session of its own, with the folder of the run.
 no more.
 
 Of `kfp.local` this much is set right, as a cluster has it: `python3` in a text stays what it is; the placeholders of a
-run are filled; an optional parameter may be left out; a failed task stops only what depends on it, also in a pipeline without loops and branches; and each
-task's output is in a file of its own, where threads do not mix it.
+run are filled; an optional parameter may be left out; a failed task stops only what depends on it, also in a pipeline
+without loops and branches; and each task's output is in a file of its own, where threads do not mix it.
 """
 
 from __future__ import annotations
