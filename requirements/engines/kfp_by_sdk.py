@@ -10,21 +10,13 @@ from kfp import compiler, dsl
 SAY = (
     "import sys, time; print(*sys.argv[2:], flush=True); time.sleep(float(sys.argv[3])); sys.exit(sys.argv[2] == 'bad')"
 )
-TELL = """\
-import json, os, sys
-given = json.loads(sys.argv[-1])
-file = given["outputs"]["parameters"]["found"]["outputFile"]
-os.makedirs(os.path.dirname(file), exist_ok=True)
-open(file, "w").write(given["inputs"]["parameterValues"]["word"])
-print(*sys.argv[2:-1])
-"""
 MARKER = "kfp.dsl.executor_main"
 
 
-@dsl.container_component
-def tell(word: str, found: dsl.OutputPath(str)):  # noqa: ARG001  # the SDK reads what there is
-    words = ["{{$.pipeline_job_uuid}}", "python3", "{{$}}"]
-    return dsl.ContainerSpec(image="python", command=["python3", "-c", TELL], args=[MARKER, *words])
+@dsl.component(base_image="python", install_kfp_package=False)
+def tell(word: str, run: str, text: str) -> str:
+    print(run, text)
+    return word
 
 
 @dsl.container_component
@@ -34,10 +26,10 @@ def say(word: str, seconds: float):
 
 @dsl.pipeline(name="by-sdk")
 def by_sdk(word: str = "good", seconds: float = 0.0) -> None:
-    told = tell(word=word)
+    told = tell(word=word, run=dsl.PIPELINE_JOB_ID_PLACEHOLDER, text="python3")
     with dsl.ParallelFor(["x", "y", "z"]) as item:
         say(word=item, seconds=0.0).set_display_name("each")
-    with dsl.If(told.outputs["found"] == "good"):
+    with dsl.If(told.output == "good"):
         say(word="taken", seconds=0.0).set_display_name("taken")
     tried = say(word=word, seconds=seconds).after(told).set_display_name("tried")
     tried.set_retry(1, backoff_duration="1s")

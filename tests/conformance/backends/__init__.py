@@ -22,7 +22,8 @@ class Engine(NamedTuple):
     """backend: of the stacks that it runs. newest: whether `make test` has most cases on it, not on another version.
 
     server: one that is up, by the folder of a test run and the name of one of its processes. drive: how the suite does.
-    lacks: the cases that the backend refuses; and of what happens to live runs, what the engine does not know.
+    lacks: the cases and examples that the backend refuses; and of what happens to live runs, what the engine does not
+    know.
     """
 
     backend: str
@@ -41,8 +42,11 @@ _PREFECT_LACKS = frozenset(
         "started by an asset",
     }
 )
+CLEANS_CANCELLED = "clean-up after a cancel"
 _KFP_LACKS = frozenset(
     {
+        CLEANS_CANCELLED,
+        "rain/score.py",
         "all that a step can ask for",
         "parameters",
         "other parameters",

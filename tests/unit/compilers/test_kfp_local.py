@@ -87,7 +87,11 @@ def test_parameters_that_do_not_fit(given: dict[str, Any], told: str) -> None:
 
 
 def test_optional_inputs_that_are_not_given() -> None:
-    parameters = {"n": {"isOptional": True}, "m": {"isOptional": True, "defaultValue": 1}, "k": {}}
+    parameters: dict[str, dict[str, Any]] = {
+        "n": {"isOptional": True},
+        "m": {"isOptional": True, "defaultValue": 1},
+        "k": {},
+    }
 
     def component(**more: Any) -> dict[str, Any]:
         return {"inputDefinitions": {"parameters": {name: dict(one) for name, one in parameters.items()}}, **more}
