@@ -41,7 +41,8 @@ def test_it_is_as_on_the_local_runner(suite: Suite, case: str, tally: Tally) -> 
 
 @pytest.mark.parametrize("backend", sorted({one.backend for one in ENGINES.values()}))
 def test_all_that_is_claimed_has_a_case(backend: str) -> None:
-    assert uncovered(backend, compiler(backend).capabilities) == []
+    unseen = {feature for one in ENGINES.values() if one.backend == backend for feature in one.unseen}
+    assert set(uncovered(backend, compiler(backend).capabilities)) == unseen
 
 
 def test_every_pipeline_has_a_name_of_its_own() -> None:
