@@ -136,7 +136,10 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     "stack add": (
         _argument("name", metavar="NAME", help="what to call it"),
         _argument(
-            "--backend", metavar="B", required=True, help="what runs its pipelines: `local`, `airflow`, `prefect`"
+            "--backend",
+            metavar="B",
+            required=True,
+            help="what runs its pipelines: `local`, `airflow`, `kfp`, `prefect`, `vertex`",
         ),
         _many("-o", dest="options", metavar="KEY=VALUE", help="a setting, as `version=3` or `auth.user=admin`"),
         _FOLDER,

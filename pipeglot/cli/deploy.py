@@ -68,7 +68,7 @@ def _print(done: Installed) -> None:
 
 
 def _notes(done: Installed, stack: Stack, args: argparse.Namespace, *, can_ask: bool) -> list[str]:
-    if not done.written:
+    if not done.written and stack.files_setting:
         files = " and ".join(f"`{file}`" for file in done.files)
         words = ["pipeglot", "compile", args.target, "--stack", stack.name, "--out"]
         folder = ["-C", args.folder] if args.folder is not None else []

@@ -71,6 +71,8 @@ def deploy(target: Target, loaded: Loaded, stack: Stack, remote: Remote | None) 
     names = [_write(place, file) for file in files] if place else [f"{store.uri}/{key}" for key in kept]
     if remote is not None:
         remote.register(source, files)
+        if not names and not stack.files_setting:  # it was given them itself
+            names = [file.name for file in files if file.version]
     return Installed(
         pipeline=loaded.pipeline.name,
         stack=stack.name,

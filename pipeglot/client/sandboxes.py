@@ -19,6 +19,7 @@ from pipeglot.stacks.workspace import Workspace
 ENGINES = {
     "airflow": "pipeglot.compilers.airflow.sandbox:Airflow",
     "prefect": "pipeglot.compilers.prefect.sandbox:Prefect",
+    "kfp": "pipeglot.compilers.kfp.sandbox:Kfp",
 }
 """Every engine that has a sandbox, as `module:class`: only the one that is asked for is imported."""
 

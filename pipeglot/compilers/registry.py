@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "airflow": "pipeglot.compilers.airflow.compiler:AirflowCompiler",
+    "kfp": "pipeglot.compilers.kfp.compiler:KfpCompiler",
     "prefect": "pipeglot.compilers.prefect.compiler:PrefectCompiler",
+    "vertex": "pipeglot.compilers.kfp.compiler:VertexCompiler",
 }
 """Each backend and the class of its compiler."""
 

@@ -43,8 +43,10 @@ class Answer(NamedTuple):
     def detail(self) -> str:
         """What the server says about a refusal."""
         found = self.content
+        if isinstance(found, dict) and isinstance(found.get("error"), dict):  # as Google has it
+            found = found["error"]
         if isinstance(found, dict):
-            found = found.get("detail") or found.get("title") or found
+            found = found.get("detail") or found.get("title") or found.get("message") or found
         if isinstance(found, str):
             return _short(_page_title(found) if found.lstrip().startswith("<") else found)
         return _short(json.dumps(found))
@@ -53,6 +55,13 @@ class Answer(NamedTuple):
     def is_page(self) -> bool:
         """Whether it is no JSON, as the log-in page of a proxy."""
         return not isinstance(self.content, dict | list)
+
+
+class Sent(NamedTuple):
+    """A body that is no JSON."""
+
+    kind: str
+    data: bytes
 
 
 class Rest(ABC):
@@ -125,10 +134,20 @@ class Rest(ABC):
         return self.checked("POST", path, self.send("POST", path, body, {})).content
 
     def send(
-        self, method: str, path: str, body: Any, query: dict[str, Any], accept: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        query: dict[str, Any],
+        accept: str = "application/json",
+        *,
+        once: bool = False,
     ) -> Answer:
-        """One request: with a new token if the old one has run out, and again if the server is too busy for it."""
-        pauses, is_renewed = list(PAUSES), False
+        """One request: with a new token if the old one has run out, and again if the server is too busy for it.
+
+        once: not again, for it might be done twice then.
+        """
+        pauses, is_renewed = [] if once else list(PAUSES), False
         while True:
             headers = {"Authorization": self._authorized(), "Accept": accept}
             found = self.request(method, f"{self.root}{path}", body, query, headers)
@@ -203,12 +222,13 @@ class Rest(ABC):
     def request(self, method: str, path: str, body: Any, query: dict[str, Any], headers: dict[str, str]) -> Answer:
         """One request, to a path from the server's root. Raises only if there is no answer."""
         asked = f"?{urlencode(query, doseq=True)}" if query else ""
-        data = None if body is None else json.dumps(body).encode()
+        sent = body if isinstance(body, Sent) else Sent("application/json", json.dumps(body).encode())
+        data = None if body is None else sent.data
         kind = HTTPSConnection if self.place.scheme == "https" else HTTPConnection
         assert self.place.hostname is not None, "it was looked at before"
         connection = kind(self.place.hostname, self.place.port, timeout=TIMEOUT)
         try:
-            connection.request(method, f"{path}{asked}", data, {"Content-Type": "application/json", **headers})
+            connection.request(method, f"{path}{asked}", data, {"Content-Type": sent.kind, **headers})
             return _read(connection.getresponse())
         except ssl.SSLCertVerificationError as error:
             raise EngineError(

@@ -44,12 +44,15 @@ CASES = {
     "hostile values": Case("values", always="newest"),
     "two lists, and a branch for each item": Case("together"),
     "all that a step can ask for": Case("settings", always="newest"),
+    "all that a step can ask for but pools": Case("settings_without_pools"),
     "parameters of all types": Case("more_params"),
     "other parameters of all types": Case(
         "more_params", {"flag": False, "mode": "FAST", "maybe": 4, "anything": {"a": [1]}}, always="each"
     ),
     "parameters": Case("params"),
     "other parameters": Case("params", {"text": "{{ ds }}", "ratio": 2, "count": 7, "names": []}),
+    "quoted parameters": Case("quoted_params"),
+    "other quoted parameters": Case("quoted_params", {"text": "{{ ds }}", "ratio": 2, "count": 7, "names": []}),
     "map of 3,000": Case("fan_out", {"count": 3000}, alone=True),
 }
 

@@ -330,6 +330,12 @@ def settings(count: int = 3) -> None:
     glue(careful.map(each(numbers(count))))
 
 
+@pipeline
+def settings_without_pools(count: int = 3) -> None:
+    """The same, for engines that have none, and bound no whole pipeline."""
+    glue(careful.with_options(pool=None).map(each(numbers(count))))
+
+
 class Mode(Enum):
     FAST = 1
     SLOW = 2
@@ -410,4 +416,17 @@ def params(
     wait: timedelta = timedelta(minutes=90),
     names: list[str] = ["a", "b c"],  # noqa: B006  # a default of a pipeline is data
 ) -> None:
+    describe(text, day, ratio, count, wait, names)
+
+
+@pipeline
+def quoted_params(
+    text: str = "{$} 'x' \"y\" python3 \\ ☃",
+    day: date = date(2024, 2, 29),
+    ratio: float = 1.0,
+    count: int = 3,
+    wait: timedelta = timedelta(minutes=90),
+    names: list[str] = ["a", "b c"],  # noqa: B006
+) -> None:
+    """The same, for engines that take two braces in a default for something to fill in."""
     describe(text, day, ratio, count, wait, names)

@@ -46,10 +46,16 @@ class Both(NamedTuple):
 
 
 class Suite:
-    """All cases, deployed and, but for large ones, started at once; each is waited for when it is asked for."""
+    """All cases, deployed and, but for large ones, started at once; each is waited for when it is asked for.
 
-    def __init__(self, backend: Backend, folder: Path, cases: Mapping[str, Any]) -> None:
+    lacks: those that the backend refuses.
+    """
+
+    def __init__(
+        self, backend: Backend, folder: Path, cases: Mapping[str, Any], lacks: frozenset[str] = frozenset()
+    ) -> None:
         self.backend = backend
+        self.lacks = lacks
         self.folder = folder
         self.project = Project(folder / "project")
         self.project.patience = PATIENCE
@@ -60,9 +66,14 @@ class Suite:
         here = f"{{backend: local, store: '{folder}/local', pools: {{default_pool: 4}}, {secrets}}}"
         stacks = f"  local: {here}\n  {STACK}: {{{backend.words}, store: '{folder}/store', trusted: true, {secrets}}}\n"
         self.project.write("pipeglot.yaml", f"stacks:\n{stacks}")
+        cases = {name: case for name, case in cases.items() if name not in lacks}
         for pipeline in dict.fromkeys(CASES[case].pipeline for case in cases):
             self.project("deploy", f"flows.py:{pipeline}", "--stack", STACK)
         self.started = {name: self._start(name) for name in cases if not CASES[name].alone}
+
+    def refused(self, name: str) -> None:
+        """A case that the backend says it cannot do."""
+        self.project("deploy", f"flows.py:{CASES[name].pipeline}", "--stack", STACK, code=33)
 
     def both(self, name: str) -> Both:
         case, run = CASES[name], self.started.get(name) or self._start(name)

@@ -9,13 +9,18 @@ from tests.e2e.conftest import Project
 REFUSED: list[tuple[list[str], str]] = [
     (["up", "airfow"], "error: there is no sandbox of `airfow`  [usage]\n\nhint: did you mean `airflow`?\n"),
     (
-        ["down", "kfp"],
-        "error: there is no sandbox of `kfp`  [usage]\n\nhint: there are those of: `airflow`, `prefect`\n",
+        ["down", "vertex"],
+        "error: there is no sandbox of `vertex`  [usage]\n\nhint: there are those of: `airflow`, `prefect`, `kfp`\n",
     ),
     (
         ["up", "airflow", "--version", "1"],
         "error: there is no sandbox of Airflow `1`  [usage]\n\nhint: the versions are: `3`, `2`\n",
     ),
+    (
+        ["up", "kfp", "-o", "max_run=4"],
+        "error: `max_run` is no setting of this sandbox  [usage]\n\nhint: it has one: `-o max_runs=4`\n",
+    ),
+    (["up", "kfp", "-o", "max_runs=0"], "error: `max_runs` is how many runs there are at once, and not `0`  [usage]"),
     (["down", "airflow", "--version", "1"], "error: there is no sandbox of Airflow `1`  [usage]"),
     (["up", "airflow", "-o", "core.parallelism"], "error: `-o core.parallelism` has no `=`  [usage]"),
     (

@@ -60,13 +60,15 @@ class EngineRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an engine says of its run, the same to all its tasks.
 
     id: the engine's own. params: as it passes them; None is one that was not given. logical_date: the planned time,
-    with an offset; None if it has none. about: more for people to find it by, such as the name of its DAG.
+    with an offset; None if it has none. about: more for people to find it by, such as the name of its DAG. begins:
+    whether the run may begin with this task, which then knows the parameters.
     """
 
     id: str
     params: Mapping[str, Any] = MappingProxyType({})
     logical_date: dt.datetime | None = None
     about: Mapping[str, str] = MappingProxyType({})
+    begins: bool = True
 
 
 def join(
@@ -83,6 +85,11 @@ def join(
     """
     run = keys.run_id(deployed.stack, deployed.pipeline, engine.id)
     found = ledger.started(run)
+    if found is None and not engine.begins:
+        raise StepError(
+            f"run `{run}` has not begun: no task that knows its parameters has come so far as to record it",
+            hint="the logs of the first tasks tell why",
+        )
     if found is None and first is not None:
         first()
         found = ledger.started(run)

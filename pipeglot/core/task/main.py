@@ -52,10 +52,10 @@ LOOK = 1.0
 class Call(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an engine asks of one of its tasks.
 
-    pipeline: what the emitted file says of it. run: the engine's run. node: the id of a step, or of a branch.
-    do: run the step; or tell its `items`, where it is mapped; or `choose` an arm of the branch; or fail if the
-    `outcome` of all steps is not good, which asks for none of them. index: in each map
-    around the step. indexes: of several items that this task runs, in place of `index`. most: how many the engine maps
+    pipeline: what the emitted file says of it. run: the engine's run. node: the id of a step, a branch or a map.
+    do: run the step; or tell its `items`, where it is mapped; or `list` those of the map; or `choose` an arm of the
+    branch; or fail if the `outcome` of all steps is not good, which asks for none of them. index: in each map
+    around the node. indexes: of several items that this task runs, in place of `index`. most: how many the engine maps
     over; null if any number. attempt: the engine's count of its tries, from 1; null if it has none. first: its number
     of the first try since somebody had the task run again; 0 if it does not say. engine: what the engine calls the
     task, for people.
@@ -64,7 +64,7 @@ class Call(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pipeline: Deployed
     run: EngineRun
     node: str
-    do: Literal["step", "items", "choose", "outcome"] = "step"
+    do: Literal["step", "items", "list", "choose", "outcome"] = "step"
     index: tuple[int, ...] = ()
     indexes: tuple[tuple[int, ...], ...] = ()
     most: int | None = None
@@ -77,9 +77,9 @@ class Result(Struct, frozen=True, kw_only=True):
     """What became of it.
 
     status: as the exit code says it. value: what the engine is to keep: of a step the ids of its artifacts, the indexes
-    of all items, or whether the branch's condition holds. label: what to call an item in the engine's pages. message:
-    why, if it did not succeed. assets: of a step with assets what each one is now, in their order: the id of an
-    artifact, or a list of those of several items.
+    of all items, or whether the branch's condition holds: `both` if it does for some of several items. label: what to
+    call an item in the engine's pages. message: why, if it did not succeed. assets: of a step with assets what each one
+    is now, in their order: the id of an artifact, or a list of those of several items.
     """
 
     status: Literal["succeeded", "retry", "skipped", "failed"]
@@ -154,9 +154,12 @@ def _index_in(variable: str) -> dict[str, Any]:
         raise UsageError(f"the environment variable `{variable}` holds no index: {error}") from None
 
 
-def perform(call: Call) -> Result:
-    """Do it. Raises what `TaskRun` raises, but for the ends of a step or a branch: they are results."""
-    task = TaskRun(call.pipeline, call.run)
+def perform(call: Call, task: TaskRun | None = None) -> Result:
+    """Do it, in a run that is joined already, or join it.
+
+    Raises what `TaskRun` raises, but for the ends of a step or a branch: they are results.
+    """
+    task = task or TaskRun(call.pipeline, call.run)
     if call.do == "outcome":
         return _told(task.outcome())
     label = ""
@@ -166,8 +169,10 @@ def perform(call: Call) -> Result:
         if call.do == "items":
             items = task.items(call.node)
             return Result(status="succeeded", value=shared(items, call.most or len(items), call.node))
+        if call.do == "list":
+            return _listed(call, task)
         if call.do == "choose":
-            return _chosen(call.node, task.taken(call.node, call.index))
+            return _chosen(call.node, {task.taken(call.node, index) for index in call.indexes or (call.index,)})
         if call.indexes:
             label = chunks.label(call.indexes)
             found = _of_chunk(run_chunk(task, call.node, call.indexes, call.engine), label)
@@ -205,10 +210,16 @@ def _of_chunk(found: Chunk, label: str) -> Result:
     return Result(status=found.status, value=found.outputs, label=label, message=found.message)
 
 
-def _chosen(branch: str, holds: bool | None) -> Result:
-    if holds is None:
+def _listed(call: Call, task: TaskRun) -> Result:
+    found = [list(one) for index in call.indexes or (call.index,) for one in task.items_of(call.node, index)]
+    return Result(status="succeeded", value=shared(found, call.most or len(found), call.node))
+
+
+def _chosen(branch: str, answers: set[bool | None]) -> Result:
+    told = answers - {None}
+    if not told:
         return _skipped(f"what the condition of `{branch}` needs has not succeeded")
-    return Result(status="succeeded", value=holds)
+    return Result(status="succeeded", value="both" if len(told) > 1 else told.pop())
 
 
 def _told(outcome: str) -> Result:

@@ -308,7 +308,7 @@ class TaskRun:
         except StepError as error:
             failure = failures.raised(error, kind="input")
             return self._outcome(self.runtime.fail_from_outside(job, failure, failures.type_names(error)))
-        self._wait_for_retry(job)
+        job = self._wait_for_retry(job)
         self.runtime.secrets.give(given)
         with suppress(StepError):  # the worker fails the step for it; here it is to clean what is shown
             self.runtime.secrets.of(job.step)
@@ -327,20 +327,25 @@ class TaskRun:
         far = {name: place for name, place in found.items() if place and place.partition(":")[0] not in KINDS}
         return {name: self.held(name, place) for name, place in far.items()} if self.held is not None else {}
 
-    def _wait_for_retry(self, job: Job) -> None:
-        """The rest of the delay: the engine has waited its shorter part, before this process began."""
+    def _wait_for_retry(self, job: Job) -> Job:
+        """The rest of the delay: the engine has waited its shorter part, before this process began.
+
+        The attempt begins after it: else the next one would take this rest for a part of its own delay.
+        """
         retry, tried = job.step.retry, job.attempt - job.first
         if retry is None or not retry.delay or tried < 1:
-            return
+            return job
         last = [one for one in self.ledger.attempts(self.start.run, *job.cell) if one.slot == job.slot]
         if not last:
-            return
+            return job
         delay = failures.delay_before(retry, tried, int.from_bytes(os.urandom(4), "big") / 2**32)
         ended = ended_at(last[-1])
         left = delay - (now() - ended).total_seconds() if ended is not None else delay
-        if left > 0:
-            self._sleep(job, min(left, delay))
-            self._refuse_cancelled(job)
+        if left <= 0:
+            return job
+        self._sleep(job, min(left, delay))
+        self._refuse_cancelled(job)
+        return structs.replace(job, started=now().isoformat())
 
     def _sleep(self, job: Job, seconds: float) -> None:
         """Raises `Cancelled` if this process is told to end meanwhile."""

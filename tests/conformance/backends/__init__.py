@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pipeglot.core.features import Feature
 from tests.conformance.backends.airflow import OnAirflow
+from tests.conformance.backends.kfp import OnKfp
 from tests.conformance.backends.prefect import OnPrefect
 from tests.servers.airflow import shared_airflow
+from tests.servers.kfp import shared_kfp
 from tests.servers.prefect import shared_prefect
 
 
@@ -20,7 +23,8 @@ class Engine(NamedTuple):
     """backend: of the stacks that it runs. newest: whether `make test` has most cases on it, not on another version.
 
     server: one that is up, by the folder of a test run and the name of one of its processes. drive: how the suite does.
-    lacks: of what happens to live runs, what the engine does not know.
+    lacks: the cases and examples that the backend refuses; and of what happens to live runs, what the engine does not
+    know. unseen: what its simulator leaves out, so that no case can show it.
     """
 
     backend: str
@@ -28,14 +32,30 @@ class Engine(NamedTuple):
     server: Callable[[Path, str], AbstractContextManager[Any]]
     drive: Callable[[Any], Any]
     lacks: frozenset[str] = frozenset()
+    unseen: frozenset[Feature] = frozenset()
 
 
 _AIRFLOW_LACKS = frozenset({"scheduled from now on", "scheduled from now on by a cron", "scheduled for the past"})
 _PREFECT_LACKS = frozenset({"scheduled by the engine", "backfilled by the engine", "ended in the engine: nothing runs"})
+CLEANS_CANCELLED = "clean-up after a cancel"
+_KFP_LACKS = frozenset(
+    {
+        CLEANS_CANCELLED,
+        "rain/score.py",
+        "all that a step can ask for",
+        "parameters",
+        "other parameters",
+        "backfilled by the engine",
+        "started by an asset",
+        "cleared in the engine",
+    }
+)
+_KFP_UNSEEN = frozenset({Feature.IMAGE, Feature.CPU, Feature.MEMORY, Feature.GPU})
 ENGINES: Mapping[str, Engine] = {
     "airflow3": Engine("airflow", True, partial(shared_airflow, "3"), OnAirflow, _AIRFLOW_LACKS),
     "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),
     "prefect3": Engine("prefect", True, shared_prefect, OnPrefect, _PREFECT_LACKS),
+    "kfp": Engine("kfp", True, shared_kfp, OnKfp, _KFP_LACKS, _KFP_UNSEEN),
 }
 
 EACH = [name if one.newest else pytest.param(name, marks=pytest.mark.whole) for name, one in ENGINES.items()]

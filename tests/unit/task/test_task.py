@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import signal
@@ -79,6 +80,16 @@ def test_the_rest_of_a_delay_is_waited_for_here(engine: Engine, marks: Path, cap
     told = re.fullmatch(r"pipeglot: attempt 3 .* begins in (\S+) s", capfd.readouterr().out.splitlines()[-1])
     assert told is not None
     assert 1.0 < float(told[1]) <= 3.0, "10 times as long as the first time"
+
+
+def test_an_attempt_begins_after_its_delay(engine: Engine, marks: Path) -> None:
+    """Else the rest of the next delay would be counted from a time before the attempt."""
+    engine.deploy(work("flaky", given={"folder": str(marks), "times": 2}, retry=Retry(attempts=3, delay=0.5)))
+    for number in (1, 2, 3):
+        engine.step("flaky", attempt=number)
+    tries = list(engine.ledger.attempts(engine.task().start.run, "flaky", ()))
+    first, second = (dt.datetime.fromisoformat(one.observed.started) for one in tries)
+    assert (second - first).total_seconds() >= 0.5 + tries[0].observed.seconds
 
 
 def test_a_failure_for_good_is_not_tried_again(engine: Engine, marks: Path) -> None:

@@ -1,0 +1,180 @@
+"""What runs a task: its image, what it asks of a machine, and on Kubeflow what only Kubernetes knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from pipeglot.compilers.base import Source, deployed
+from pipeglot.compilers.kfp.params import texts
+from pipeglot.compilers.kfp.stack import KfpStack, VertexStack, step_words
+from pipeglot.compilers.kfp.tasks import Task
+from pipeglot.compilers.kfp.yaml_text import Repeated
+from pipeglot.core.ir import Resources, Step
+from pipeglot.core.lineage.plan import inner_steps
+
+COMMAND = ["python3", "-m", "pipeglot.compilers.kfp.worker"]
+MARKER = "kfp.dsl.executor_main"
+"""A word that `kfp.local` wants to see in what it runs; the worker passes over it."""
+
+GPU = "nvidia.com/gpu"
+"""What most clusters call their GPUs."""
+
+VERTEX_GPUS = {
+    "a100": "NVIDIA_TESLA_A100",
+    "a100-80gb": "NVIDIA_A100_80GB",
+    "h100": "NVIDIA_H100_80GB",
+    "l4": "NVIDIA_L4",
+    "p100": "NVIDIA_TESLA_P100",
+    "p4": "NVIDIA_TESLA_P4",
+    "t4": "NVIDIA_TESLA_T4",
+    "v100": "NVIDIA_TESLA_V100",
+}
+"""What Vertex AI calls the GPUs that people name. Source: `AcceleratorType` of its API."""
+
+_GIB, _MIB = 2**30, 2**20
+
+
+class Containers:
+    """The executors of a pipeline's tasks, on one stack."""
+
+    def __init__(self, source: Source, stack: KfpStack | VertexStack) -> None:
+        self.source = source
+        self.stack = stack
+        self.variables = variables(stack)
+
+    def container(self, task: Task) -> dict[str, Any]:
+        found: dict[str, Any] = {"image": self.image(task), "command": COMMAND, "args": self._args(task)}
+        if task.step is not None and task.step.resources is not None:
+            asked = self._resources(task.step, task.step.resources)
+            found |= {"resources": asked} if asked else {}
+        return {"container": found}
+
+    def image(self, task: Task) -> str:
+        """The image of the step, or of the first one that hangs on a task; else the stack's."""
+        step = task.step or self._first(task)
+        if task.kind == "choose" or step is None:
+            return self.stack.image or (self._own_image(step) if step is not None else "")
+        return self._own_image(step)
+
+    def platform(self, task: Task) -> dict[str, Any]:
+        """What Kubernetes is told of a step's pods: secrets, and the nodes that they may run on."""
+        step = task.step
+        if step is None or not isinstance(self.stack, KfpStack):
+            return {}
+        secrets = [
+            {"secretName": name, "keyToEnv": [{"secretKey": key, "envVar": self.variables[secret]}]}
+            for secret in step.secrets
+            if secret in self.variables
+            for name, key in [secret_place(self.stack.secrets[secret])]
+        ]
+        labels = step_words(self.stack, step.id, step.tags).node_selector
+        found = {"secretAsEnv": secrets, "nodeSelector": {"labels": labels} if labels else {}}
+        return {name: one for name, one in found.items() if one}
+
+    def _own_image(self, step: Step) -> str:
+        return step_words(self.stack, step.id, step.tags).image or step.image or self.stack.image
+
+    def _first(self, task: Task) -> Step | None:
+        """The first step of the map that it lists, of the branch, or of all."""
+        nodes = self.source.pipeline.nodes
+        if task.kind == "list":
+            nodes = (self._maps[task.node],)
+        return next((step for node in nodes for step in inner_steps(node)), None)
+
+    @cached_property
+    def _maps(self) -> Mapping[str, Any]:
+        from pipeglot.core.lineage.plan import Plan
+
+        return {name: place.node for name, place in Plan(self.source.pipeline).maps.items()}
+
+    # --- what it is told ----------------------------------------------------------------------------------------------
+
+    def _args(self, task: Task) -> list[str]:
+        words: list[str] = [task.kind, task.node] if task.node else [task.kind]
+        if task.kind == "list":
+            words.append(f"--most={self.stack.max_map_length}")
+        if task.mute:
+            words.append("--mute")
+        if task.first and self._texts:
+            words.append(f"--json={','.join(self._texts)}")
+        return [*words, self._pipeline, "{{$}}", MARKER]
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        return texts(self.source.pipeline)
+
+    @cached_property
+    def _pipeline(self) -> str:
+        """In each executor the same: whoever reads a change of the code sees one line of it."""
+        found = deployed(self.source, self.stack)
+        places = {name: f"env:{variable}" for name, variable in self.variables.items()}
+        words = msgspec.to_builtins(structs.replace(found, secrets={**found.secrets, **places}))
+        return Repeated(json.dumps(words, ensure_ascii=False, separators=(",", ":")), "pipeline")
+
+    # --- what it asks for ---------------------------------------------------------------------------------------------
+
+    def _resources(self, step: Step, asked: Resources) -> dict[str, Any]:
+        """On Kubeflow at least so much, as on any Kubernetes; Vertex AI chooses a machine by the most."""
+        bound = "Limit" if isinstance(self.stack, VertexStack) else "Request"
+        found: dict[str, Any] = {}
+        if asked.cpu is not None:
+            found |= {f"cpu{bound}": float(asked.cpu), f"resourceCpu{bound}": _cores(asked.cpu)}
+        if asked.memory is not None:
+            found |= {f"memory{bound}": asked.memory / 1e9, f"resourceMemory{bound}": _memory(asked.memory)}
+        if asked.gpu:
+            kind, count = accelerator(self.stack, step), str(asked.gpu)
+            found["accelerator"] = {"type": kind, "count": count, "resourceType": kind, "resourceCount": count}
+        return found
+
+
+def accelerator(stack: KfpStack | VertexStack, step: Step) -> str:
+    """What the GPUs of a step are called there; empty if nobody says."""
+    own = step_words(stack, step.id, step.tags).accelerator
+    if own or isinstance(stack, KfpStack):
+        return own or GPU
+    asked = (step.resources.accelerator if step.resources is not None else None) or ""
+    return VERTEX_GPUS.get(asked.lower().removeprefix("nvidia-"), asked)
+
+
+def _cores(cpu: float) -> str:
+    """In thousandths, which are the least that there are."""
+    return str(int(cpu)) if cpu == int(cpu) else f"{max(1, round(cpu * 1000))}m"
+
+
+def _memory(size: int) -> str:
+    for unit, name in ((_GIB, "Gi"), (_MIB, "Mi")):
+        if size % unit == 0:
+            return f"{size // unit}{name}"
+    return str(size)
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+_NEEDED = {"PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "PIPEGLOT_INDEX", "PIPEGLOT_CACHE"}
+"""Variables that a pod itself needs, which no secret may come in."""
+
+
+def variables(stack: KfpStack | VertexStack) -> dict[str, str]:
+    """Of each secret that lies in Kubernetes the variable that it comes in."""
+    taken = {place.partition(":")[2] for place in stack.secrets.values() if place.startswith("env:")} | _NEEDED
+    found: dict[str, str] = {}
+    for name, place in stack.secrets.items():
+        if place.startswith("k8s:"):
+            variable = name.upper()
+            while variable in taken:
+                variable += "_"
+            taken.add(variable)
+            found[name] = variable
+    return found
+
+
+def secret_place(place: str) -> tuple[str, str]:
+    """The name of a secret of Kubernetes, and the key in it."""
+    name, _, key = place.removeprefix("k8s:").partition("/")
+    return name, key

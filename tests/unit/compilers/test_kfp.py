@@ -1,0 +1,400 @@
+"""What Kubeflow and Vertex AI are told of each feature, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from msgspec import structs
+
+from pipeglot.compilers.kfp import params
+from pipeglot.compilers.kfp.compiler import KfpCompiler
+from pipeglot.compilers.kfp.names import Names, mangled
+from pipeglot.compilers.kfp.stack import KfpStack, KfpStep, VertexStack, VertexStep
+from pipeglot.core.features import PARAM
+from pipeglot.core.ir import (
+    ArtifactType,
+    Branch,
+    DictType,
+    EnumType,
+    ListType,
+    LiteralType,
+    OptionalType,
+    Param,
+    ParamType,
+    Pipeline,
+    Resources,
+    Retry,
+    ScalarType,
+    Schedule,
+    Step,
+    TupleType,
+)
+from tests.unit.compilers.kfp_specs import KFP, VERTEX, args, documents, parsed, problems, source, tasks, text
+from tests.unit.lineage.build import above, item, mapped, out, step
+
+INT, FLOAT, STR = ScalarType(name="int"), ScalarType(name="float"), ScalarType(name="str")
+PLAIN = Pipeline(name="p", nodes=(step("a"), step("b", x=out("a"))))
+_GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = sorted(path for backend in ("kfp", "vertex") for path in _GOLDEN.glob(f"{backend}/*/*.yaml"))
+
+
+def changed(**fields: Any) -> Pipeline:
+    first, second = PLAIN.nodes
+    assert isinstance(second, Step)
+    return structs.replace(PLAIN, nodes=(first, structs.replace(second, **fields)))
+
+
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("retry", "policy"),
+    [
+        (Retry(attempts=3), {"maxRetryCount": 2, "backoffDuration": "0s", "backoffFactor": 1.0}),
+        (Retry(attempts=3, delay=7), {"maxRetryCount": 2, "backoffDuration": "7s", "backoffFactor": 1.0}),
+        (Retry(attempts=4, delay=5, backoff=2), {"maxRetryCount": 3, "backoffDuration": "5s", "backoffFactor": 2.0}),
+        (
+            Retry(attempts=4, delay=5, backoff=2, max_delay=8),
+            {"maxRetryCount": 3, "backoffDuration": "5s", "backoffFactor": 1.0},
+        ),
+        (Retry(attempts=3, delay=5, backoff=1.5), {"maxRetryCount": 2, "backoffDuration": "5s", "backoffFactor": 1.0}),
+        (Retry(attempts=3, delay=8, backoff=0.5), {"maxRetryCount": 2, "backoffDuration": "4s", "backoffFactor": 1.0}),
+        (Retry(attempts=2, delay=9, jitter=True), {"maxRetryCount": 1, "backoffDuration": "4s", "backoffFactor": 1.0}),
+    ],
+)
+def test_kfp_waits_no_longer_than_the_step_says(retry: Retry, policy: dict[str, Any]) -> None:
+    spec, *_ = documents(changed(retry=retry))
+    assert tasks(spec)["b"]["retryPolicy"] == policy
+    parsed(spec)
+
+
+def test_without_a_retry_there_is_no_policy() -> None:
+    assert "retryPolicy" not in text(changed(retry=Retry(attempts=1)))
+
+
+def test_kubeflow_asks_for_resources_and_vertex_ai_chooses_a_machine() -> None:
+    asked = changed(resources=Resources(cpu=0.5, memory=2**30, gpu=2, accelerator="t4"))
+    (kfp, *_), (vertex, *_) = documents(asked), documents(asked, VERTEX)
+    assert _resources(kfp) == {
+        "cpuRequest": 0.5,
+        "resourceCpuRequest": "500m",
+        "memoryRequest": 1.073741824,
+        "resourceMemoryRequest": "1Gi",
+        "accelerator": {
+            "type": "nvidia.com/gpu",
+            "count": "2",
+            "resourceType": "nvidia.com/gpu",
+            "resourceCount": "2",
+        },
+    }
+    found = _resources(vertex)
+    assert (found["cpuLimit"], found["resourceMemoryLimit"]) == (0.5, "1Gi")
+    assert found["accelerator"]["type"] == "NVIDIA_TESLA_T4"
+    parsed(kfp)
+    parsed(vertex)
+
+
+def _resources(spec: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = spec["deploymentSpec"]["executors"]["exec-b"]["container"]["resources"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "own", "kind"),
+    [
+        ("nvidia-l4", "", "NVIDIA_L4"),
+        ("A100-80GB", "", "NVIDIA_A100_80GB"),
+        ("NVIDIA_NEW", "", "NVIDIA_NEW"),
+        ("t4", "NVIDIA_TESLA_V100", "NVIDIA_TESLA_V100"),
+        (None, "NVIDIA_L4", "NVIDIA_L4"),
+    ],
+)
+def test_the_gpus_of_vertex_ai_by_their_names(asked: str | None, own: str, kind: str) -> None:
+    pipeline = changed(resources=Resources(gpu=1, accelerator=asked))
+    spec, *_ = documents(pipeline, VERTEX, steps={"b": VertexStep(accelerator=own)})
+    assert _resources(spec)["accelerator"] == {"type": kind, "count": "1", "resourceType": kind, "resourceCount": "1"}
+
+
+def test_what_only_kubernetes_knows_stands_in_a_document_of_its_own() -> None:
+    pipeline = changed(secrets=("Token",), tags=("heavy",))
+    spec, platform = documents(
+        pipeline, secrets={"Token": "k8s:api/token"}, steps={"heavy": KfpStep(node_selector={"disk": "ssd"})}
+    )
+    assert platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"] == {
+        "exec-b": {
+            "secretAsEnv": [{"secretName": "api", "keyToEnv": [{"secretKey": "token", "envVar": "TOKEN"}]}],
+            "nodeSelector": {"labels": {"disk": "ssd"}},
+        }
+    }
+    assert json.loads(args(spec, "b")[2])["secrets"] == {"Token": "env:TOKEN"}
+    assert len(documents(PLAIN)) == 1
+
+
+def test_secrets_come_in_variables_that_nothing_else_has() -> None:
+    secrets = {"token": "k8s:a/t", "TOKEN": "k8s:b/t", "path": "k8s:c/t", "other": "env:PATH_"}
+    spec, _ = documents(changed(secrets=("token", "TOKEN", "path")), secrets=secrets)
+    found = json.loads(args(spec, "b")[2])["secrets"]
+    assert found == {"token": "env:TOKEN", "TOKEN": "env:TOKEN_", "path": "env:PATH__", "other": "env:PATH_"}
+
+
+def test_the_image_of_a_step_goes_before_the_stack_s() -> None:
+    mapping = Pipeline(name="p", nodes=(step("a"), mapped("b", out("a"), structs.replace(_b(), image="own"))))
+    spec, *_ = documents(mapping, steps={"a": KfpStep(image="of/a")})
+    images = {name: one["container"]["image"] for name, one in spec["deploymentSpec"]["executors"].items()}
+    assert images == {"exec-a": "of/a", "exec-b-items": "own", "exec-b": "own", "exec-done": "of/a"}
+
+
+def _b() -> Step:
+    return step("b", x=item("b"))
+
+
+def test_a_branch_is_asked_in_the_stack_s_image_or_in_that_of_the_first_step() -> None:
+    branch = Branch(id="when", when=above("a", 1), then=(structs.replace(step("b"), image="of/b"),))
+    pipeline = Pipeline(name="p", nodes=(structs.replace(step("a"), image="of/a"), branch))
+    executors = documents(pipeline, image="")[0]["deploymentSpec"]["executors"]
+    assert executors["exec-when-holds"]["container"]["image"] == "of/a"
+    assert documents(pipeline)[0]["deploymentSpec"]["executors"]["exec-when-holds"]["container"]["image"] == KFP.image
+
+
+def test_no_task_begins_a_run_that_does_not_know_the_parameters() -> None:
+    pipeline = structs.replace(PLAIN, params=(Param(name="n", type=INT),))
+    found = tasks(documents(pipeline)[0])
+    assert list(found["a"]["inputs"]["parameters"]) == ["n", "pipeglot", "pipeglot-run"]
+    assert list(found["b"]["inputs"]["parameters"]) == ["pipeglot-run"]
+
+
+def test_the_id_of_a_run_is_what_each_calls_it() -> None:
+    runs = [tasks(documents(PLAIN, stack)[0])["b"]["inputs"]["parameters"]["pipeglot-run"] for stack in (KFP, VERTEX)]
+    ids = ["{{$.pipeline_job_uuid}}", "{{$.pipeline_job_name}}"]
+    assert runs == [{"runtimeValue": {"constant": one}} for one in ids]
+
+
+def test_vertex_ai_tells_a_scheduled_run_its_time() -> None:
+    pipeline = structs.replace(PLAIN, schedule=Schedule(cron="0 6 * * *", timezone="Europe/Zurich"))
+    told = tasks(documents(pipeline, VERTEX)[0])["a"]["inputs"]["parameters"]["pipeglot-scheduled"]
+    assert told == {"runtimeValue": {"constant": "{{$.pipeline_job_schedule_time_utc}}"}}
+    assert "scheduled" not in text(structs.replace(PLAIN, schedule=Schedule(cron="0 6 * * *")))
+
+
+def test_what_is_the_same_in_all_tasks_is_written_once() -> None:
+    written = text(PLAIN)
+    assert written.count('"pipeline":"p"') == 1
+    assert args(yaml.safe_load(written), "a")[2] == args(yaml.safe_load(written), "b")[2]
+
+
+def test_the_version_of_a_file_is_that_of_its_text() -> None:
+    first, second = (KfpCompiler().compile(source(pipeline), KFP) for pipeline in (PLAIN, changed(tags=("x",))))
+    assert first[0].version == second[0].version
+    assert [file.name for file in first] == ["p.yaml", "p.pipeglot.json"]
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text_", "name"),
+    [
+        ("train", "train"),
+        ("Train_Model.2", "train-model-2"),
+        ("_", "step"),
+        ("1st", "step-1st"),
+        ("größe", "gr-e"),
+        ("a__b", "a-b"),
+        ("x-driver", "x-driver-step"),
+        ("n" * 300, "n" * 128),
+    ],
+)
+def test_names_that_kfp_takes(text_: str, name: str) -> None:
+    assert mangled(text_) == name
+
+
+def test_names_are_given_once() -> None:
+    names = Names()
+    assert [names.new(text_) for text_ in ("a_b", "a.b", "A-b", "root")] == ["a-b", "a-b-2", "a-b-3", "root-2"]
+    long = [names.new("n" * 300 + end) for end in ("1", "2")]
+    assert long[1] == f"{long[0]}-2"
+    assert len(long[1]) < 128
+
+
+def test_a_step_that_is_called_as_another_one_after_mangling() -> None:
+    spec, *_ = documents(Pipeline(name="p", nodes=(step("a_b"), step("a.b", x=out("a_b")), step("done"))))
+    found = tasks(spec)
+    assert {name: one["taskInfo"]["name"] for name, one in found.items()} == {
+        "a-b": "a_b",
+        "a-b-2": "a.b",
+        "done": "done",
+        "done-2": "done-2",
+    }
+    assert found["a-b-2"]["dependentTasks"] == ["a-b"]
+    parsed(spec)
+
+
+# --- parameters -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "words"),
+    [
+        (INT, 3, {"parameterType": "NUMBER_INTEGER", "defaultValue": 3}),
+        (INT, 2**53, {"parameterType": "NUMBER_INTEGER", "defaultValue": 2**53}),
+        (INT, 2**70, {"parameterType": "STRING", "defaultValue": "1180591620717411303424"}),
+        (FLOAT, 0.5, {"parameterType": "NUMBER_DOUBLE", "defaultValue": 0.5}),
+        (STR, 'it\'s "so"', {"parameterType": "STRING", "defaultValue": 'it\'s "so"'}),
+        (ScalarType(name="bool"), True, {"parameterType": "BOOLEAN", "defaultValue": True}),
+        (ScalarType(name="any"), [1], {"parameterType": "STRING", "defaultValue": "[1]"}),
+        (ListType(of=INT), [1, 2], {"parameterType": "LIST", "defaultValue": [1, 2]}),
+        (ListType(of=INT), [2**60], {"parameterType": "STRING", "defaultValue": "[1152921504606846976]"}),
+        (TupleType(of=(INT, STR)), [1, "a"], {"parameterType": "LIST", "defaultValue": [1, "a"]}),
+        (DictType(of=INT), {"a": 1}, {"parameterType": "STRUCT", "defaultValue": {"a": 1}}),
+        (OptionalType(of=ListType(of=STR)), None, {"parameterType": "LIST"}),
+        (OptionalType(of=INT), 5, {"parameterType": "NUMBER_INTEGER", "defaultValue": 5}),
+        (LiteralType(values=("a", "b")), "a", {"parameterType": "STRING", "defaultValue": "a"}),
+        (LiteralType(values=(1, 2)), 1, {"parameterType": "NUMBER_INTEGER", "defaultValue": 1}),
+        (LiteralType(values=(1, "b")), "b", {"parameterType": "STRING", "defaultValue": '"b"'}),
+        (EnumType(ref="m:E", members={"A": 1}), "A", {"parameterType": "STRING", "defaultValue": "A"}),
+    ],
+)
+def test_a_parameter_is_typed_where_kfp_holds_its_values(kind: ParamType, default: Any, words: dict[str, Any]) -> None:
+    one = Param(name="n", type=kind, default=default)
+    found = params.definition(one)
+    assert {name: found[name] for name in ("parameterType", "defaultValue") if name in found} == words
+    assert found["isOptional"] is True
+    parsed(documents(structs.replace(PLAIN, params=(one,)))[0])
+
+
+def test_a_parameter_without_a_default_has_to_be_given() -> None:
+    assert "isOptional" not in params.definition(Param(name="n", type=INT))
+    assert params.definition(Param(name="m", type=ArtifactType(type="Model")))["parameterType"] == "STRING"
+
+
+def test_the_day_of_a_run_need_not_be_given() -> None:
+    found = params.definition(Param(name="day", type=ScalarType(name="date"), logical_date=True))
+    assert found == {"parameterType": "STRING", "isOptional": True, "description": "the day that a run is for"}
+
+
+def test_what_a_run_is_given_travels_as_its_parameters_do() -> None:
+    any_, optional = ScalarType(name="any"), OptionalType(of=INT)
+    pipeline = structs.replace(
+        PLAIN,
+        params=(Param(name="x", type=any_), Param(name="n", type=optional, default=None), Param(name="s", type=STR)),
+    )
+    assert params.encoded(pipeline, {"x": None, "n": None, "s": "é"}) == {"x": "null", "s": "é"}
+    assert args(documents(pipeline)[0], "a")[2] == "--json=x"
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+BIG = structs.replace(PLAIN, params=(Param(name="text", type=STR, default="x" * 10_001),))
+BRACES = structs.replace(PLAIN, params=(Param(name="text", type=STR, default="{{$}}"),))
+ZONED = structs.replace(PLAIN, schedule=Schedule(cron="0 6 * * *", timezone="Europe/Zurich"))
+
+REFUSED: list[tuple[Pipeline, KfpStack | VertexStack, dict[str, Any], str]] = [
+    (PLAIN, KFP, {"image": ""}, "`a` has no image to run in"),
+    (changed(image="a b"), KFP, {}, "`b` cannot run in `a b`, which is no image"),
+    (PLAIN, KFP, {"store": "runs"}, "stack `prod` keeps its store in `runs`, which lies in the project, where no task"),
+    (
+        PLAIN,
+        KFP,
+        {"store": "s3://{{x}}"},
+        "stack `prod` has `{{` in its store or a secret, which Kubeflow would fill in",
+    ),
+    (PLAIN, VERTEX, {"secrets": {"A": "env:{{"}}, "stack `prod` has `{{` in its store or a secret, which Vertex AI"),
+    (PLAIN, KFP, {"secrets": {"A": "k8s:warehouse"}}, "stack `prod`: secret `A` names no secret of Kubernetes"),
+    (changed(secrets=("A",)), KFP, {}, "`b` asks for secret `A`, which stack `prod` does not map"),
+    (ZONED, KFP, {}, "the pipeline is scheduled in `Europe/Zurich`, and Kubeflow's recurring runs have no time zone"),
+    (BIG, KFP, {}, "the parameters' defaults have 10,003 bytes, and Kubeflow takes 10,000 in all"),
+    (BRACES, VERTEX, {}, "the default of parameter `text` has `{{` in it, which Vertex AI would take for something"),
+    (PLAIN, VERTEX, {"project": ""}, "stack `prod` does not say its `project`"),
+    (PLAIN, VERTEX, {"location": ""}, "stack `prod` does not say its `location`"),
+    (PLAIN, VERTEX, {"pipeline_root": ""}, "stack `prod` does not say its `pipeline_root`"),
+    (changed(resources=Resources(gpu=1)), VERTEX, {}, "`b` asks for a GPU, and Vertex AI has to be told which"),
+    (Pipeline(name="p"), KFP, {}, "pipeline `p` has no steps, and Kubeflow takes none"),
+    (
+        structs.replace(PLAIN, params=(Param(name="pipeglot", type=INT, default=1),)),
+        KFP,
+        {},
+        "parameter `pipeglot` has the name that pipeglot's own wishes travel by",
+    ),
+    (
+        structs.replace(PLAIN, params=(Param(name="pipelinechannel--a", type=INT, default=1),)),
+        KFP,
+        {},
+        "parameter `pipelinechannel--a` has a name that Kubeflow keeps for itself",
+    ),
+    (structs.replace(PLAIN, max_parallel=2), KFP, {}, "the pipeline asks for `max_parallel of the pipeline`, which"),
+    (changed(pool="gpu"), VERTEX, {}, "`b` asks for `pool`, which backend `vertex` does not do yet"),
+    (
+        structs.replace(PLAIN, schedule=Schedule(interval=60, start="2026-01-01T00:00:00+00:00")),
+        VERTEX,
+        {},
+        "the pipeline asks for `interval schedule`, which backend `vertex` does not do yet",
+    ),
+]
+
+
+@pytest.mark.parametrize(("pipeline", "stack", "words", "told"), REFUSED, ids=[told[:50] for *_, told in REFUSED])
+def test_what_is_refused(pipeline: Pipeline, stack: KfpStack | VertexStack, words: dict[str, Any], told: str) -> None:
+    found = problems(pipeline, stack, **words)
+    assert any(one.startswith(told) for one in found), found
+
+
+def test_all_that_is_refused_is_told_at_once() -> None:
+    found = problems(changed(resources=Resources(gpu=1)), VERTEX, project="", image="", store="runs")
+    assert len(found) == 5
+
+
+def test_what_one_refuses_the_other_takes() -> None:
+    assert problems(changed(resources=Resources(gpu=1))) == []
+    assert problems(BIG, VERTEX) == []
+    assert problems(ZONED, VERTEX) == []
+
+
+def test_a_spec_that_kubeflow_cannot_keep() -> None:
+    many = Pipeline(name="p", nodes=tuple(step(f"step_{number}") for number in range(1500)))
+    (told,) = problems(many)
+    assert told.startswith("the pipeline's spec has 1,")
+    assert told.endswith("bytes, and Kubeflow takes about 1,000,000")
+
+
+def test_an_image_that_moves_is_worth_a_note() -> None:
+    found = KfpCompiler().check(source(PLAIN), structs.replace(KFP, image="acme/steps:1"))
+    assert [one.message for one in found.notes] == ["stack `prod`: `acme/steps:1` may be another image tomorrow"]
+    assert KfpCompiler().check(source(PLAIN), KFP).notes == []
+
+
+def test_where_a_parameter_is_refused() -> None:
+    at = source(BRACES)._replace(locations={PARAM + "text": ("p.py", 7)})  # type: ignore[arg-type]  # told as it is
+    (found,) = KfpCompiler().check(at, KFP).problems
+    assert found.at == ("p.py", 7)
+
+
+# --- KFP's own words --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_every_emitted_spec_is_one_to_kfp(path: Path) -> None:
+    spec, *_ = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    message = parsed(spec)
+    assert all(f"comp-{name}" in message.components for name in tasks(spec))
+    for dag in (spec["root"], *spec["components"].values()):
+        beside = dag.get("dag", {}).get("tasks", {})
+        assert all(one in beside for task in beside.values() for one in task.get("dependentTasks", ()))
+
+
+@pytest.mark.parametrize(
+    "hostile", ["it's", '"', "$x", "\n", "é😀", "\x7f\u2028", "python3", "a" * 5000, "- a: b #", "*x"]
+)
+def test_texts_of_users_stay_what_they_are(hostile: str) -> None:
+    pipeline = structs.replace(PLAIN, doc=f"x{hostile}x", params=(Param(name="t", type=STR, default=hostile),))
+    spec, *_ = documents(pipeline, store=f"s3://ml/{hostile}")
+    assert spec["pipelineInfo"]["description"] == f"x{hostile}x"
+    assert spec["root"]["inputDefinitions"]["parameters"]["t"]["defaultValue"] == hostile
+    assert json.loads(args(spec, "b")[2])["store"] == f"s3://ml/{hostile}"
+
+
+def test_braces_in_a_docstring_are_parted() -> None:
+    assert documents(structs.replace(PLAIN, doc="{{$}}"))[0]["pipelineInfo"]["description"] == "{ {$}}"
