@@ -45,7 +45,7 @@ def greetings(names: list[str] = ["a", "b"]) -> None:
 
 @step
 def sleepy(path: str) -> None:
-    for number in range(600):
+    for number in range(3000):
         print("sleeping", number, flush=True)
         time.sleep(0.1)
 
