@@ -173,6 +173,7 @@ class KfpStack(Stack, frozen=True, kw_only=True, tag="kfp"):
     code: Code = "bundle"
     steps: dict[str, KfpStep] = msgspec.field(default_factory=dict)
 
+    live_setting: ClassVar[str] = "api_url"
     untold: ClassVar[str] = "Kubeflow's own pages take the spec that `pipeglot compile --out DIR` writes"
     secret_kinds: ClassVar[tuple[str, ...]] = (*KINDS, "k8s")
     settings: ClassVar[Mapping[str, Setting]] = {
