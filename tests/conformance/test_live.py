@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.backends import EACH, ENGINES
+from tests.conformance.backends import CLEANING, ENGINES
 from tests.conformance.live import OnEngine, is_alive, states, until, written
 from tests.conformance.results import Tally
 from tests.conformance.suite import STACK
 
 
-@pytest.fixture(scope="module", params=EACH)
+@pytest.fixture(scope="module", params=CLEANING)
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OnEngine:
     engine = ENGINES[request.param]
     return OnEngine(engine, request.getfixturevalue(request.param), tmp_path_factory.mktemp(f"live-{request.param}"))

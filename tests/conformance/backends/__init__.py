@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -58,5 +58,14 @@ ENGINES: Mapping[str, Engine] = {
     "kfp": Engine("kfp", True, shared_kfp, OnKfp, _KFP_LACKS, _KFP_UNSEEN),
 }
 
-EACH = [name if one.newest else pytest.param(name, marks=pytest.mark.whole) for name, one in ENGINES.items()]
+
+def _each(names: Iterable[str]) -> list[Any]:
+    """Older versions wait for `make conformance`."""
+    return [name if ENGINES[name].newest else pytest.param(name, marks=pytest.mark.whole) for name in names]
+
+
+EACH = _each(ENGINES)
 """For tests that `make test` has on the newest version of each engine only."""
+
+CLEANING = _each(name for name, one in ENGINES.items() if CLEANS_CANCELLED not in one.lacks)
+"""Those that let a run clean up after it was cancelled, and go on after it has failed."""

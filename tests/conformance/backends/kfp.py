@@ -25,9 +25,15 @@ class OnKfp:
     def words(self) -> str:
         return self.server.words
 
-    def start(self, pipeline: str, params: Mapping[str, Any]) -> str:
-        name = f"{pipeline} of the suite"
-        return self.remote.start(pipeline, name, {**params, RESERVED: {"cache": False}}).id
+    def start(self, pipeline: str, params: Mapping[str, Any], *, cache: bool = False) -> str:
+        own = {} if cache else {RESERVED: {"cache": False}}
+        return self.remote.start(pipeline, f"{pipeline} of the suite", {**params, **own}).id
 
     def wait(self, pipeline: str, run: str) -> bool:  # its id says all
         return self.server.state(run) == "SUCCEEDED"
+
+    def cancel(self, pipeline: str, run: str) -> None:  # its id says all
+        assert self.server.ask("POST", f"/runs/{run}:terminate", {})[0] == 200
+
+    def again(self, pipeline: str, run: str, step: str) -> None:
+        raise NotImplementedError("no case has a run of KFP go on")
