@@ -163,7 +163,7 @@ def test_a_line_of_five_fields_as_one_of_six(line: str, six: str) -> None:
 
 def schedule(api: Api, **more: Any) -> dict[str, Any]:
     body = {"display_name": "s", "pipeline_spec": SPEC, "mode": "ENABLE", "max_concurrency": "2", **more}
-    made = api._add_schedule({"trigger": {"cron_schedule": {"cron": "0 0 * * * *"}}, **body})
+    made = api._add_schedule({"trigger": {"cron_schedule": {"cron": "0 0 * * * *"}}} | body)
     return api.schedules.get(made["recurring_run_id"])
 
 
@@ -180,6 +180,24 @@ def test_what_a_schedule_starts_after_a_pause(tmp_path: Path, no_catchup: bool, 
     job = json.loads((tmp_path / "work" / runs[0]["run_id"] / "job.json").read_text())
     assert job["arguments"] == {"pipeglot": {"logical_date": runs[0]["scheduled_at"]}}
     assert job["placeholders"]["pipeline_job_schedule_time_utc"] == runs[0]["scheduled_at"]
+
+
+def test_an_interval_that_counts_from_long_ago(tmp_path: Path) -> None:
+    api = Api(tmp_path, 0)
+    every = {"start_time": "2020-01-01T00:00:05Z", "interval_second": "10"}
+    made = schedule(api, trigger={"periodic_schedule": every}, no_catchup=True)
+    for seconds in (0, 1, 4, 5, 6):
+        api.recurring.look(made, BEGIN + dt.timedelta(seconds=seconds))
+    runs = sorted(one["scheduled_at"] for one in api.runs.kept.records.values())
+    assert runs == ["2026-11-22T11:59:55Z", "2026-11-22T12:00:05Z"]
+
+
+def test_a_schedule_that_has_ended(tmp_path: Path) -> None:
+    api = Api(tmp_path, 0)
+    every = {"start_time": "2020-01-01T00:00:00Z", "end_time": "2020-01-02T00:00:00Z", "interval_second": "10"}
+    made = schedule(api, trigger={"periodic_schedule": every}, no_catchup=True)
+    api.recurring.look(made, BEGIN)
+    assert api.runs.kept.records == {}
 
 
 def test_a_schedule_that_is_disabled_starts_nothing(tmp_path: Path) -> None:
