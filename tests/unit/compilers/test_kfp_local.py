@@ -23,7 +23,7 @@ TEXT = json.dumps(SPEC).encode()
 
 
 def add_run(api: Api, **more: Any) -> dict[str, Any]:
-    found: dict[str, Any] = api._add_run({"display_name": "r", "pipeline_spec": SPEC, **more})
+    found: dict[str, Any] = api._add_run({"display_name": "r", "pipeline_spec": SPEC} | more)
     return found
 
 
@@ -231,6 +231,14 @@ def test_a_run_that_waits_is_ended_at_once(tmp_path: Path) -> None:
     api.runs.drop(run)
     with pytest.raises(Refused, match="not found"):
         api._run(run["run_id"])
+
+
+def test_what_a_browser_is_shown(tmp_path: Path) -> None:
+    api = Api(tmp_path, 0)
+    run = add_run(api, display_name="<script>")["run_id"]
+    do, _ = api.find("GET", "/")
+    found = do({})
+    assert f'<tr id="/runs/details/{run}"><td>{run}</td><td>&lt;script&gt;</td><td>PENDING</td>' in found
 
 
 def test_retries_are_refused(tmp_path: Path) -> None:
