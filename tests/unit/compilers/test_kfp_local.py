@@ -15,7 +15,7 @@ from pipeglot.compilers.kfp.local.cron import read_cron
 from pipeglot.compilers.kfp.local.fields import Refused, check
 from pipeglot.compilers.kfp.local.recurring import check_trigger
 from pipeglot.compilers.kfp.local.specs import check_parameters, read_upload
-from pipeglot.compilers.kfp.schedules import PLANNED, six_fields
+from pipeglot.compilers.kfp.schedules import six_fields
 from tests.unit.compilers.test_kfp_api import SPEC
 
 BEGIN = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
@@ -170,15 +170,13 @@ def schedule(api: Api, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(("no_catchup", "hours"), [(True, [15]), (False, [13, 14])])
 def test_what_a_schedule_starts_after_a_pause(tmp_path: Path, no_catchup: bool, hours: list[int]) -> None:
     api = Api(tmp_path, 0)
-    config = {"parameters": {"pipeglot": {"logical_date": PLANNED}}}
-    made = schedule(api, no_catchup=no_catchup, runtime_config=config)
+    made = schedule(api, no_catchup=no_catchup)
     made["_last"] = BEGIN.isoformat()
     api.recurring.look(made, BEGIN + dt.timedelta(hours=3, minutes=1))
     runs = list(api.runs.kept.records.values())
     assert [one["scheduled_at"] for one in runs] == [f"2026-11-22T{hour}:00:00Z" for hour in hours]
     assert {one["recurring_run_id"] for one in runs} == {made["recurring_run_id"]}
     job = json.loads((tmp_path / "work" / runs[0]["run_id"] / "job.json").read_text())
-    assert job["arguments"] == {"pipeglot": {"logical_date": runs[0]["scheduled_at"]}}
     assert job["placeholders"]["pipeline_job_schedule_time_utc"] == runs[0]["scheduled_at"]
 
 

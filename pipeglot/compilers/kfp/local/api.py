@@ -198,8 +198,7 @@ class Api:
 
     def _scheduled(self, schedule: Record, moment: str) -> Record:
         own = {"run_id": new_id(), "created_at": now(), "scheduled_at": moment, "storage_state": "AVAILABLE"}
-        planned = schedules.planned(schedule, moment)
-        spec, asked = self._asked({**planned, "display_name": f"{schedule['display_name']}-{moment}"})
+        spec, asked = self._asked({**schedule, "display_name": f"{schedule['display_name']}-{moment}"})
         return self.runs.begin({**own, **asked, "recurring_run_id": schedule["recurring_run_id"]}, spec)
 
     def _list_runs(self, query: Query) -> Record:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import threading
 from collections.abc import Callable
 
@@ -13,8 +12,6 @@ from pipeglot.compilers.kfp.local.kept import Kept, Record, without
 
 _LOOK = 0.5
 _LONG = dt.timedelta(days=1)
-_PLANNED = "[[ScheduledTime.2006-01-02T15:04:05Z]]"
-"""Of what Kubeflow replaces in the parameters of a schedule, what pipeglot writes there."""
 OWN = ("_last",)
 """What a record has that is the server's own."""
 
@@ -84,13 +81,6 @@ def next_time(trigger: Record, last: dt.datetime) -> dt.datetime | None:
         found = last + dt.timedelta(seconds=int(schedule["interval_second"]))
     ends = schedule.get("end_time")
     return None if found is None or (ends and found > dt.datetime.fromisoformat(ends)) else found
-
-
-def planned(recurring: Record, moment: str) -> Record:
-    """The schedule as a run of it is asked for: with its planned time where Kubeflow puts it."""
-    text = json.dumps(recurring.get("runtime_config") or {})
-    config = json.loads(text.replace(_PLANNED, dt.datetime.fromisoformat(moment).strftime("%Y-%m-%dT%H:%M:%SZ")))
-    return {**recurring, "runtime_config": config}
 
 
 def _skipped(trigger: Record, last: dt.datetime, now: dt.datetime) -> dt.datetime:
