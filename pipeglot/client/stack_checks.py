@@ -148,7 +148,7 @@ def _there(workspace: Workspace, stack: Stack, loaded: Loaded | None) -> Iterato
         place = place_of(stack, workspace.root)
         if compiler(stack.backend).kept(stack, [File("", "", "version")]):
             yield Check(setting, "workers take its files from the store")
-        elif not place:
+        elif not place and setting:
             yield Check(setting, "the stack does not say where its files lie: `deploy` tells what to commit")
         elif isinstance(place, Path) and not os.access(place, os.W_OK | os.X_OK):
             yield Check(setting, f"nothing can be written into `{place}`", ok=False, hint="whose is it?")

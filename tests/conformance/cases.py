@@ -63,6 +63,8 @@ LIVE = {
     "scheduled by the engine": ("nightly", "hourly"),
     "scheduled from now on": ("ticking",),
     "scheduled from now on by a cron": ("minutely",),
+    "scheduled from now on, in UTC": ("ticking", "minutely_utc"),
+    "scheduled by the engine, in UTC": ("nightly_utc", "hourly"),
     "scheduled for the past": ("past",),
     "backfilled by the engine": ("refilled",),
     "cache shared with a laptop": ("shared",),

@@ -143,6 +143,16 @@ def minutely(day: date = LogicalDate()) -> None:
     length(day_of(day))
 
 
+@pipeline(schedule=Cron("* * * * *", start="2026-01-01"))
+def minutely_utc(day: date = LogicalDate()) -> None:
+    length(day_of(day))
+
+
+@pipeline(schedule=Cron("30 1 * * *", start="2024-03-30", end="2024-04-01", catchup=True), tags=["nightly"])
+def nightly_utc(day: date = LogicalDate()) -> None:
+    length(day_of(day))
+
+
 @step
 def known(seconds: float) -> float:
     time.sleep(seconds)

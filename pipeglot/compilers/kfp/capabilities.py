@@ -80,7 +80,9 @@ KFP_CAPABILITIES: Capabilities = declare(
             "last tasks; all others end well also if they fail, and one tells; not after a cancelled run, nor after a "
             "pod that was killed",
         ),
-        Feature.PARAM_LOGICAL_DATE: Support(Level.EMULATED, "who starts or schedules a run sends it"),
+        Feature.PARAM_LOGICAL_DATE: Support(
+            Level.NATIVE, "the time that a run was scheduled for; Kubeflow from 2.16 on"
+        ),
         Feature.SCHEDULE_CRON: Support(Level.NATIVE, "`deploy` makes a recurring run; in UTC only"),
         Feature.SCHEDULE_INTERVAL: Support(Level.NATIVE, "`deploy` makes a recurring run"),
         Feature.SCHEDULE_WINDOW: Support(Level.NATIVE, "`deploy` makes a recurring run"),

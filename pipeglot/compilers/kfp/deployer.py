@@ -18,7 +18,7 @@ from pipeglot.compilers.remote import Away, Check, EngineTask
 from pipeglot.compilers.rest import BUSY, part
 from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.ir import Pipeline
-from pipeglot.core.task.joining import RESERVED, EngineRun
+from pipeglot.core.task.joining import EngineRun
 
 EngineStatus = Literal["waiting", "running", "succeeded", "failed", "gone"]
 
@@ -94,7 +94,7 @@ class KfpDeployer:
             "trigger": schedules.trigger(pipeline.schedule),
             "max_concurrency": schedules.MOST_AT_ONCE,
             "no_catchup": not pipeline.schedule.catchup,
-            **self._asked(version, {RESERVED: {"logical_date": schedules.PLANNED}}),
+            **self._asked(version, {}),
         }
         kept = next((one for one in known if _is_same(one, body)), None)
         for one in known:

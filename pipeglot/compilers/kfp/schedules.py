@@ -12,9 +12,6 @@ from pipeglot.core.ir import Schedule
 MOST_AT_ONCE = "10"
 """How many runs of a schedule KFP has at once: the most that it allows."""
 
-PLANNED = "[[ScheduledTime.2006-01-02T15:04:05Z]]"
-"""What Kubeflow replaces by the time that a run was planned for, in UTC; the date is Go's way to say its form."""
-
 
 def problem(schedule: Schedule | None, backend: str) -> Problem | None:
     """What of it KFP cannot have."""

@@ -113,8 +113,8 @@ class _Writer:
 
     @property
     def _is_scheduled(self) -> bool:
-        """Whether a task is told the planned time by itself. On Kubeflow, who schedules a run says it."""
-        return self.stack.backend == "vertex" and self.pipeline.schedule is not None
+        """Whether a task is told the planned time, of a run that somebody may have planned."""
+        return self.pipeline.schedule is not None
 
     # --- components ---------------------------------------------------------------------------------------------------
 

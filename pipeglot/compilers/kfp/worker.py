@@ -147,12 +147,13 @@ def _from_json(text: Any) -> Any:
 
 
 def _time(text: str) -> dt.datetime | None:
-    """None for a run that nobody has planned."""
+    """None for a run that nobody has planned: of such a one KFP says 1970, and an older Kubeflow no time at all."""
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
+    found = found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
+    return found if found.timestamp() > 0 else None
 
 
 # --- to KFP -----------------------------------------------------------------------------------------------------------

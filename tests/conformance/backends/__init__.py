@@ -35,8 +35,16 @@ class Engine(NamedTuple):
     unseen: frozenset[Feature] = frozenset()
 
 
-_AIRFLOW_LACKS = frozenset({"scheduled from now on", "scheduled from now on by a cron", "scheduled for the past"})
-_PREFECT_LACKS = frozenset({"scheduled by the engine", "backfilled by the engine", "ended in the engine: nothing runs"})
+_IN_UTC = frozenset({"scheduled from now on, in UTC", "scheduled by the engine, in UTC"})
+"""Of engines whose schedules have no time zone; the others have them in one."""
+_AIRFLOW_LACKS = _IN_UTC | {"scheduled from now on", "scheduled from now on by a cron", "scheduled for the past"}
+_PREFECT_LACKS = _IN_UTC | frozenset(
+    {
+        "scheduled by the engine",
+        "backfilled by the engine",
+        "ended in the engine: nothing runs",
+    }
+)
 CLEANS_CANCELLED = "clean-up after a cancel"
 _KFP_LACKS = frozenset(
     {
@@ -48,6 +56,10 @@ _KFP_LACKS = frozenset(
         "backfilled by the engine",
         "started by an asset",
         "cleared in the engine",
+        "ended in the engine: hooks",
+        "scheduled by the engine",
+        "scheduled from now on",
+        "scheduled from now on by a cron",
     }
 )
 _KFP_UNSEEN = frozenset({Feature.IMAGE, Feature.CPU, Feature.MEMORY, Feature.GPU})

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from msgspec import structs
 
-from pipeglot.compilers.kfp import params
+from pipeglot.compilers.kfp import params, worker
 from pipeglot.compilers.kfp.compiler import KfpCompiler
 from pipeglot.compilers.kfp.names import Names, mangled
 from pipeglot.compilers.kfp.stack import KfpStack, KfpStep, VertexStack, VertexStep
@@ -173,11 +173,27 @@ def test_the_id_of_a_run_is_what_each_calls_it() -> None:
     assert runs == [{"runtimeValue": {"constant": one}} for one in ids]
 
 
-def test_vertex_ai_tells_a_scheduled_run_its_time() -> None:
-    pipeline = structs.replace(PLAIN, schedule=Schedule(cron="0 6 * * *", timezone="Europe/Zurich"))
-    told = tasks(documents(pipeline, VERTEX)[0])["a"]["inputs"]["parameters"]["pipeglot-scheduled"]
-    assert told == {"runtimeValue": {"constant": "{{$.pipeline_job_schedule_time_utc}}"}}
-    assert "scheduled" not in text(structs.replace(PLAIN, schedule=Schedule(cron="0 6 * * *")))
+def test_a_scheduled_run_is_told_its_time() -> None:
+    pipeline = structs.replace(PLAIN, schedule=Schedule(cron="0 6 * * *"))
+    for stack in (KFP, VERTEX):
+        told = tasks(documents(pipeline, stack)[0])["a"]["inputs"]["parameters"]["pipeglot-scheduled"]
+        assert told == {"runtimeValue": {"constant": "{{$.pipeline_job_schedule_time_utc}}"}}
+    assert "scheduled" not in text(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("said", "time"),
+    [
+        ("2026-11-22T06:00:00Z", "2026-11-22T06:00:00+00:00"),
+        ("2026-11-22T06:00:00", "2026-11-22T06:00:00+00:00"),
+        ("1970-01-01T00:00:00Z", None),
+        ("{{$.pipeline_job_schedule_time_utc}}", None),
+        ("", None),
+    ],
+)
+def test_the_time_of_a_run_that_nobody_has_planned(said: str, time: str | None) -> None:
+    found = worker._time(said)
+    assert (found.isoformat() if found is not None else None) == time
 
 
 def test_what_is_the_same_in_all_tasks_is_written_once() -> None:

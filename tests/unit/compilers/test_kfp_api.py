@@ -17,7 +17,6 @@ import pytest
 from msgspec import structs
 
 from pipeglot.compilers.base import File, Source
-from pipeglot.compilers.kfp import schedules
 from pipeglot.compilers.kfp.deployer import KfpDeployer
 from pipeglot.compilers.kfp.local.api import Api
 from pipeglot.compilers.kfp.local.fields import Refused
@@ -257,7 +256,6 @@ def test_a_schedule_follows_the_pipeline(fake: Fake, stack: KfpStack) -> None:
     deployer.register(source(DAILY), files("v1"))
     (made,) = fake.schedules
     assert made["trigger"] == {"cron_schedule": {"cron": "0 0 6 * * *"}}
-    assert made["runtime_config"]["parameters"]["pipeglot"]["logical_date"] == schedules.PLANNED
     assert (made["mode"], made["no_catchup"], made["max_concurrency"]) == ("ENABLE", True, "10")
     assert made["display_name"] == "flights-prod"
     deployer.register(source(DAILY), files("v1"))

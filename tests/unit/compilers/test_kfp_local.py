@@ -15,7 +15,7 @@ from pipeglot.compilers.kfp.local.cron import read_cron
 from pipeglot.compilers.kfp.local.fields import Refused, check
 from pipeglot.compilers.kfp.local.recurring import check_trigger
 from pipeglot.compilers.kfp.local.specs import check_parameters, read_upload
-from pipeglot.compilers.kfp.schedules import PLANNED, six_fields
+from pipeglot.compilers.kfp.schedules import six_fields
 from tests.unit.compilers.test_kfp_api import SPEC
 
 BEGIN = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
@@ -23,7 +23,7 @@ TEXT = json.dumps(SPEC).encode()
 
 
 def add_run(api: Api, **more: Any) -> dict[str, Any]:
-    found: dict[str, Any] = api._add_run({"display_name": "r", "pipeline_spec": SPEC, **more})
+    found: dict[str, Any] = api._add_run({"display_name": "r", "pipeline_spec": SPEC} | more)
     return found
 
 
@@ -163,23 +163,39 @@ def test_a_line_of_five_fields_as_one_of_six(line: str, six: str) -> None:
 
 def schedule(api: Api, **more: Any) -> dict[str, Any]:
     body = {"display_name": "s", "pipeline_spec": SPEC, "mode": "ENABLE", "max_concurrency": "2", **more}
-    made = api._add_schedule({"trigger": {"cron_schedule": {"cron": "0 0 * * * *"}}, **body})
+    made = api._add_schedule({"trigger": {"cron_schedule": {"cron": "0 0 * * * *"}}} | body)
     return api.schedules.get(made["recurring_run_id"])
 
 
 @pytest.mark.parametrize(("no_catchup", "hours"), [(True, [15]), (False, [13, 14])])
 def test_what_a_schedule_starts_after_a_pause(tmp_path: Path, no_catchup: bool, hours: list[int]) -> None:
     api = Api(tmp_path, 0)
-    config = {"parameters": {"pipeglot": {"logical_date": PLANNED}}}
-    made = schedule(api, no_catchup=no_catchup, runtime_config=config)
+    made = schedule(api, no_catchup=no_catchup)
     made["_last"] = BEGIN.isoformat()
     api.recurring.look(made, BEGIN + dt.timedelta(hours=3, minutes=1))
     runs = list(api.runs.kept.records.values())
     assert [one["scheduled_at"] for one in runs] == [f"2026-11-22T{hour}:00:00Z" for hour in hours]
     assert {one["recurring_run_id"] for one in runs} == {made["recurring_run_id"]}
     job = json.loads((tmp_path / "work" / runs[0]["run_id"] / "job.json").read_text())
-    assert job["arguments"] == {"pipeglot": {"logical_date": runs[0]["scheduled_at"]}}
     assert job["placeholders"]["pipeline_job_schedule_time_utc"] == runs[0]["scheduled_at"]
+
+
+def test_an_interval_that_counts_from_long_ago(tmp_path: Path) -> None:
+    api = Api(tmp_path, 0)
+    every = {"start_time": "2020-01-01T00:00:05Z", "interval_second": "10"}
+    made = schedule(api, trigger={"periodic_schedule": every}, no_catchup=True)
+    for seconds in (0, 1, 4, 5, 6):
+        api.recurring.look(made, BEGIN + dt.timedelta(seconds=seconds))
+    runs = sorted(one["scheduled_at"] for one in api.runs.kept.records.values())
+    assert runs == ["2026-11-22T11:59:55Z", "2026-11-22T12:00:05Z"]
+
+
+def test_a_schedule_that_has_ended(tmp_path: Path) -> None:
+    api = Api(tmp_path, 0)
+    every = {"start_time": "2020-01-01T00:00:00Z", "end_time": "2020-01-02T00:00:00Z", "interval_second": "10"}
+    made = schedule(api, trigger={"periodic_schedule": every}, no_catchup=True)
+    api.recurring.look(made, BEGIN)
+    assert api.runs.kept.records == {}
 
 
 def test_a_schedule_that_is_disabled_starts_nothing(tmp_path: Path) -> None:
@@ -213,6 +229,14 @@ def test_a_run_that_waits_is_ended_at_once(tmp_path: Path) -> None:
     api.runs.drop(run)
     with pytest.raises(Refused, match="not found"):
         api._run(run["run_id"])
+
+
+def test_what_a_browser_is_shown(tmp_path: Path) -> None:
+    api = Api(tmp_path, 0)
+    run = add_run(api, display_name="<script>")["run_id"]
+    do, _ = api.find("GET", "/")
+    found = do({})
+    assert f'<tr id="/runs/details/{run}"><td>{run}</td><td>&lt;script&gt;</td><td>PENDING</td>' in found
 
 
 def test_retries_are_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from pipeglot.compilers.kfp.local import recurring as schedules
 from pipeglot.compilers.kfp.local.fields import Refused, check
 from pipeglot.compilers.kfp.local.kept import Kept, Record, new_id, now
+from pipeglot.compilers.kfp.local.page import page
 from pipeglot.compilers.kfp.local.recurring import Recurring, check_trigger, first_moment
 from pipeglot.compilers.kfp.local.runs import Runs
 from pipeglot.compilers.kfp.local.specs import check_parameters, read_upload, split
@@ -55,6 +56,7 @@ class Api:
         at = "/apis/v2beta1"
         versions = f"{at}/pipelines{_ONE}/versions"
         return [
+            ("GET", "/", lambda _: page(self.runs.kept.records.values())),
             ("GET", f"{at}/healthz", lambda _: {"multi_user": False, "pipeline_store": "database"}),
             ("GET", f"{at}/experiments", lambda query: self.experiments.page("experiments", query)),
             ("POST", f"{at}/experiments", lambda _, body: self._add_experiment(body)),
@@ -196,8 +198,7 @@ class Api:
 
     def _scheduled(self, schedule: Record, moment: str) -> Record:
         own = {"run_id": new_id(), "created_at": now(), "scheduled_at": moment, "storage_state": "AVAILABLE"}
-        planned = schedules.planned(schedule, moment)
-        spec, asked = self._asked({**planned, "display_name": f"{schedule['display_name']}-{moment}"})
+        spec, asked = self._asked({**schedule, "display_name": f"{schedule['display_name']}-{moment}"})
         return self.runs.begin({**own, **asked, "recurring_run_id": schedule["recurring_run_id"]}, spec)
 
     def _list_runs(self, query: Query) -> Record:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import threading
 from collections.abc import Callable
 
@@ -12,8 +11,7 @@ from pipeglot.compilers.kfp.local.fields import Refused
 from pipeglot.compilers.kfp.local.kept import Kept, Record, without
 
 _LOOK = 0.5
-_PLANNED = "[[ScheduledTime.2006-01-02T15:04:05Z]]"
-"""Of what Kubeflow replaces in the parameters of a schedule, what pipeglot writes there."""
+_LONG = dt.timedelta(days=1)
 OWN = ("_last",)
 """What a record has that is the server's own."""
 
@@ -40,13 +38,15 @@ class Recurring:
         if recurring["mode"] != "ENABLE":
             return
         last = dt.datetime.fromisoformat(recurring["_last"])
+        if recurring.get("no_catchup"):
+            last = _skipped(recurring["trigger"], last, now)
         due = next_time(recurring["trigger"], last)
         while due is not None and due <= now and self._running(recurring["recurring_run_id"]) < _most(recurring):
             following = next_time(recurring["trigger"], due)
             if not recurring.get("no_catchup") or following is None or following > now:
                 self._start(recurring, due.isoformat().replace("+00:00", "Z"))
-            recurring["_last"] = due.isoformat()
-            self.kept.keep(recurring)
+                recurring["_last"] = due.isoformat()
+                self.kept.keep(recurring)
             due = following
 
 
@@ -83,11 +83,13 @@ def next_time(trigger: Record, last: dt.datetime) -> dt.datetime | None:
     return None if found is None or (ends and found > dt.datetime.fromisoformat(ends)) else found
 
 
-def planned(recurring: Record, moment: str) -> Record:
-    """The schedule as a run of it is asked for: with its planned time where Kubeflow puts it."""
-    text = json.dumps(recurring.get("runtime_config") or {})
-    config = json.loads(text.replace(_PLANNED, dt.datetime.fromisoformat(moment).strftime("%Y-%m-%dT%H:%M:%SZ")))
-    return {**recurring, "runtime_config": config}
+def _skipped(trigger: Record, last: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """The time past which to look for the latest that was due: what is long past is not."""
+    (schedule,) = trigger.values()
+    if "cron_schedule" in trigger:
+        return max(last, now - _LONG)
+    step = dt.timedelta(seconds=int(schedule["interval_second"]))
+    return last + max(0, (now - last) // step - 1) * step
 
 
 def told(recurring: Record) -> Record:

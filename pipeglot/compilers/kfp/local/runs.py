@@ -21,6 +21,9 @@ from pipeglot.core.store.files import make_private, write_private
 GRACE = 40.0
 """Seconds that the tasks of a run have to end; our own take up to 30."""
 
+NOT_PLANNED = "1970-01-01T00:00:00Z"
+"""What KFP says of a run without a planned time."""
+
 OVER = ("SUCCEEDED", "FAILED", "CANCELED")
 
 
@@ -49,13 +52,12 @@ class Runs:
     def begin(self, run: Record, spec: dict[str, Any]) -> Record:
         """Take in a run that was asked for, and start it once there is room."""
         folder = make_private(self.folder / run["run_id"])
-        moment = run.get("scheduled_at") or run["created_at"]
         placeholders = {
             "pipeline_job_uuid": run["run_id"],
             "pipeline_job_name": run["display_name"],
             "pipeline_job_resource_name": run["display_name"],
             "pipeline_job_create_time_utc": run["created_at"],
-            "pipeline_job_schedule_time_utc": moment,
+            "pipeline_job_schedule_time_utc": run.get("scheduled_at") or NOT_PLANNED,
         }
         arguments = run.get("runtime_config", {}).get("parameters", {})
         job = {"run_id": run["run_id"], "spec": spec, "arguments": arguments, "placeholders": placeholders}

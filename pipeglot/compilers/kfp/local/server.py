@@ -72,10 +72,17 @@ class Handler(BaseHTTPRequestHandler):
             super().log_request(code, size)
 
     def _send(self, status: HTTPStatus, content: Any) -> None:
-        is_text = isinstance(content, bytes)
-        data = content if is_text else json.dumps(content).encode()
+        """A page is a text, a log is bytes, and all else is JSON."""
+        if isinstance(content, bytes):
+            kind, data = "text/plain; charset=utf-8", content
+        elif isinstance(content, str):
+            kind, data = "text/html; charset=utf-8", content.encode()
+        else:
+            kind, data = "application/json", json.dumps(content).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8" if is_text else "application/json")
+        if status == HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", 'Basic realm="the sandbox of KFP"')
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
