@@ -16,9 +16,8 @@ from pipeglot.core import plain
 from pipeglot.core.ir import Branch, Retry
 from tests.unit.lineage.build import above, item, mapped, out
 from tests.unit.runtime_local.conftest import work
-from tests.unit.task.conftest import Engine
+from tests.unit.task.conftest import ROOT, Engine
 
-pytest_plugins = ["tests.unit.task.conftest"]
 RUN = "7d1f3c9e-0000-4000-8000-1a2b3c4d5e6f"
 
 
@@ -57,8 +56,10 @@ class Kfp:
 
 
 @pytest.fixture
-def kfp(engine: Engine, tmp_path: Path) -> Kfp:
-    return Kfp(engine, tmp_path)
+def kfp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kfp:
+    monkeypatch.setenv("PIPEGLOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(ROOT)
+    return Kfp(Engine(tmp_path), tmp_path)
 
 
 def test_a_step_tells_kfp_its_artifacts(kfp: Kfp, capfd: pytest.CaptureFixture[str]) -> None:
