@@ -20,6 +20,16 @@ class OnLive(Live):
     def deploy(self, pipeline: str) -> None:
         self.project("deploy", f"flows_live.py:{pipeline}", "--stack", STACK)
 
+    def schedule(self, pipeline: str) -> str:
+        """Have its schedule start runs, whatever was paused before. Returns the deployment's id."""
+        self.deploy(pipeline)
+        found = str(self.deployment(pipeline)["id"])
+        self.server.ask("POST", f"/deployments/{found}/resume_deployment", {})
+        return found
+
+    def pause(self, pipeline: str) -> None:
+        self.server.ask("POST", f"/deployments/{self.deployment(pipeline)['id']}/pause_deployment", {})
+
     def start(self, pipeline: str, **params: Any) -> str:
         self.deploy(pipeline)
         return self.server.trigger(pipeline, STACK, **params)

@@ -25,11 +25,11 @@ def live(prefect3: Prefect, tmp_path_factory: pytest.TempPathFactory) -> OnLive:
 
 def test_scheduled_runs_are_complete(live: OnLive, tally: Tally) -> None:
     with tally.of(live.server.title, "scheduled from now on"):
-        live.deploy("ticking")
+        live.schedule("ticking")
         try:
             runs = until(lambda: _two_good(live.listed("ticking")))
         finally:
-            live.server.ask("POST", f"/deployments/{live.deployment('ticking')['id']}/pause_deployment", {})
+            live.pause("ticking")
         for run in runs:
             moment = dt.datetime.fromisoformat(run["logical_date"])
             assert moment.timestamp() % 10 == 0, "the planned time"

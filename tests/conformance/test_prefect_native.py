@@ -240,14 +240,13 @@ def test_of_runs_that_were_missed_the_last_one_runs(live: Make) -> None:
     pool = "/work_pools/sandbox"
     assert far.server.ask("PATCH", pool, {"is_paused": True})[0] == 204
     try:
-        far.deploy("ticking")
-        found = far.deployment("ticking")["id"]
+        found = far.schedule("ticking")
         missed = {one["id"] for one in until(lambda: _late(far, found, 3))}
         far.server.ask("PATCH", pool, {"is_paused": False})
         ends = until(lambda: _over(far, found, missed))
         until(lambda: far.listed("ticking"))
     finally:
-        far.server.ask("POST", f"/deployments/{far.deployment('ticking')['id']}/pause_deployment", {})
+        far.pause("ticking")
         far.server.ask("PATCH", pool, {"is_paused": False})
     assert set(ends[:-1]) == {"Skipped"}
     assert ends.count("Completed") <= 1
@@ -256,12 +255,11 @@ def test_of_runs_that_were_missed_the_last_one_runs(live: Make) -> None:
 def test_no_run_after_what_the_schedule_says(live: Make, prefect3: Prefect, tally: Tally) -> None:
     with tally.of(prefect3.title, "scheduled for the past"):
         far = live()
-        far.deploy("past")
-        found = far.deployment("past")["id"]
+        found = far.schedule("past")
         try:
             run = until(lambda: [one for one in _runs(far, found) if one["state_name"] == "Skipped"])[0]
         finally:
-            far.server.ask("POST", f"/deployments/{found}/pause_deployment", {})
+            far.pause("past")
         assert run["state_type"] == "CANCELLED"
         assert far.listed("past") == []
 
@@ -269,11 +267,11 @@ def test_no_run_after_what_the_schedule_says(live: Make, prefect3: Prefect, tall
 def test_a_cron(live: Make, prefect3: Prefect, tally: Tally) -> None:
     with tally.of(prefect3.title, "scheduled from now on by a cron"):
         far = live()
-        far.deploy("minutely")
+        far.schedule("minutely")
         try:
             (run,) = until(lambda: [one for one in far.listed("minutely") if one["status"] == "succeeded"][:1])
         finally:
-            far.server.ask("POST", f"/deployments/{far.deployment('minutely')['id']}/pause_deployment", {})
+            far.pause("minutely")
         moment = dt.datetime.fromisoformat(run["logical_date"])
         assert moment.timestamp() % 60 == 0
         day = moment.astimezone(ZoneInfo("Europe/Zurich")).date().isoformat()
