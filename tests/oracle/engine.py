@@ -33,11 +33,11 @@ def in_tasks(pipeline: Pipeline, given: dict[str, Any], folder: Path, chance: ra
         pipeline=pipeline.name, ir=ledger.put_ir(pipeline), stack="far", backend="engine", store=str(folder / "store")
     )
     engine = _Engine(deployed, EngineRun(id=str(chance.random()), params=given), chance)
-    with mock.patch.object(places, "Bench", _Here), mock.patch.object(installed, "refuse_other_code"):
+    with mock.patch.object(places, "Bench", Here), mock.patch.object(installed, "refuse_other_code"):
         return engine.run(pipeline)
 
 
-class _Here(Bench):
+class Here(Bench):
     """In this process."""
 
     def __init__(self, *_: object) -> None:

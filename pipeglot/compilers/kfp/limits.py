@@ -98,7 +98,7 @@ def _schedule(source: Source, stack: KfpStack | VertexStack) -> Iterator[Problem
     schedule = source.pipeline.schedule
     if isinstance(stack, KfpStack) and schedule is not None and schedule.cron and schedule.timezone != "UTC":
         yield Problem(
-            stack.backend,
+            "kfp",
             f"the pipeline is scheduled in `{schedule.timezone}`, and Kubeflow's recurring runs have no time zone",
             None,
             'say it in UTC: `Cron("…", timezone="UTC")`',
@@ -147,11 +147,11 @@ def _vertex(source: Source, stack: VertexStack, plan: Plan) -> Iterator[Problem]
     for name in ("project", "location", "pipeline_root"):
         if not getattr(stack, name):
             hint = f"say in pipeglot.yaml: `{stack.name}: {{…, {name}: …}}`"
-            yield Problem(stack.backend, f"stack `{stack.name}` does not say its `{name}`", None, hint)
+            yield Problem("vertex", f"stack `{stack.name}` does not say its `{name}`", None, hint)
     for step in plan.steps():
         if step.resources is not None and step.resources.gpu and not accelerator(stack, step):
             yield Problem(
-                stack.backend,
+                "vertex",
                 f"`{step.id}` asks for a GPU, and Vertex AI has to be told which",
                 source.locations.get(step.id),
                 'name it, as `Resources(gpu=1, accelerator="t4")`; or in pipeglot.yaml, '

@@ -201,7 +201,8 @@ class _Tasks:
             return []
         for hook in hooks:
             hook.first = not ends
-        done = Task(self.names.new("done"), "outcome", "", None, [*ends], anyway=self.waits_for_failed)
+        last = hooks or ends  # when it has failed, nothing else may be to do
+        done = Task(self.names.new("done"), "outcome", "", None, [*last], anyway=self.waits_for_failed)
         return [*hooks, done] if ends else hooks
 
 

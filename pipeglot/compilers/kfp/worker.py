@@ -164,15 +164,13 @@ def _answer(asked: _Asked, call: Call, task: TaskRun, found: Result) -> None:
     outputs = asked.given.get("outputs", {})
     if found.status == "retry":
         return
-    value = found.value if found.status == "succeeded" else None
-    for name, one in outputs.get("parameters", {}).items():
-        if name == OUTPUT:
-            _write(one["outputFile"], _told(asked.kind, value))
-    artifacts = outputs.get("artifacts", {})
-    if "lineage" in artifacts and artifacts["lineage"].get("artifacts"):
-        shown = {**artifacts["lineage"]["artifacts"][0], "metadata": _lineage(call, task, found)}
-        told = {"artifacts": {"lineage": {"artifacts": [shown]}}}
-        _write(outputs["outputFile"], json.dumps(told))
+    if asked.kind in _EMPTY:
+        value = found.value if found.status == "succeeded" else None
+        _write(outputs["parameters"][OUTPUT]["outputFile"], _told(asked.kind, value))
+    elif asked.kind == "step":
+        (artifact,) = outputs["artifacts"]["lineage"]["artifacts"]
+        shown = {**artifact, "metadata": _lineage(call, task, found)}
+        _write(outputs["outputFile"], json.dumps({"artifacts": {"lineage": {"artifacts": [shown]}}}))
 
 
 def _told(kind: str, value: Any) -> str:

@@ -31,8 +31,8 @@ def test_every_feature_of_every_backend() -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matrix"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["FEATURE", "LOCAL", "AIRFLOW", "PREFECT", "NOTE"]
-    assert lines[1].split() == ["retry", "native", "native", "native"]
+    assert lines[0].split() == ["FEATURE", "LOCAL", "AIRFLOW", "KFP", "PREFECT", "VERTEX", "NOTE"]
+    assert lines[1].split() == ["retry", *["native"] * 5]
     assert main(["matrix", "--markdown"]) == 0
     assert capsys.readouterr().out == markdown()
 
@@ -50,6 +50,8 @@ def test_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
         "backends": {
             "local": {"level": "native", "note": ""},
             "airflow": {"level": "native", "note": ""},
+            "kfp": {"level": "native", "note": ""},
             "prefect": {"level": "native", "note": ""},
+            "vertex": {"level": "native", "note": ""},
         },
     }

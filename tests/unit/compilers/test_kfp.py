@@ -14,6 +14,7 @@ from pipeglot.compilers.kfp import params, worker
 from pipeglot.compilers.kfp.compiler import KfpCompiler
 from pipeglot.compilers.kfp.names import Names, mangled
 from pipeglot.compilers.kfp.stack import KfpStack, KfpStep, VertexStack, VertexStep
+from pipeglot.core.errors import Location
 from pipeglot.core.features import PARAM
 from pipeglot.core.ir import (
     ArtifactType,
@@ -383,9 +384,10 @@ def test_an_image_that_moves_is_worth_a_note() -> None:
 
 
 def test_where_a_parameter_is_refused() -> None:
-    at = source(BRACES)._replace(locations={PARAM + "text": ("p.py", 7)})  # type: ignore[arg-type]  # told as it is
+    place = Location("p.py", 7)
+    at = source(BRACES)._replace(locations={PARAM + "text": place})
     (found,) = KfpCompiler().check(at, KFP).problems
-    assert found.at == ("p.py", 7)
+    assert found.at == place
 
 
 # --- KFP's own words --------------------------------------------------------------------------------------------------
