@@ -12,7 +12,7 @@ PIPELINE = {
     "stack": "airflow2",
     "backend": "airflow",
     "store": "s3://ml/prod",
-    "bundle": "sha256:c3bd79e994b7f8eac39bff9b41f3bb1375f3a97b75c006bc7950b5cce7766cec",
+    "bundle": "sha256:070430203f3888b7a54c87c21c92feabffacdadd460036606cd95805444dd513",
 }
 
 
@@ -30,7 +30,7 @@ def run(step, item=None):
     start_date=pendulum.datetime(2024, 1, 1, tz="Europe/Zurich"),
     catchup=False,
     default_args={"retries": 0},
-    tags=["pipeglot:661244e6d2cc"],
+    tags=["pipeglot:8734a0eaae6e"],
 )
 def follows():
     @task

@@ -25,7 +25,7 @@ PIPELINE = {
     "stack": "airflow2_pod",
     "backend": "airflow",
     "store": "s3://ml/prod",
-    "bundle": "sha256:c3bd79e994b7f8eac39bff9b41f3bb1375f3a97b75c006bc7950b5cce7766cec",
+    "bundle": "sha256:070430203f3888b7a54c87c21c92feabffacdadd460036606cd95805444dd513",
 }
 
 
@@ -98,7 +98,7 @@ def index(item):
         "retries": 0,
     },
     user_defined_macros={"asked": asked},
-    tags=["ml", "pipeglot:888b30414780"],
+    tags=["ml", "pipeglot:fabae6b6fbd3"],
     params={
         "count": Param(3, type="integer"),
         "ratio": Param(0.5, type="number"),

@@ -11,7 +11,7 @@ PIPELINE = {
     "stack": "airflow3",
     "backend": "airflow",
     "store": "s3://ml/prod",
-    "bundle": "sha256:c3bd79e994b7f8eac39bff9b41f3bb1375f3a97b75c006bc7950b5cce7766cec",
+    "bundle": "sha256:070430203f3888b7a54c87c21c92feabffacdadd460036606cd95805444dd513",
 }
 
 
@@ -29,7 +29,7 @@ def run(step, item=None):
     start_date=pendulum.datetime(2024, 1, 1, tz="Europe/Zurich"),
     catchup=False,
     default_args={"owner": "ml-team", "retries": 0},
-    tags=["pipeglot:67aaa0261516"],
+    tags=["pipeglot:a5bab0054bb2"],
 )
 def follows():
     @task

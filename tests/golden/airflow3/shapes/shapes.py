@@ -16,7 +16,7 @@ PIPELINE = {
     "stack": "airflow3",
     "backend": "airflow",
     "store": "s3://ml/prod",
-    "bundle": "sha256:c3bd79e994b7f8eac39bff9b41f3bb1375f3a97b75c006bc7950b5cce7766cec",
+    "bundle": "sha256:070430203f3888b7a54c87c21c92feabffacdadd460036606cd95805444dd513",
 }
 
 
@@ -54,7 +54,7 @@ def outcome():
     catchup=False,
     max_active_tasks=8,
     default_args={"owner": "ml-team", "retries": 0},
-    tags=["ml", "pipeglot:6c577f2b09cf"],
+    tags=["ml", "pipeglot:1e610e9f9124"],
     params={
         "count": Param(3, type="integer"),
         "ratio": Param(0.5, type="number"),

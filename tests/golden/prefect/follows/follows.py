@@ -11,7 +11,7 @@ PIPELINE = {
     "stack": "prefect",
     "backend": "prefect",
     "store": "s3://ml/prod",
-    "bundle": "sha256:c3bd79e994b7f8eac39bff9b41f3bb1375f3a97b75c006bc7950b5cce7766cec",
+    "bundle": "sha256:070430203f3888b7a54c87c21c92feabffacdadd460036606cd95805444dd513",
 }
 
 work = Worker(PIPELINE, most=4)
