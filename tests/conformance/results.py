@@ -124,9 +124,13 @@ def _equal(results: Results) -> list[str]:
 
 
 def _told(results: Results) -> str:
+    simulator = next(
+        (one.simulator for one in ENGINES.values() if one.backend == results.engine.lower().partition(" ")[0]), ""
+    )
     differing = [case for case, outcome in results.cases.items() if outcome != "equal"]
     told = f"{len(_equal(results))} of {len(results.cases)} cases were equal"
-    return f"{told}; not: {', '.join(differing)}" if differing else told
+    told = f"{told}; not: {', '.join(differing)}" if differing else told
+    return f"{told}; {simulator}" if simulator else told
 
 
 def _line(cells: list[str]) -> str:
