@@ -67,8 +67,8 @@ _KFP_LACKS = frozenset(
 )
 _KFP_UNSEEN = frozenset({Feature.IMAGE, Feature.CPU, Feature.MEMORY, Feature.GPU})
 _KFP_LOCAL = (
-    "by `kfp.local`, its local simulator, and not on a cluster: it has no images, no resources and no Kubernetes, runs tasks"
-    " beside each other one after the other, and goes on after a failure where Argo would not"
+    "by `kfp.local`, its local simulator, and not on a cluster: it has no images, no resources and no Kubernetes, runs"
+    " tasks beside each other one after the other, and goes on after a failure where Argo would not"
 )
 ENGINES: Mapping[str, Engine] = {
     "airflow3": Engine("airflow", True, partial(shared_airflow, "3"), OnAirflow, _AIRFLOW_LACKS),
