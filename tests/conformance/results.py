@@ -16,7 +16,7 @@ from msgspec import Struct
 from pipeglot.client.sandboxes import find_engine
 from pipeglot.core.features import Capabilities, Feature, Level, needs
 from tests.conformance import flows, flows_live, native
-from tests.conformance.backends import ENGINES
+from tests.conformance.backends import ENGINES, Engine
 from tests.conformance.cases import CASES, LIVE
 
 FOLDER = Path(__file__).parent / "results"
@@ -62,8 +62,11 @@ class Tally:
 
 def cases_of(title: str) -> list[str]:
     """All that an engine of this name may run."""
-    lacks = next(one.lacks for one in ENGINES.values() if title.startswith(find_engine(one.backend).title))
-    return [case for case in ALL if case not in lacks]
+    return [case for case in ALL if case not in _engine(title).lacks]
+
+
+def _engine(title: str) -> Engine:
+    return next(one for one in ENGINES.values() if title.startswith(find_engine(one.backend).title))
 
 
 def _write(found: Results) -> None:
@@ -126,10 +129,12 @@ def _equal(results: Results) -> list[str]:
 
 
 def _told(results: Results) -> str:
-    differing = [case for case, outcome in results.cases.items() if outcome != "equal" and case in ALL]
     known = [case for case in results.cases if case in ALL]
+    differing = [case for case in known if results.cases[case] != "equal"]
     told = f"{len(_equal(results))} of {len(known)} cases were equal"
-    return f"{told}; not: {', '.join(differing)}" if differing else told
+    told = f"{told}; not: {', '.join(differing)}" if differing else told
+    simulator = _engine(results.engine).simulator
+    return f"{told}; {simulator}" if simulator else told
 
 
 def _line(cells: list[str]) -> str:

@@ -160,7 +160,8 @@ class _Tasks:
         is_one = all(one == seen[0] for one in seen)
         for waits, before in seen:
             far = waits is not task and not self._leads(waits, task)
-            if before not in waits.after:
+            is_other_arm = waits.told is not None and waits.told is before.told  # nothing of it comes
+            if before not in waits.after and not is_other_arm:
                 waits.after.append(before)
                 fails = anyway or far or not is_one or (bool(before.body) and not before.is_simple)
                 waits.anyway = waits.anyway or fails

@@ -24,7 +24,8 @@ class Engine(NamedTuple):
 
     server: one that is up, by the folder of a test run and the name of one of its processes. drive: how the suite does.
     lacks: the cases and examples that the backend refuses; and of what happens to live runs, what the engine does not
-    know. unseen: what its simulator leaves out, so that no case can show it.
+    know. unseen: what its simulator leaves out, so that no case can show it. simulator: what
+    it is, if it is not the engine itself.
     """
 
     backend: str
@@ -33,6 +34,7 @@ class Engine(NamedTuple):
     drive: Callable[[Any], Any]
     lacks: frozenset[str] = frozenset()
     unseen: frozenset[Feature] = frozenset()
+    simulator: str = ""
 
 
 _IN_UTC = frozenset({"scheduled from now on, in UTC", "scheduled by the engine, in UTC"})
@@ -63,11 +65,15 @@ _KFP_LACKS = frozenset(
     }
 )
 _KFP_UNSEEN = frozenset({Feature.IMAGE, Feature.CPU, Feature.MEMORY, Feature.GPU})
+_KFP_LOCAL = (
+    "by `kfp.local`, its local simulator, and not on a cluster: it has no images, no resources and no Kubernetes, runs"
+    " tasks beside each other one after the other, and goes on after a failure where Argo would not"
+)
 ENGINES: Mapping[str, Engine] = {
     "airflow3": Engine("airflow", True, partial(shared_airflow, "3"), OnAirflow, _AIRFLOW_LACKS),
     "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),
     "prefect3": Engine("prefect", True, shared_prefect, OnPrefect, _PREFECT_LACKS),
-    "kfp": Engine("kfp", True, shared_kfp, OnKfp, _KFP_LACKS, _KFP_UNSEEN),
+    "kfp": Engine("kfp", True, shared_kfp, OnKfp, _KFP_LACKS, _KFP_UNSEEN, _KFP_LOCAL),
 }
 
 

@@ -67,6 +67,12 @@ def test_an_arm_of_a_branch_runs_beside_nothing() -> None:
     }
 
 
+def test_an_arm_does_not_wait_for_the_other_one() -> None:
+    clean = step("clean", after=("b",), trigger="all_done")
+    branch = Branch(id="when", when=above("a", 1), then=(step("b"),), otherwise=(clean,))
+    assert after(found(step("a"), branch))["when-otherwise"] == ["when-holds"]
+
+
 def test_of_a_larger_arm_another_step_may_have_failed() -> None:
     branch = Branch(id="when", when=above("a", 1), then=(step("b"), step("c")))
     made = found(step("a"), branch, step("d", x=out("b")))
