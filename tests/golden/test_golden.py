@@ -87,10 +87,11 @@ def test_files_are_what_they_were(case: str, stack: str, tmp_path: Path) -> None
     assert found == {path.name: path.read_text() for path in sorted(kept.iterdir())}
 
 
-def test_files_are_the_same_anywhere(tmp_path: Path) -> None:
-    first = compiled("shapes", "airflow3", tmp_path / "1")
+@pytest.mark.parametrize(("case", "stack"), [("shapes", "airflow3"), ("forms", "kfp")])
+def test_files_are_the_same_anywhere(case: str, stack: str, tmp_path: Path) -> None:
+    first = compiled(case, stack, tmp_path / "1")
     odd = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "HOME": str(tmp_path)}
-    assert compiled("shapes", "airflow3", tmp_path / "2", **odd) == first
+    assert compiled(case, stack, tmp_path / "2", **odd) == first
 
 
 @pytest.mark.parametrize("stack", [stack for stack in STACKS if stack not in SPECS])

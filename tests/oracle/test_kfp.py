@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeglot.core.artifacts import Artifacts
@@ -34,9 +34,7 @@ def folders(tmp_path: Path) -> Callable[[], Path]:
 @pytest.mark.parametrize("dialect", get_args(Dialect))
 @pytest.mark.parametrize("most", [2, 100])
 @given(made=pipelines(), seed=st.integers(0, 2**32))
-@settings(
-    deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=15, phases=[Phase.generate]
-)
+@settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=40)
 def test_specs_give_what_the_interpreter_says(
     folders: Callable[[], Path], made: Pipeline, seed: int, dialect: Dialect, most: int
 ) -> None:
