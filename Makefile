@@ -193,6 +193,9 @@ bench-airflow: $(READY) $(VENV)/.engine-airflow-3
 bench-prefect: $(READY) $(VENV)/.engine-prefect-3
 	$(BIN)/python -m benchmarks.prefect $(ARGS)
 
+bench-kfp: $(READY) $(VENV)/.engine-kfp-2
+	$(BIN)/python -m benchmarks.kfp $(ARGS)
+
 PEERS := prefect dagster zenml metaflow
 bench-peers: $(READY) $(PEERS:%=.cache/peers/%/.locked)
 	$(BIN)/python -m benchmarks --peers --page docs/benchmarks.md $(ARGS)
