@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.live import Live
+from tests.conformance.live import Live, until
 from tests.conformance.suite import STACK
 from tests.servers.prefect import Prefect
 
@@ -33,6 +33,15 @@ class OnLive(Live):
     def start(self, pipeline: str, **params: Any) -> str:
         self.deploy(pipeline)
         return self.server.trigger(pipeline, STACK, **params)
+
+    def ended(self, run: str) -> dict[str, dict[str, Any]]:
+        """The tasks of a run that is over, once the server has heard of their ends: by events, some time later."""
+        found: dict[str, dict[str, Any]] = until(lambda: self._ended(run))
+        return found
+
+    def _ended(self, run: str) -> dict[str, dict[str, Any]]:
+        tasks = self.server.tasks(run)
+        return tasks if all(one["end_time"] for one in tasks.values()) else {}
 
     def flow_process(self, run: str) -> int:
         """The process in which a flow runs."""

@@ -65,14 +65,14 @@ def test_results_from_the_cache_are_shown_as_such(live: OnLive) -> None:
     live.local("shared", "-p", "n=21")
     run = live.start("shared", n=21)
     assert live.server.state(run) == "COMPLETED"
-    assert {one["state_name"] for one in live.server.tasks(run).values()} == {"Cached"}
+    assert {one["state_name"] for one in live.ended(run).values()} == {"Cached"}
 
 
 def test_branches_do_not_wait_for_each_other(live: OnLive) -> None:
     """Of two whose conditions are known at different times, one is over before the other's is."""
     run = live.start("two_branches")
     assert live.server.state(run) == "COMPLETED"
-    tasks = live.server.tasks(run)
+    tasks = live.ended(run)
     assert tasks["soon"]["end_time"] < tasks["slow"]["end_time"] <= tasks["when_2"]["start_time"]
     assert tasks["never"]["state_name"] == "Skipped"
     assert tasks["late"]["state_name"] == "Completed"
