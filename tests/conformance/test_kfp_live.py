@@ -55,6 +55,7 @@ def _good(runs: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     return good[:count] if len(good) >= count else []
 
 
+@pytest.mark.whole
 def test_runs_from_now_on(live: OnLive, tally: Tally) -> None:
     """By an interval that counts from the start of the year, and by a cron line."""
     with tally.of(live.server.title, "scheduled from now on, in UTC"):
@@ -126,6 +127,7 @@ def test_a_run_terminated_through_kfps_own_api(live: OnLive, tally: Tally) -> No
         assert not (folder / "tidy").exists()
 
 
+@pytest.mark.whole
 def test_a_run_that_is_terminated_between_two_tries(live: OnLive, tally: Tally) -> None:
     with tally.of(live.server.title, "ended in the engine: nothing runs"):
         folder = live.marks("waiting")
