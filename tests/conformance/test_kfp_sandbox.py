@@ -41,7 +41,8 @@ def names(server: Kfp, run: str, state: str) -> list[str]:
 def child(server: Kfp, run: str) -> int:
     """The process of a run, once one of its tasks is at work."""
     until(lambda: "say-3" in names(server, run, "RUNNING"))
-    words = f"pipeglot.compilers.kfp.local.child {server.home}/kfp/work/{run}".replace(" ", "\0").encode()
+    folder = server.home.joinpath("kfp", "work", run)
+    words = f"pipeglot.compilers.kfp.local.child\0{folder}".encode()
     found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if words in path.read_bytes()]
     return int(found[0].parent.name)
 
