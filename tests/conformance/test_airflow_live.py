@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.conformance.live import Live, ancestor, is_alive, states, until, writ
 from tests.conformance.results import Tally
 from tests.conformance.suite import STACK
 from tests.servers.airflow import Airflow
+from tests.servers.sandbox import held
 
 NIGHTS = ["2024-03-30T01:30:00+01:00", "2024-03-31T01:30:00+01:00"]
 """The second is the one in which clocks are put forward, at two."""
@@ -52,8 +54,12 @@ class OnLive(Live):
 
 
 @pytest.fixture(scope="module", params=["airflow3", pytest.param("airflow2", marks=pytest.mark.whole)])
-def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OnLive:
-    return OnLive(request.getfixturevalue(request.param), tmp_path_factory.mktemp(f"live-{request.param}"))
+def live(
+    request: pytest.FixtureRequest, engines: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OnLive]:
+    server = request.getfixturevalue(request.param)
+    with held(engines, request.param):
+        yield OnLive(server, tmp_path_factory.mktemp(f"live-{request.param}"))
 
 
 # --- runs that Airflow starts -----------------------------------------------------------------------------------------

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.conformance.backends import CLEANING, ENGINES
 from tests.conformance.live import OnEngine, is_alive, states, until, written
 from tests.conformance.results import Tally
 from tests.conformance.suite import STACK
+from tests.servers.sandbox import held
 
 
 @pytest.fixture(scope="module", params=CLEANING)
-def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OnEngine:
-    engine = ENGINES[request.param]
-    return OnEngine(engine, request.getfixturevalue(request.param), tmp_path_factory.mktemp(f"live-{request.param}"))
+def live(
+    request: pytest.FixtureRequest, engines: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OnEngine]:
+    name = request.param
+    server = request.getfixturevalue(name)
+    with held(engines, name):
+        yield OnEngine(ENGINES[name], server, tmp_path_factory.mktemp(f"live-{name}"))
 
 
 def test_what_a_laptop_computed_is_reused_and_the_other_way_round(live: OnEngine, tally: Tally) -> None:

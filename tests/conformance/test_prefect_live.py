@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from tests.conformance.live_prefect import OnLive
 from tests.conformance.results import Tally
 from tests.conformance.suite import STACK
 from tests.servers.prefect import Prefect
+from tests.servers.sandbox import held
 
 
 @pytest.fixture(scope="module")
-def live(prefect3: Prefect, tmp_path_factory: pytest.TempPathFactory) -> OnLive:
-    return OnLive(prefect3, tmp_path_factory.mktemp("live-prefect"))
+def live(prefect3: Prefect, engines: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnLive]:
+    with held(engines, "prefect3"):
+        yield OnLive(prefect3, tmp_path_factory.mktemp("live-prefect"))
 
 
 def test_scheduled_runs_are_complete(live: OnLive, tally: Tally) -> None:

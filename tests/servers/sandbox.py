@@ -103,6 +103,14 @@ def shared(make: Callable[[Path], ServerT], name: str, base: Path, who: str) -> 
 
 
 @contextmanager
+def held(engines: tuple[Path, str], name: str) -> Iterator[None]:
+    """While no other process of a test run does: two that deploy the same pipelines would run each other's."""
+    base, _ = engines
+    with _locked(base / f"{name}-deployed.lock"):
+        yield
+
+
+@contextmanager
 def _locked(path: Path) -> Iterator[None]:
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
