@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import UNSET
+
 from pipeglot.client.compiling import source_of
 from pipeglot.client.deploying import Installed, deploy
 from pipeglot.client.following import Follower
@@ -16,6 +18,7 @@ from pipeglot.client.records import Records
 from pipeglot.client.text import SHORT_ID
 from pipeglot.compilers.base import Source, deployed
 from pipeglot.compilers.remote import Away, Remote
+from pipeglot.compilers.schemas import empty
 from pipeglot.core.errors import EngineError, Problem, Unsupported
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage.plan import Plan
@@ -23,6 +26,8 @@ from pipeglot.core.lineage.records import Start
 from pipeglot.core.lineage.view import read_run, view
 from pipeglot.core.params import to_json
 from pipeglot.core.stack import Stack
+from pipeglot.core.store.base import Store
+from pipeglot.core.task.held import hold
 from pipeglot.core.task.joining import RESERVED, Wishes, join, wishes_text
 from pipeglot.runtime_local.listener import Listener
 from pipeglot.stacks.target import Loaded, Target
@@ -81,8 +86,25 @@ def start_there(
     engine_run = f"pipeglot__{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}_{os.urandom(4).hex()}"
     wishes = wishes_text(_wishes(request, prepared))
     params = {**_json_params(loaded, prepared), **({RESERVED: wishes} if wishes else {})}
+    params = set_apart(source.pipeline, params, remote, records.ledger.store)
     run = remote.start(source.pipeline.name, engine_run, params)
     return join(deployed(source, stack), run, records.ledger, records.artifacts)
+
+
+def set_apart(pipeline: Pipeline, params: Mapping[str, Any], remote: Remote, store: Store) -> dict[str, Any]:
+    """The parameters as they are sent: what the orchestrator does not carry lies in the store, and it is told where.
+
+    What has no default there is to be given all the same: by something empty. Raises `StoreError`.
+    """
+    away = remote.uncarried(pipeline, params)
+    if not away:
+        return dict(params)
+    held = hold({name: value for name, value in params.items() if name in away}, store)
+    sent = {name: value for name, value in params.items() if name not in away}
+    for one in pipeline.params:
+        if one.name in away and one.default is UNSET and not one.logical_date:
+            sent[one.name] = empty(one.type)
+    return {**sent, RESERVED: {**sent.get(RESERVED, {}), **wishes_text(Wishes(held=held))}}
 
 
 def _missed(pipeline: Pipeline) -> str:

@@ -45,6 +45,17 @@ class EngineTask(NamedTuple):
     id: str = ""
 
 
+def largest(sizes: Mapping[str, int], most: int) -> list[str]:
+    """The largest of these, without which the others have no more than so many bytes."""
+    found, rest = [], sum(sizes.values())
+    for name in sorted(sizes, key=lambda one: (-sizes[one], one)):
+        if rest <= most:
+            break
+        rest -= sizes[name]
+        found.append(name)
+    return found
+
+
 class Remote(Protocol):
     """The live orchestrator of a stack. Every call raises `EngineError` if it cannot be reached, or refuses.
 
@@ -63,6 +74,12 @@ class Remote(Protocol):
 
     def is_paused(self, pipeline: str) -> bool:
         """Whether it starts nothing of it by itself."""
+
+    def uncarried(self, pipeline: Pipeline, params: Mapping[str, Any]) -> Collection[str]:
+        """Those parameters of a run that it would not bring to its tasks as they are: these travel through the store.
+
+        What is ours, the parameter `pipeglot`, may be among them.
+        """
 
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         """Start a run under this id. Returns what its tasks will be told of it."""

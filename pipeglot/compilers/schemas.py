@@ -55,6 +55,39 @@ def schema(kind: ParamType) -> dict[str, Any]:
             return {"type": "string"}
 
 
+_EMPTY: Mapping[str, Any] = {
+    "any": None,
+    "bool": False,
+    "int": 0,
+    "float": 0.0,
+    "str": "",
+    "date": "1970-01-01",
+    "datetime": "1970-01-01T00:00:00Z",
+    "timedelta": "0s",
+}
+
+
+def empty(kind: ParamType) -> Any:
+    """What fits the schema of a type and says nothing: it stands for a value that travels another way."""
+    match kind:
+        case ScalarType():
+            return _EMPTY[kind.name]
+        case EnumType():
+            return member_names(kind)[0]
+        case LiteralType():
+            return plain.decode(kind.values[0])
+        case OptionalType():
+            return empty(kind.of)
+        case ListType():
+            return []
+        case TupleType():
+            return [empty(one) for one in kind.of]
+        case DictType() | RecordType():
+            return {}
+        case ArtifactType():
+            return ""
+
+
 def _inner(name: str, kind: ParamType) -> dict[str, Any]:
     found = schema(kind)
     return {name: found} if found else {}

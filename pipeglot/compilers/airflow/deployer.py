@@ -71,6 +71,10 @@ class AirflowDeployer:
         """Whether its schedule starts nothing: so is every DAG that is new, if Airflow is not set otherwise."""
         return bool(self.api.get(f"/dags/{part(pipeline)}")["is_paused"])
 
+    def uncarried(self, pipeline: Pipeline, params: Mapping[str, Any]) -> Collection[str]:  # noqa: ARG002
+        """None: a run's `conf` is JSON that nobody fills anything into."""
+        return ()
+
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         """Start a run under this id. A DAG that is paused is woken, for else it would wait for ever."""
         dag = f"/dags/{part(pipeline)}"

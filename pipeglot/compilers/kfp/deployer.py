@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.kfp import schedules
 from pipeglot.compilers.kfp.api import V1, V2, Api
+from pipeglot.compilers.kfp.params import uncarried
 from pipeglot.compilers.kfp.stack import KfpStack
 from pipeglot.compilers.kfp.tasks_there import steps_of, tasks, typed
 from pipeglot.compilers.remote import Away, Check, EngineTask
@@ -118,6 +119,10 @@ class KfpDeployer:
         return bool(known) and all(one.get("status") == "DISABLED" for one in known)
 
     # --- runs ---------------------------------------------------------------------------------------------------------
+
+    def uncarried(self, pipeline: Pipeline, params: Mapping[str, Any]) -> Collection[str]:
+        """What is too large, what it would fill something into, and what it has no exact form of."""
+        return uncarried(pipeline, params)
 
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         """Start a run. Its name is ours alone: if only the answer was lost, it finds the run that there is then."""

@@ -7,11 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from msgspec import UNSET
-
 from pipeglot.compilers import elsewhere
 from pipeglot.compilers.base import Source
-from pipeglot.compilers.kfp import params
 from pipeglot.compilers.kfp.containers import accelerator, secret_place
 from pipeglot.compilers.kfp.names import CHANNEL
 from pipeglot.compilers.kfp.spec import Spec, spec
@@ -25,24 +22,21 @@ from pipeglot.core.lineage.plan import Plan
 class Dialect(NamedTuple):
     """Who reads the spec, and how much of it.
 
-    title: what people call it. largest: the bytes that a spec may have, as JSON; 0 if nobody says. params: the bytes
-    that all parameters of a run may have; 0 if nobody says. source: who says so.
+    title: what people call it. largest: the bytes that a spec may have, as JSON; 0 if nobody says. source: who says so.
     """
 
     title: str
     largest: int
-    params: int
     source: str
 
 
 KFP = Dialect(
     "Kubeflow",
     largest=1_000_000,
-    params=10_000,
     source="the engine keeps a run in one object of Kubernetes, of 1.5 MiB, with more in it than the spec "
-    "(kubeflow/pipelines#13738); the API server takes 10,000 bytes of parameters",
+    "(kubeflow/pipelines#13738)",
 )
-VERTEX = Dialect("Vertex AI", largest=0, params=0, source="Google's pages on quotas name neither")
+VERTEX = Dialect("Vertex AI", largest=0, source="Google's pages on quotas name none")
 
 _SECRET = re.compile(r"([a-z0-9][a-z0-9.-]{0,252})/([A-Za-z0-9._-]{1,253})")
 """Its name in Kubernetes, and the key in it."""
@@ -117,30 +111,10 @@ def _secrets(stack: KfpStack | VertexStack) -> Iterator[Problem]:
 
 
 def _params(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) -> Iterator[Problem]:
-    size = 0
     for one in source.pipeline.params:
-        at = source.locations.get(PARAM + one.name)
-        default = params.definition(one).get("defaultValue")
-        text = json.dumps(default, ensure_ascii=False) if one.default is not UNSET else ""
-        size += len(text.encode())
         if one.name.startswith(CHANNEL):
             told = f"parameter `{one.name}` has a name that {dialect.title} keeps for itself"
-            yield Problem(stack.backend, told, at, "give it another name")
-        if _PLACEHOLDER in text:
-            yield Problem(
-                stack.backend,
-                f"the default of parameter `{one.name}` has `{_PLACEHOLDER}` in it, "
-                f"which {dialect.title} would take for something to fill in",
-                at,
-                "read such a text from a file of the project, in a step",
-            )
-    if dialect.params and size > dialect.params:
-        yield Problem(
-            stack.backend,
-            f"the parameters' defaults have {size:,} bytes, and {dialect.title} takes {dialect.params:,} in all",
-            None,
-            "keep what is large in a file of the project, or take it as an `Artifact`",
-        )
+            yield Problem(stack.backend, told, source.locations.get(PARAM + one.name), "give it another name")
 
 
 def _vertex(source: Source, stack: VertexStack, plan: Plan) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from pipeglot.compilers.base import File, Source
+from pipeglot.compilers.kfp.params import uncarried
 from pipeglot.compilers.kfp.stack import VertexStack
 from pipeglot.compilers.kfp.tasks_there import steps_of, typed
 from pipeglot.compilers.kfp.vertex_api import Api
@@ -99,6 +100,10 @@ class VertexDeployer:
         return bool(known) and all(one.get("state") == "PAUSED" for one in known)
 
     # --- runs ---------------------------------------------------------------------------------------------------------
+
+    def uncarried(self, pipeline: Pipeline, params: Mapping[str, Any]) -> Collection[str]:
+        """What is too large, what it would fill something into, and what it has no exact form of."""
+        return uncarried(pipeline, params)
 
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         """Start a job under this id, in the letters that Vertex takes: once, whatever becomes of an answer."""

@@ -125,12 +125,19 @@ def _place(text: str) -> dict[str, Any]:
 
 
 def _engine_run(asked: _Asked, given: dict[str, Any]) -> EngineRun:
-    """Only a task that knows the parameters may begin a run: it has what is ours among them."""
+    """Only a task that knows the parameters may begin a run: it has what is ours among them.
+
+    An optional one that nobody gave is null on a newer Kubeflow; nobody can give it null there.
+    """
     from pipeglot.core.task.joining import RESERVED, EngineRun
 
     if not given.get(RUN):
         raise UsageError(f"KFP does not tell the run's id, in the input `{RUN}`")
-    params = {name: value for name, value in given.items() if name not in OWN and not name.startswith(CHANNEL)}
+    params = {
+        name: value
+        for name, value in given.items()
+        if value is not None and name not in OWN and not name.startswith(CHANNEL)
+    }
     for name in asked.json:
         if name in params:
             params[name] = _from_json(params[name])

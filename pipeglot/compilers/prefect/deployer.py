@@ -14,7 +14,7 @@ from pipeglot.compilers.prefect.automation import Automations
 from pipeglot.compilers.prefect.deployment import deployment
 from pipeglot.compilers.prefect.names import WISHES, deployment_name
 from pipeglot.compilers.prefect.stack import PrefectStack, task_tags
-from pipeglot.compilers.remote import Away, Check, EngineTask
+from pipeglot.compilers.remote import Away, Check, EngineTask, largest
 from pipeglot.compilers.rest import part
 from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.ir import Pipeline
@@ -42,6 +42,9 @@ _ASKED: Mapping[str, tuple[str, ...]] = {
     "skipped": ("COMPLETED", "PENDING"),
 }
 """The types of Prefect's states among which those of a kind are."""
+
+_MOST = 500_000
+"""Of the 524,288 characters of JSON that a server takes for all parameters of a run, if nobody has set it otherwise."""
 
 _KIND = "__prefect_kind"
 _ITEM = re.compile(r"(?s)(.*)\[(-?\d+(?:\.-?\d+)*)(?:: .*)?\]")
@@ -78,11 +81,17 @@ class PrefectDeployer:
             return found is not None and bool(found["paused"])
         return any(not one["enabled"] for one in self.automations.find(pipeline, deployment_name(self.stack)))
 
+    def uncarried(self, pipeline: Pipeline, params: Mapping[str, Any]) -> Collection[str]:  # noqa: ARG002
+        """What the server would work out, and of what is too large for it, the largest."""
+        own = {name: value for name, value in params.items() if name != RESERVED}
+        worked_out = [name for name, value in own.items() if _has_kind(value)]
+        sizes = {name: len(json.dumps(value)) for name, value in own.items() if name not in worked_out}
+        return [*worked_out, *largest(sizes, _MOST)]
+
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         """Start a run. If only the answer was lost, the key finds the run that there is then."""
         wishes = params.get(RESERVED)
         own = {name: value for name, value in params.items() if name != RESERVED}
-        _refuse_kinds(own)
         body = {"parameters": own, "idempotency_key": run, "name": run}
         if wishes is not None:
             body["labels"] = {WISHES: json.dumps(wishes)}
@@ -208,17 +217,11 @@ class PrefectDeployer:
         return self._deployments[pipeline]
 
 
-def _refuse_kinds(value: Any) -> None:
+def _has_kind(value: Any) -> bool:
     """Prefect takes an object with this key for a text that it has to work out."""
     if isinstance(value, Mapping):
-        if _KIND in value:
-            raise EngineError(
-                f"a parameter has an object with the key `{_KIND}`, which Prefect takes for an expression of its own",
-                hint="give the object another key",
-            )
-        value = list(value.values())
-    for one in value if isinstance(value, list) else ():
-        _refuse_kinds(one)
+        return _KIND in value or any(map(_has_kind, value.values()))
+    return isinstance(value, list) and any(map(_has_kind, value))
 
 
 def _state(task: Mapping[str, Any]) -> TaskState:

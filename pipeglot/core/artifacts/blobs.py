@@ -74,13 +74,22 @@ class Blobs:
     def keep(self, spool: Spool, week: str) -> None:
         """Store what was spooled. If it is there already, make sure that it is good, or replace it."""
         path, sha = spool.finish(), spool.sha()
-        key = blob_key(week, sha)
+        if self._keep(blob_key(week, sha), path, sha, spool.size):
+            _remember(spool.identity, sha)
+
+    def keep_bytes(self, data: bytes, week: str) -> str:
+        """The same for what is in memory. Returns its hash."""
+        sha = hashlib.sha256(data).hexdigest()
+        self._keep(blob_key(week, sha), data, sha, len(data))
+        return sha
+
+    def _keep(self, key: str, data: bytes | Path, sha: str, size: int) -> bool:
+        """False if a good one was there."""
         for _ in range(_TRIES):
-            if self.store.put(key, path):
-                _remember(spool.identity, sha)
-                return
-            if self._is_good(key, sha, spool.size):
-                return
+            if self.store.put(key, data):
+                return True
+            if self._is_good(key, sha, size):
+                return False
             self.store.delete(key)
         raise Corrupt(f"blob `{key}` of `{self.store.uri}` is damaged again as soon as it is repaired")
 

@@ -19,6 +19,7 @@ from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.records import Asked, Ref, Start
 from pipeglot.core.params import artifact_type, moment_in_zone, resolve
 from pipeglot.core.task.deployed import Deployed
+from pipeglot.core.task.held import Held, read_held
 
 RESERVED = "pipeglot"
 """The engine's run parameter in which our own wishes travel: what is resumed, tags, whether the cache is used."""
@@ -28,7 +29,8 @@ class Wishes(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     """What whoever started a run from here asked of it, beside its parameters.
 
     tags: the user's. cache, anew: as `--no-cache` and `--from` said. resumes: the run that it goes on from. target:
-    what `runs resume` is to load. logical_date: that of the run it goes on from.
+    what `runs resume` is to load. logical_date: that of the run it goes on from. held: where the parameters lie that
+    the engine does not carry; the others of these may be among them.
     """
 
     tags: dict[str, str] = {}
@@ -37,6 +39,7 @@ class Wishes(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     resumes: str = ""
     target: str = ""
     logical_date: str = ""
+    held: Held | None = None
 
 
 def wishes_text(wishes: Wishes) -> dict[str, Any]:
@@ -120,9 +123,9 @@ def _refuse_other(found: Start, deployed: Deployed, *, trusted: bool) -> None:
 def _start(run: str, deployed: Deployed, engine: EngineRun, ledger: Ledger, artifacts: Artifacts) -> Start:
     pipeline = ledger.ir(deployed.ir)
     created = now()
-    wishes = read_wishes(engine.params.get(RESERVED))
+    asked, wishes = _told(engine, ledger)
     moment = moment_in_zone(_asked_date(wishes) or engine.logical_date or created, pipeline.schedule)
-    given = {name: value for name, value in engine.params.items() if not _is_left(pipeline, name, value)}
+    given = {name: value for name, value in asked.items() if not _is_left(pipeline, name, value)}
     params = resolve(pipeline.params, given, logical_date=moment)
     named: dict[str, Ref] = {}
     if any(artifact_type(one.type) is not None for one in pipeline.params):
@@ -143,6 +146,15 @@ def _start(run: str, deployed: Deployed, engine: EngineRun, ledger: Ledger, arti
         asked=Asked(target=wishes.target, cache=wishes.cache, anew=wishes.anew),
         engine={"run": engine.id, **engine.about},
     )
+
+
+def _told(engine: EngineRun, ledger: Ledger) -> tuple[Mapping[str, Any], Wishes]:
+    """The parameters and the wishes: as the engine passes them, and from the store what it does not carry."""
+    wishes = read_wishes(engine.params.get(RESERVED))
+    if wishes.held is None:
+        return engine.params, wishes
+    held = read_held(wishes.held, ledger.store)
+    return {**engine.params, **held}, read_wishes(held[RESERVED]) if RESERVED in held else wishes
 
 
 def _asked_date(wishes: Wishes) -> dt.datetime | None:
