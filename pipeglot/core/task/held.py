@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeglot.core.artifacts.blobs import Blobs, this_week
+from pipeglot.core.artifacts.blobs import Blobs, blob_key, this_week
 from pipeglot.core.errors import Corrupt, StoreError
 from pipeglot.core.store.base import Store
 
@@ -20,14 +20,13 @@ MOST = 256 << 20
 class Held(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What lies in the store for a run.
 
-    names: of the parameters, for whoever sees the run in the engine's pages. week, blob, size: the place, the hash and
-    the size of a JSON object: their values by name.
+    names: of the parameters, for whoever sees the run in the engine's pages. week, blob: the place and the hash of a
+    JSON object: their values by name. No number is among these, for an engine may have doubles alone.
     """
 
     names: tuple[str, ...]
     week: str
     blob: str
-    size: int
 
 
 def hold(values: Mapping[str, Any], store: Store) -> Held:
@@ -35,7 +34,7 @@ def hold(values: Mapping[str, Any], store: Store) -> Held:
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     data = text.encode("utf-8", "surrogatepass")
     week = this_week()
-    return Held(names=tuple(values), week=week, blob=Blobs(store).keep_bytes(data, week), size=len(data))
+    return Held(names=tuple(values), week=week, blob=Blobs(store).keep_bytes(data, week))
 
 
 def read_held(held: Held, store: Store) -> dict[str, Any]:
@@ -55,9 +54,10 @@ def read_held(held: Held, store: Store) -> dict[str, Any]:
 
 
 def _bytes(held: Held, store: Store, what: str) -> bytes:
-    if not 0 <= held.size <= MOST:
-        raise Corrupt(f"{what} has {held.size:,} bytes, and {MOST >> 20} MB are the most")
-    fd, path = Blobs(store).open(held.week, held.blob, held.size, what)
+    size = store.size(blob_key(held.week, held.blob)) or 0  # of what is gone, the next line tells
+    if size > MOST:
+        raise Corrupt(f"{what} has {size:,} bytes, and {MOST >> 20} MB are the most")
+    fd, path = Blobs(store).open(held.week, held.blob, size, what)
     try:
         with os.fdopen(fd, "rb") as file:
             return file.read()
