@@ -48,8 +48,10 @@ class Containers:
         self.stack = stack
         self.variables = variables(stack)
 
-    def container(self, task: Task) -> dict[str, Any]:
-        found: dict[str, Any] = {"image": self.image(task), "command": COMMAND, "args": self._args(task)}
+    def container(self, task: Task, *, named: bool = True) -> dict[str, Any]:
+        """named: whether its arguments say which node it is for; an input does, where several tasks share one."""
+        args = self._args(task, task.node if named else "")
+        found: dict[str, Any] = {"image": self.image(task), "command": COMMAND, "args": args}
         if task.step is not None and task.step.resources is not None:
             asked = self._resources(task.step, task.step.resources)
             found |= {"resources": asked} if asked else {}
@@ -95,8 +97,8 @@ class Containers:
 
     # --- what it is told ----------------------------------------------------------------------------------------------
 
-    def _args(self, task: Task) -> list[str]:
-        words: list[str] = [task.kind, task.node] if task.node else [task.kind]
+    def _args(self, task: Task, node: str) -> list[str]:
+        words: list[str] = [task.kind, node] if node else [task.kind]
         if task.kind == "list":
             words.append(f"--most={self.stack.max_map_length}")
         if task.mute:

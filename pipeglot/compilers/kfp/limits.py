@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,8 +10,9 @@ from pipeglot.compilers import elsewhere
 from pipeglot.compilers.base import Source
 from pipeglot.compilers.kfp.containers import accelerator, secret_place
 from pipeglot.compilers.kfp.names import CHANNEL
-from pipeglot.compilers.kfp.spec import Spec, spec
+from pipeglot.compilers.kfp.spec import spec
 from pipeglot.compilers.kfp.stack import IMAGE, KfpStack, VertexStack, step_words
+from pipeglot.compilers.kfp.workflow import ARGO, KUBERNETES, workflow_size
 from pipeglot.core.errors import Problem
 from pipeglot.core.features import PARAM
 from pipeglot.core.ir import Step
@@ -22,24 +22,30 @@ from pipeglot.core.lineage.plan import Plan
 class Dialect(NamedTuple):
     """Who reads the spec, and how much of it.
 
-    title: what people call it. largest: the bytes that a spec may have, as JSON; 0 if nobody says. source: who says so.
+    title: what people call it. largest: the bytes that it takes of a run; 0 if nobody says. usual: those that it takes
+    if nobody has set more. source: who says so.
     """
 
     title: str
-    largest: int
-    source: str
+    largest: int = 0
+    usual: int = 0
+    source: str = ""
 
 
 KFP = Dialect(
     "Kubeflow",
-    largest=1_000_000,
-    source="the engine keeps a run in one object of Kubernetes, of 1.5 MiB, with more in it than the spec "
-    "(kubeflow/pipelines#13738)",
+    largest=KUBERNETES,
+    usual=ARGO,
+    source="its engine, Argo, keeps a run in one object of Kubernetes (kubeflow/pipelines#13738)",
 )
-VERTEX = Dialect("Vertex AI", largest=0, source="Google's pages on quotas name none")
+VERTEX = Dialect("Vertex AI", source="Google's pages on quotas name no size")
+
+EARLY = 0.6
+"""The part of what is usual from which on its user is told."""
 
 _SECRET = re.compile(r"([a-z0-9][a-z0-9.-]{0,252})/([A-Za-z0-9._-]{1,253})")
 """Its name in Kubernetes, and the key in it."""
+_SMALLER = "map over a list in place of so many steps, or make several pipelines of it"
 _PLACEHOLDER = "{{"
 """KFP and Argo take what begins so for something to be filled in."""
 
@@ -55,20 +61,30 @@ def problems(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) ->
     yield from _params(source, stack, dialect)
     if isinstance(stack, VertexStack):
         yield from _vertex(source, stack, plan)
-    if not images and source.pipeline.nodes:
-        yield from _whole(spec(source, stack), stack, dialect)
+    yield from _braces(stack, dialect)
+    if dialect.largest and not images and source.pipeline.nodes:
+        yield from _whole(source, stack, dialect)
     elif not source.pipeline.nodes:
         yield Problem(stack.backend, f"pipeline `{source.pipeline.name}` has no steps, and {dialect.title} takes none")
 
 
-def notes(source: Source, stack: KfpStack | VertexStack) -> Iterator[Problem]:
-    """What is worth a word: an image that may be another one tomorrow."""
+def notes(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) -> Iterator[Problem]:
+    """What is worth a word: an image that may be another one tomorrow, and a pipeline that is nearly too large."""
     images = {_image(stack, step): None for step in Plan(source.pipeline).steps()}
     moving = [image for image in images if "@sha256:" not in image]
     if moving:
         shown = ", ".join(f"`{image}`" for image in moving[:3]) + (f" and {len(moving) - 3} more" if moving[3:] else "")
         told = f"stack `{stack.name}`: {shown} may be another image tomorrow"
         yield Problem(stack.backend, told, None, "name an image with its digest: `NAME@sha256:…`")
+    size = workflow_size(spec(source, stack).pipeline) if dialect.usual else 0
+    if size > EARLY * dialect.usual:
+        yield Problem(
+            stack.backend,
+            f"a run of this pipeline is an object of about {size:,} bytes in {dialect.title}, whose engine takes"
+            f" {dialect.usual:,} if nobody has set its `MAX_WORKFLOW_SIZE`, and Kubernetes {dialect.largest:,}",
+            None,
+            _SMALLER,
+        )
 
 
 def _image(stack: KfpStack | VertexStack, step: Step) -> str:
@@ -133,16 +149,19 @@ def _vertex(source: Source, stack: VertexStack, plan: Plan) -> Iterator[Problem]
             )
 
 
-def _whole(found: Spec, stack: KfpStack | VertexStack, dialect: Dialect) -> Iterator[Problem]:
-    """What only the whole spec shows: its size, and what KFP would fill in."""
-    size = len(json.dumps(found.pipeline, ensure_ascii=False, separators=(",", ":")).encode())
-    if dialect.largest and size > dialect.largest:
+def _whole(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) -> Iterator[Problem]:
+    size = workflow_size(spec(source, stack).pipeline)
+    if size > dialect.largest:
         yield Problem(
             stack.backend,
-            f"the pipeline's spec has {size:,} bytes, and {dialect.title} takes about {dialect.largest:,}",
+            f"a run of this pipeline would be an object of about {size:,} bytes in {dialect.title}, and Kubernetes takes"
+            f" {dialect.largest:,}",
             None,
-            "map over a list in place of so many steps, or make several pipelines of it",
+            _SMALLER,
         )
+
+
+def _braces(stack: KfpStack | VertexStack, dialect: Dialect) -> Iterator[Problem]:
     if _PLACEHOLDER in stack.store or any(_PLACEHOLDER in place for place in stack.secrets.values()):
         told = (
             f"stack `{stack.name}` has `{_PLACEHOLDER}` in its store or a secret, which {dialect.title} would fill in"

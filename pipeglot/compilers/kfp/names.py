@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 LONGEST = 128
 """Characters of a pipeline's or a task's name. Source: `PIPELINE_NAME` of Vertex AI, and the KFP SDK's own check."""
 
 RUN = "pipeglot-run"
 """The input in which a task is told its run's id. No parameter of a pipeline has a `-` in its name."""
+STEP = "pipeglot-step"
+"""The input in which a task is told its step, where several share what else they are told."""
 INDEX = "pipeglot-index"
 """The input in which a task is told its items: a position in each map around it, or several of these."""
 SCHEDULED = "pipeglot-scheduled"
@@ -18,7 +21,7 @@ CHANNEL = "pipelinechannel--"
 OUTPUT = "Output"
 """The name of a task's only output, as `kfp.local` wants it."""
 
-OWN = (RUN, INDEX, SCHEDULED)
+OWN = (RUN, STEP, INDEX, SCHEDULED)
 
 _DRIVER = "-driver"
 """With this at its end, Kubeflow itself makes another name of each task's."""
@@ -37,8 +40,8 @@ def mangled(text: str) -> str:
 class Names:
     """Names of tasks, each given once."""
 
-    def __init__(self) -> None:
-        self._taken = {"root"}
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {"root", *taken}
 
     def new(self, text: str) -> str:
         """A name that is like `text`: with a number if another one is so already."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 from pipeglot.compilers.base import Source
 from pipeglot.compilers.kfp import params
 from pipeglot.compilers.kfp.containers import Containers
-from pipeglot.compilers.kfp.names import INDEX, OUTPUT, RUN, SCHEDULED, channel, item, mangled
+from pipeglot.compilers.kfp.names import INDEX, OUTPUT, RUN, SCHEDULED, STEP, Names, channel, item, mangled
 from pipeglot.compilers.kfp.stack import KfpStack, VertexStack
 from pipeglot.compilers.kfp.tasks import Task, tasks
 from pipeglot.core.failures import delay_before
@@ -44,6 +45,7 @@ class _Writer:
         self.containers = Containers(source, stack)
         self.passed = params.passed(source.pipeline)
         self.given = {name: {"componentInputParameter": name} for name in self.passed}
+        self.shared: dict[Task, str] = {}
         self.components: dict[str, Any] = {}
         self.executors: dict[str, Any] = {}
         self.platform: dict[str, Any] = {}
@@ -52,11 +54,13 @@ class _Writer:
         info = {"name": mangled(self.pipeline.name), "displayName": self.pipeline.name}
         if self.pipeline.doc:
             info["description"] = self.pipeline.doc.strip().replace("{{", "{ {")
+        found = tasks(self.plan, waits_for_failed=self.stack.backend == "vertex")
+        self.shared = self._alike([one for task in found for one in task.all()])
         root = {
             "inputDefinitions": {"parameters": params.definitions(self.pipeline)},
-            "dag": {"tasks": self._tasks(tasks(self.plan, waits_for_failed=self.stack.backend == "vertex"), "")},
+            "dag": {"tasks": self._tasks(found, "")},
         }
-        found: dict[str, Any] = {
+        words: dict[str, Any] = {
             "pipelineInfo": info,
             "schemaVersion": SCHEMA_VERSION,
             "sdkVersion": "pipeglot",
@@ -65,9 +69,23 @@ class _Writer:
             "deploymentSpec": {"executors": self.executors},
         }
         if self.stack.pipeline_root:
-            found["defaultPipelineRoot"] = self.stack.pipeline_root
+            words["defaultPipelineRoot"] = self.stack.pipeline_root
         executors = {"deploymentSpec": {"executors": self.platform}}
-        return Spec(found, {"platforms": {"kubernetes": executors}} if self.platform else {})
+        return Spec(words, {"platforms": {"kubernetes": executors}} if self.platform else {})
+
+    def _alike(self, found: list[Task]) -> dict[Task, str]:
+        """Of steps that differ in their name alone, how the component is called that they share.
+
+        It has a container that no other component has: Kubeflow takes components of one container for the same.
+        """
+        groups: dict[str, list[Task]] = {}
+        for task in found:
+            if task.kind == "step" and not task.first and not task.is_mapped:
+                words = [self.containers.container(task, named=False), self.containers.platform(task)]
+                groups.setdefault(json.dumps(words), []).append(task)
+        names = Names(task.name for task in found)
+        several = [group for group in groups.values() if len(group) > 1]
+        return {task: name for group in several for name in [names.new("steps")] for task in group}
 
     def _tasks(self, found: list[Task], at: str) -> dict[str, Any]:
         """Those of one DAG. at: the input of the DAG in which it is told its items."""
@@ -78,7 +96,7 @@ class _Writer:
         is_step = task.kind == "step"
         words: dict[str, Any] = {
             "taskInfo": {"name": task.node if is_step else task.name},
-            "componentRef": {"name": f"comp-{task.name}"},
+            "componentRef": {"name": f"comp-{self._label(task)}"},
         }
         if task.after:
             words["dependentTasks"] = [one.name for one in task.after]
@@ -103,6 +121,8 @@ class _Writer:
         found: dict[str, Any] = dict(self.given) if task.first else {}
         if not task.body:
             found[RUN] = {"runtimeValue": {"constant": _RUN_IDS[self.stack.backend]}}
+            if task in self.shared:
+                found[STEP] = {"runtimeValue": {"constant": task.node}}
             if task.first and self._is_scheduled:
                 found[SCHEDULED] = {"runtimeValue": {"constant": "{{$.pipeline_job_schedule_time_utc}}"}}
         elif task.told is not None:
@@ -118,8 +138,13 @@ class _Writer:
 
     # --- components ---------------------------------------------------------------------------------------------------
 
+    def _label(self, task: Task) -> str:
+        return self.shared.get(task, task.name)
+
     def _component(self, task: Task) -> None:
-        name = f"comp-{task.name}"
+        name = f"comp-{self._label(task)}"
+        if name in self.components:
+            return
         words: dict[str, Any] = {}
         self.components[name] = words  # before those in it
         inputs = self._defined(task)
@@ -133,9 +158,9 @@ class _Writer:
             words["outputDefinitions"] = {"artifacts": _LINEAGE}
         elif task.kind in ("list", "choose"):
             words["outputDefinitions"] = {"parameters": {OUTPUT: _LIST if task.kind == "list" else _STRING}}
-        label = f"exec-{task.name}"
+        label = f"exec-{self._label(task)}"
         words["executorLabel"] = label
-        self.executors[label] = self.containers.container(task)
+        self.executors[label] = self.containers.container(task, named=task not in self.shared)
         if found := self.containers.platform(task):
             self.platform[label] = found
 
@@ -145,6 +170,8 @@ class _Writer:
         found: dict[str, Any] = dict(self.passed) if task.first else {}
         if not task.body:
             found[RUN] = _STRING
+            if task in self.shared:
+                found[STEP] = _STRING
             if task.first and self._is_scheduled:
                 found[SCHEDULED] = _STRING
         elif task.told is not None:

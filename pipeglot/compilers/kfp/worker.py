@@ -2,6 +2,7 @@
 
 python3 -m pipeglot.compilers.kfp.worker KIND [NODE] [--most=N] [--mute] [--json=NAMES] PIPELINE EXECUTOR_INPUT …
 
+NODE            its id; of steps that share a container an input says it
 KIND            `step`, `list` (the items of a map), `choose` (an arm of a branch) or `outcome` (of the run)
 --most=N        how many tasks a map has at most
 --mute          end well even if the task fails: something is to run after it, and a last task tells
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeglot.compilers.kfp.names import CHANNEL, INDEX, OUTPUT, OWN, RUN, SCHEDULED
+from pipeglot.compilers.kfp.names import CHANNEL, INDEX, OUTPUT, OWN, RUN, SCHEDULED, STEP
 from pipeglot.core.errors import NewerFormat, PipeglotError, UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +90,13 @@ def _read(words: list[str]) -> _Asked:
     except (IndexError, ValueError) as error:
         raise UsageError(f"this is not what a pipeline spec of pipeglot asks: {error}") from None
     texts = tuple(filter(None, named.get("json", "").split(",")))
+    node = node or _given(given).get(STEP, "")
     return _Asked(kind, node, pipeline, given, most, "mute" in named, texts)
+
+
+def _given(executor_input: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = executor_input.get("inputs", {}).get("parameterValues", {})
+    return found
 
 
 def _call(asked: _Asked) -> Call:
@@ -98,7 +105,7 @@ def _call(asked: _Asked) -> Call:
     from pipeglot.core.task.deployed import read_deployed
     from pipeglot.core.task.main import Call
 
-    given = asked.given.get("inputs", {}).get("parameterValues", {})
+    given = _given(asked.given)
     words = {
         "do": asked.kind,
         "node": asked.node,
