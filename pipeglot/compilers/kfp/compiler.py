@@ -32,7 +32,11 @@ class _Specs(Compiler[StackT]):
     def check(self, source: Source, stack: StackT) -> Findings:
         """With what nothing stands against, and its user should know all the same."""
         found = super().check(source, stack)
-        return found if found.problems else found._replace(notes=[*found.notes, *limits.notes(source, stack, self.dialect)])
+        return (
+            found
+            if found.problems
+            else found._replace(notes=[*found.notes, *limits.notes(source, stack, self.dialect)])
+        )
 
     def problems(self, source: Source, stack: StackT) -> Iterator[Problem]:
         return limits.problems(source, stack, self.dialect)

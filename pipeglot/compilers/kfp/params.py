@@ -130,7 +130,7 @@ def uncarried(pipeline: Pipeline, given: Mapping[str, Any]) -> list[str]:
             sizes[name] = _size(text) + len(name) + len('"":,')
         else:
             found.append(name)
-    if not found and sum(sizes.values()) <= MOST:
+    if not found and sum(sizes.values()) < MOST:  # with the braces around them
         return []
     return [*found, *largest(sizes, MOST - _ROOM)]
 

@@ -53,8 +53,6 @@ _KFP_LACKS = frozenset(
         CLEANS_CANCELLED,
         "rain/score.py",
         "all that a step can ask for",
-        "parameters",
-        "other parameters",
         "backfilled by the engine",
         "started by an asset",
         "cleared in the engine",

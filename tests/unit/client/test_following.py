@@ -75,6 +75,9 @@ class Scripted:
     def is_paused(self, pipeline: str) -> bool:
         return False
 
+    def uncarried(self, pipeline: Pipeline, params: Mapping[str, Any]) -> Collection[str]:
+        return ()
+
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         return EngineRun(id=run)
 

@@ -10,10 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from pipeglot.compilers.kfp import worker
 from pipeglot.core import plain
-from pipeglot.core.ir import Branch, Retry
+from pipeglot.core.ir import Branch, Param, Retry, ScalarType
+from pipeglot.core.task.held import hold
+from pipeglot.core.task.joining import RESERVED
 from tests.unit.lineage.build import above, item, mapped, out
 from tests.unit.runtime_local.conftest import work
 from tests.unit.task.conftest import ROOT, Engine
@@ -28,8 +31,18 @@ class Kfp:
         self.engine = engine
         self.folder = folder
 
-    def run(self, kind: str, node: str = "", *words: str, index: str = "", first: bool = True, **params: Any) -> int:
+    def run(
+        self,
+        kind: str,
+        node: str = "",
+        *words: str,
+        index: str = "",
+        shared: str = "",
+        first: bool = True,
+        **params: Any,
+    ) -> int:
         given: dict[str, Any] = {"pipeglot-run": RUN, **({"pipeglot-index": index} if index else {})}
+        given |= {"pipeglot-step": shared} if shared else {}
         given |= {"n": 7.0, "pipeglot": {}, **params} if first else {}
         outputs = {
             "parameters": {"Output": {"outputFile": str(self.folder / "deep/Output")}},
@@ -87,6 +100,35 @@ def test_a_parameter_that_stands_as_json_in_a_text(kfp: Kfp, text: str, value: i
     kfp.engine.deploy(work("one"))
     assert kfp.run("step", "one", "--json=n", n=text) == 0
     assert kfp.engine.ledger.started(kfp.lineage["run"]).params == {"n": value}  # type: ignore[union-attr]  # it has begun
+
+
+def test_what_an_optional_parameter_is_told_on_a_newer_kubeflow(kfp: Kfp) -> None:
+    """Null, where nobody has given it: then the pipeline says what it is."""
+    params = (
+        Param(name="n", type=ScalarType(name="int"), default=5),
+        Param(name="x", type=ScalarType(name="any"), default=[1]),
+    )
+    kfp.engine.deploy(work("one"))
+    pipeline = structs.replace(kfp.engine.ledger.ir(kfp.engine.deployed.ir), params=params)
+    kfp.engine.deployed = structs.replace(kfp.engine.deployed, ir=kfp.engine.ledger.put_ir(pipeline))
+    assert kfp.run("step", "one", "--json=x", n=None, x=None) == 0
+    assert kfp.engine.ledger.started(kfp.lineage["run"]).params == {"n": 5, "x": [1]}  # type: ignore[union-attr]
+
+
+def test_steps_that_share_a_container_are_told_apart_by_an_input(kfp: Kfp) -> None:
+    kfp.engine.deploy(work("one"), work("two", "one"))
+    assert kfp.run("step", "one") == 0
+    assert kfp.run("step", first=False, shared="two") == 0
+    assert kfp.lineage["step"] == "two"
+
+
+def test_what_the_engine_did_not_carry_comes_from_the_store(kfp: Kfp) -> None:
+    kfp.engine.deploy(work("one"))
+    held = hold({"n": 2**60, RESERVED: {"tags": {"a": "{{"}}}, kfp.engine.store)
+    assert kfp.run("step", "one", n=0.0, pipeglot={"held": msgspec.to_builtins(held)}) == 0
+    start = kfp.engine.ledger.started(kfp.lineage["run"])
+    assert start is not None
+    assert (start.params, start.tags) == ({"n": 2**60}, {"a": "{{"})
 
 
 def test_a_number_that_a_double_does_not_hold_is_refused(kfp: Kfp, capsys: pytest.CaptureFixture[str]) -> None:

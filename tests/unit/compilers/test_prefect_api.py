@@ -194,12 +194,17 @@ def test_parameters_that_it_refuses(server: Server, stack: PrefectStack) -> None
         PrefectDeployer(stack).start("p", "ours", {"n": "x"})
 
 
-def test_an_object_that_it_would_take_for_an_expression(stack: PrefectStack) -> None:
-    with pytest.raises(EngineError) as caught:
-        PrefectDeployer(stack).start("p", "ours", {"n": [{"a": {"__prefect_kind": "jinja", "template": "{{ 1 }}"}}]})
-    assert caught.value.message == (
-        "a parameter has an object with the key `__prefect_kind`, which Prefect takes for an expression of its own"
-    )
+@pytest.mark.parametrize(
+    ("params", "away"),
+    [
+        ({"n": 1, "text": "{{ x }}", "pipeglot": {"tags": {"a": "x" * 600_000}}}, []),
+        ({"n": [{"a": {"__prefect_kind": "jinja", "template": "{{ 1 }}"}}], "text": "__prefect_kind"}, ["n"]),
+        ({"a": "x" * 300_000, "b": "y" * 250_000, "c": "z"}, ["a"]),
+        ({"a": "é" * 90_000, "b": {"__prefect_kind": None}}, ["b", "a"]),
+    ],
+)
+def test_what_it_would_work_out_or_not_take(stack: PrefectStack, params: dict[str, Any], away: list[str]) -> None:
+    assert PrefectDeployer(stack).uncarried(Pipeline(name="p"), params) == away
 
 
 def test_no_deployment(server: Server, stack: PrefectStack) -> None:

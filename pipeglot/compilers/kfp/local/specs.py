@@ -9,6 +9,9 @@ import yaml
 
 from pipeglot.compilers.kfp.local.fields import Refused
 
+MOST = 10_000
+"""Bytes of the parameters of a run, as KFP's own server takes them if nobody has set its `MAX_PARAMETER_BYTES`."""
+
 _KINDS: dict[str, tuple[type, ...]] = {
     "STRING": (str,),
     "NUMBER_INTEGER": (int,),
@@ -57,7 +60,9 @@ def check_spec(spec: Any) -> None:
 
 
 def check_parameters(spec: dict[str, Any], given: dict[str, Any]) -> None:
-    """Raises `Refused` for one that is unknown, missing, or of another type."""
+    """Raises `Refused` for one that is unknown, missing, or of another type; and for too much."""
+    if len(json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")) > MOST:
+        raise Refused(f"The input parameter length exceed maximum size of {MOST}.")
     known = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for name, value in given.items():
         if name not in known:
