@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from pipeglot.compilers.airflow.api import Api
 from pipeglot.compilers.airflow.logs import v1_log, v2_log
 from pipeglot.compilers.airflow.stack import AirflowStack, step_words
 from pipeglot.compilers.base import File, Source
-from pipeglot.compilers.remote import Away, Check, EngineTask
+from pipeglot.compilers.remote import Away, Check, EngineTask, largest
 from pipeglot.compilers.rest import part
 from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.ir import Pipeline
@@ -40,6 +41,9 @@ _STATES: Mapping[str, EngineStatus] = {
     "success": "succeeded",
     "failed": "failed",
 }
+
+_MOST = 120_000
+"""Bytes of the parameters of a run in pods: Linux takes 128 KiB in one argument, in which there is more."""
 
 
 class AirflowDeployer:
@@ -72,8 +76,11 @@ class AirflowDeployer:
         return bool(self.api.get(f"/dags/{part(pipeline)}")["is_paused"])
 
     def uncarried(self, pipeline: Pipeline, params: Mapping[str, Any]) -> Collection[str]:  # noqa: ARG002
-        """None: a run's `conf` is JSON that nobody fills anything into."""
-        return ()
+        """A run's `conf` is JSON that nobody fills anything into; but a pod is told all of it in one argument."""
+        if self.stack.run != "pod":
+            return ()
+        texts = {name: json.dumps(value) for name, value in params.items()}
+        return largest({name: len(text) + 5 * text.count("$") + len(name) for name, text in texts.items()}, _MOST)
 
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         """Start a run under this id. A DAG that is paused is woken, for else it would wait for ever."""

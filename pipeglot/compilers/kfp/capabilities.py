@@ -42,7 +42,9 @@ _SHARED = {
     Feature.LIST: _NATIVE,
     Feature.PARAM_ANY: Support(Level.NATIVE, "as JSON in a text"),
     Feature.PARAM_BOOL: _NATIVE,
-    Feature.PARAM_INT: Support(Level.NATIVE, "up to 2^53, for it keeps numbers as doubles; a larger one is refused"),
+    Feature.PARAM_INT: Support(
+        Level.NATIVE, "up to 2^53, for it keeps numbers as doubles; a larger one of `run` comes through the store"
+    ),
     Feature.PARAM_FLOAT: _NATIVE,
     Feature.PARAM_STR: _NATIVE,
     Feature.PARAM_DATE: Support(Level.NATIVE, "as text"),
@@ -55,7 +57,7 @@ _SHARED = {
     Feature.PARAM_TUPLE: _NATIVE,
     Feature.PARAM_DICT: _NATIVE,
     Feature.PARAM_DATACLASS: Support(Level.NATIVE, "as an object"),
-    Feature.PARAM_PYDANTIC: Support(Level.NATIVE, "as an object"),
+    Feature.PARAM_PYDANTIC: Support(Level.NATIVE, "as JSON in a text"),
     Feature.PARAM_ARTIFACT: Support(Level.EMULATED, "a text in the form; the first task finds what it names"),
     Feature.SCHEDULE_ASSETS: Support(Level.NOT_YET, "it starts runs by the clock only"),
     Feature.ASSET: Support(Level.ADVISORY, "it is recorded in the ledger only"),

@@ -154,8 +154,8 @@ def _whole(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) -> I
     if size > dialect.largest:
         yield Problem(
             stack.backend,
-            f"a run of this pipeline would be an object of about {size:,} bytes in {dialect.title}, and Kubernetes takes"
-            f" {dialect.largest:,}",
+            f"a run of this pipeline would be an object of about {size:,} bytes in {dialect.title}, and Kubernetes"
+            f" takes {dialect.largest:,}",
             None,
             _SMALLER,
         )

@@ -497,3 +497,17 @@ def test_a_run_that_is_gone_needs_no_end(server: Server, stack: AirflowStack) ->
     server.answers["GET /api/v2/dags/p/dagRuns/r"] = [(404, {"detail": "not found"})]
     AirflowDeployer(stack).cancel("p", "r")
     assert "PATCH" not in [method for method, *_ in server.asked]
+
+
+@pytest.mark.parametrize(
+    ("params", "away"),
+    [
+        ({"a": "x" * 119_000, "b": "{{ ds }}"}, []),
+        ({"a": "x" * 70_000, "b": "y" * 60_000, "pipeglot": {}}, ["a"]),
+        ({"a": "é" * 20_000, "b": "$" * 10_000}, ["a"]),
+    ],
+)
+def test_a_pod_is_told_all_in_one_argument(stack: AirflowStack, params: dict[str, Any], away: list[str]) -> None:
+    pods = AirflowDeployer(structs.replace(stack, run="pod"))
+    assert pods.uncarried(Pipeline(name="p"), params) == away
+    assert AirflowDeployer(stack).uncarried(Pipeline(name="p"), params) == ()

@@ -77,6 +77,7 @@ def test_a_file_of_one_document_or_two() -> None:
         ({"year": True}, "parameter year is to be a NUMBER_INTEGER, and is true"),
         ({"year": 1.5}, "parameter year is to be a NUMBER_INTEGER, and is 1.5"),
         ({"names": {}}, "parameter names is to be a LIST, and is {}"),
+        ({"names": ["x" * 9_990]}, "The input parameter length exceed maximum size of 10000."),
         ({"more": 1}, "parameter more is none of the pipeline's: year, names, day, pipeglot"),
     ],
 )

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from pipeglot.core.artifacts.blobs import blob_key
+from pipeglot.core.artifacts.blobs import Blobs, blob_key
 from pipeglot.core.errors import Corrupt, ParamError
 from pipeglot.core.store.base import Store
 from pipeglot.core.task import held as module
@@ -82,7 +82,7 @@ def test_it_was_changed(store: Store) -> None:
     key = blob_key(held.week, held.blob)
     store.delete(key)
     store.put(key, b'{"text":"evil"}')
-    with pytest.raises(Corrupt, match="what this run was given for `text` is damaged: blob `.*` of `.*` should have"):
+    with pytest.raises(Corrupt, match=r"what this run was given for `text` is damaged: blob `.*` of `.*` should have"):
         read_held(held, store)
     assert hold({"text": "good"}, store) == held, "who holds good bytes repairs bad ones"
     assert read_held(held, store) == {"text": "good"}
@@ -98,7 +98,7 @@ def test_it_was_changed(store: Store) -> None:
 )
 def test_what_nobody_of_ours_has_put_there(store: Store, data: bytes, told: str) -> None:
     held = hold({}, store)
-    forged = structs.replace(held, names=("text",), blob=module.Blobs(store).keep_bytes(data, held.week))
+    forged = structs.replace(held, names=("text",), blob=Blobs(store).keep_bytes(data, held.week))
     with pytest.raises(Corrupt) as caught:
         read_held(forged, store)
     assert caught.value.message.startswith(told)
@@ -106,7 +106,7 @@ def test_what_nobody_of_ours_has_put_there(store: Store, data: bytes, told: str)
 
 def test_it_is_larger_than_anything_of_ours(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 1 << 20)
-    held = hold({name: "x" * 200_000 for name in "abcdef"}, store)
+    held = hold(dict.fromkeys("abcdef", "x" * 200_000), store)
     with pytest.raises(Corrupt) as caught:
         read_held(held, store)
     assert caught.value.message == (
@@ -115,5 +115,5 @@ def test_it_is_larger_than_anything_of_ours(store: Store, monkeypatch: pytest.Mo
 
 
 def test_a_place_that_is_none(store: Store) -> None:
-    with pytest.raises(Corrupt, match="`../x` names no blob"):
+    with pytest.raises(Corrupt, match=r"`\.\./x` names no blob"):
         read_held(Held(names=("a",), week="..", blob="x"), store)
