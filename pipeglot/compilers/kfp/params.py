@@ -1,7 +1,7 @@
 """Parameters of a pipeline as KFP's: typed as far as it holds their values exactly, and as JSON in a text where not.
 
 KFP keeps numbers as doubles. What a run is not given, it takes from the pipeline itself, by its first task; and so it
-does with each default that KFP would not bring there as it is. What `pipeglot run` gives, and KFP would not bring there,
+does with each default that KFP would not bring there as it is. What `pipeglot run` gives, and KFP would not bring,
 travels through the store.
 """
 
