@@ -111,8 +111,10 @@ class _Engine:
                 if one["componentInputParameter"] in inputs:
                     found[name] = inputs[one["componentInputParameter"]]
             else:
-                assert one["runtimeValue"]["constant"] in ("{{$.pipeline_job_uuid}}", "{{$.pipeline_job_name}}")
-                found[name] = self.run
+                constant = one["runtimeValue"]["constant"]
+                is_run = constant in ("{{$.pipeline_job_uuid}}", "{{$.pipeline_job_name}}")
+                assert is_run or "{{" not in constant, "it would be filled in"
+                found[name] = self.run if is_run else constant
         return found
 
     def loop(self, task: dict[str, Any], component: dict[str, Any], inputs: dict[str, Any]) -> str:
