@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from msgspec import Struct
 
+from pipeglot.core.secret_places import KINDS
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 NO_PASSWORD: dict[str, Any] = {
@@ -100,8 +102,8 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     trusted: whether pickles may be read from it. If not said, only a folder of this user's own, mode 0700, is trusted.
     durable: whether every record is on the disk, and not only handed to the system, before a step counts as done.
     strict: whether a request that the backend takes as advice only (such as `Resources`) is an error.
-    secrets: for each secret of `@step(secrets=[…])` where its value is, as `env:VARIABLE` or `file:PATH`; never the
-        value.
+    secrets: for each secret of `@step(secrets=[…])` where its value is, as `env:VARIABLE`, `file:PATH` or
+        `gcp:projects/PROJECT/secrets/NAME`; never the value.
     """
 
     name: str
@@ -117,7 +119,8 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     """The setting without which nobody here can talk to its orchestrator, if there is one to talk to."""
     untold: ClassVar[str] = ""
     """What to do where `deploy` can put files, and has nobody to tell of them."""
-    secret_kinds: ClassVar[tuple[str, ...]] = ("env", "file")
+    secret_kinds: ClassVar[tuple[str, ...]] = KINDS
+    """Where a secret may be, by the words before the colon."""
     settings: ClassVar[Mapping[str, Setting]] = COMMON
 
     @property
