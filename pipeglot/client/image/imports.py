@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeglot.core.errors import Location
+from pipeglot.core.errors import Location, UsageError
 
 
 class Import(NamedTuple):
@@ -66,13 +66,19 @@ class Imports:
             if one in self._seen:
                 continue
             self._seen.add(one)
-            tree = ast.parse(one.read_bytes(), filename=str(one))
-            for name, line in _names(tree, self._package(one)):
+            for name, line in _names(self._tree(one), self._package(one)):
                 own = self._own(name)
                 if own is not None:
                     waiting.append(own)
                 elif name.partition(".")[0] not in sys.stdlib_module_names:
                     self._found.setdefault(name, Import(name, Location(self._shown(one), line)))
+
+    def _tree(self, file: Path) -> ast.AST:
+        try:
+            return ast.parse(file.read_bytes(), filename=str(file))
+        except (SyntaxError, ValueError) as error:
+            at = f"{self._shown(file)}:{getattr(error, 'lineno', None) or 1}"
+            raise UsageError(f"{at}: this is no Python, so what it imports cannot be told: {error.args[0]}") from None
 
     def _package(self, file: Path) -> tuple[str, ...]:
         """Of the package that a file is in, the name in its parts."""
