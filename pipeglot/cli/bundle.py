@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from pipeglot.cli.output import print_fields, print_json, print_table, results_only
-from pipeglot.cli.parsing import folder_of
+from pipeglot.cli.parsing import folder_of, out_file
 from pipeglot.client.compiling import make_code_bundle
 from pipeglot.client.deploying import push
 from pipeglot.client.records import open_stack_store
 from pipeglot.client.text import plural, size
 from pipeglot.core.bundle.archive import Bundle
-from pipeglot.core.errors import NotFound, UsageError
+from pipeglot.core.errors import UsageError
 from pipeglot.stacks.target import load, locate
 
 _OTHERS = "it is no Python file, and `include:` does not name it"
@@ -46,11 +46,7 @@ def _refuse(args: argparse.Namespace) -> None:
 def _write(bundle: Bundle, args: argparse.Namespace) -> Path | None:
     if args.out is None:
         return None
-    out = folder_of(args) / str(args.out)
-    if out.is_dir():
-        raise UsageError(f"`{out}` is a folder", hint=f"name a file in it: `--out {args.out}/bundle.tar`")
-    if not out.parent.is_dir():
-        raise NotFound(f"there is no folder `{out.parent}`", hint="make it first")
+    out = out_file(args, "bundle.tar")
     bundle.write(out)
     return out
 

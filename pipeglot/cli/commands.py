@@ -38,6 +38,7 @@ COMMANDS = {
     "sandbox down": "end an engine that `sandbox up` has started",
     "sandbox status": "which engines `sandbox up` has started, and how they are",
     "worker requirements": "what to install on the workers of an Airflow that is there, beside what it pins",
+    "worker dockerfile": "a Dockerfile for the image that a pipeline's steps run in, with all versions pinned",
     "matrix": "what each backend supports",
     "completion": "a script for bash, zsh or fish that completes commands, runs, steps and pipelines",
     "explain": "what an error's code means, and what to do",

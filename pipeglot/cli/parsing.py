@@ -66,3 +66,13 @@ def folder_of(args: argparse.Namespace) -> Path:
     if not folder.is_dir():
         raise NotFound(f"`-C {args.folder}`: there is no such folder")
     return folder
+
+
+def out_file(args: argparse.Namespace, example: str) -> Path:
+    """The file that `--out` names; its folder is there. `example` is what such a file may be called."""
+    out = folder_of(args) / str(args.out)
+    if out.is_dir():
+        raise UsageError(f"`{out}` is a folder", hint=f"name a file in it: `--out {args.out}/{example}`")
+    if not out.parent.is_dir():
+        raise NotFound(f"there is no folder `{out.parent}`", hint="make it first")
+    return out

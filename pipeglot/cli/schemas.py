@@ -40,6 +40,7 @@ SCHEMAS: dict[str, str] = {
     "sandbox down": "pipeglot.compilers.sandboxes.records:SandboxViews",
     "sandbox status": "pipeglot.compilers.sandboxes.records:SandboxViews",
     "worker requirements": "pipeglot.client.worker:WorkerRequirements",
+    "worker dockerfile": "pipeglot.client.image.dockerfile:Dockerfile",
     "matrix": "pipeglot.client.matrix:Matrix",
     "completion": "pipeglot.client.views:Completion",
     "explain": "pipeglot.client.views:ErrorPage",

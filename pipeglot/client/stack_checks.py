@@ -14,6 +14,7 @@ from pipeglot.compilers.remote import Check, Remote
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage.ledger import nonce
+from pipeglot.core.secret_places import KINDS, InCloud, in_cloud
 from pipeglot.core.stack import Stack
 from pipeglot.core.wire import load
 from pipeglot.stacks.models import LocalStack
@@ -108,9 +109,12 @@ def _secrets(workspace: Workspace, stack: Stack) -> Iterator[Check]:
     """Where steps run here, each has to be there; of another machine nobody here knows."""
     for name, where in workspace.secrets(stack).items():
         kind, _, place = where.partition(":")
+        cloud = in_cloud(where)
         if not isinstance(stack, LocalStack):
-            if kind in ("env", "file"):
+            if kind in KINDS:
                 yield Check(f"secret {name}", f"is read from `{where}` where tasks run")
+        elif cloud is not None:
+            yield _in_cloud(name, cloud)
         elif kind == "env":
             there = place in os.environ
             said = f"the variable `{place}` is {'set' if there else 'not set'}"
@@ -120,6 +124,17 @@ def _secrets(workspace: Workspace, stack: Stack) -> Iterator[Check]:
             there = os.access(file, os.R_OK)
             said = f"`{file}` can{'' if there else 'not'} be read"
             yield Check(f"secret {name}", said, there, "" if there else "write it there, for this user to read")
+
+
+def _in_cloud(name: str, place: InCloud) -> Check:
+    from pipeglot.core.clouds.asking import Trouble
+    from pipeglot.core.clouds.secrets import Managers
+
+    try:
+        Managers().read(place)
+    except Trouble as trouble:
+        return Check(f"secret {name}", trouble.message, ok=False, hint=trouble.hint)
+    return Check(f"secret {name}", f"`{place.name}` can be read")
 
 
 # --- pipelines --------------------------------------------------------------------------------------------------------

@@ -73,14 +73,15 @@ def worker_requirements(airflow: str, wheel: str | None = None) -> WorkerRequire
             f"there are no requirements for Airflow `{airflow}`", hint=f"there are those for: {listed(known)}"
         )
     chosen = known[found[1]]
-    lines = [Requirement(line=_own_line(wheel), chosen_by="pipeglot")]
+    lines = [Requirement(line=own_line(wheel), chosen_by="pipeglot")]
     lines += [Requirement(line=line, chosen_by="pipeglot") for line in chosen.pins]
     lines += [Requirement(line=line, chosen_by="constraints") for line in chosen.constraints]
     lines += [Requirement(line=line, chosen_by="airflow") for line in chosen.airflow]
     return WorkerRequirements(airflow=found[1], release=chosen.release, requirements=tuple(lines))
 
 
-def _own_line(wheel: str | None) -> str:
+def own_line(wheel: str | None) -> str:
+    """Of pipeglot itself. Raises `UsageError`."""
     if wheel is None:
         return f"pipeglot=={pipeglot.__version__}"
     if not re.fullmatch(r"\S+\.whl(#\S+)?", wheel):

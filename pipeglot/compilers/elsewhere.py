@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
 
 from pipeglot.compilers.base import Source
-from pipeglot.core.errors import Problem
+from pipeglot.core.errors import Location, Problem
 from pipeglot.core.features import PARAM
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.stack import Stack
 from pipeglot.core.task.joining import RESERVED
+
+_NAMED = 3
 
 
 def problems(source: Source, stack: Stack, plan: Plan, title: str) -> Iterator[Problem]:
@@ -21,6 +23,21 @@ def problems(source: Source, stack: Stack, plan: Plan, title: str) -> Iterator[P
     yield from _secret_files(stack)
     yield from _secrets(source, stack, plan)
     yield from _scheduled(source, stack, title)
+
+
+def without_image(found: Sequence[tuple[str, Location | None]], source: Source, stack: Stack) -> Iterator[Problem]:
+    """Of what has none to run in, as it is called and where it stands: told once, for one line mends it."""
+    if found:
+        names = [name for name, _ in found]
+        more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
+        has = "has" if len(names) == 1 else "have"
+        yield Problem(
+            stack.backend,
+            f"{', '.join(names[:_NAMED])}{more} {has} no image to run in",
+            found[0][1],
+            f"say in pipeglot.yaml: `{stack.name}: {{…, image: …}}`; or of a step, `@step(image=…)`. To build one, "
+            f"`pipeglot worker dockerfile {source.target or 'TARGET'} --stack {stack.name}` writes the Dockerfile",
+        )
 
 
 def _reserved(source: Source, stack: Stack) -> Iterator[Problem]:

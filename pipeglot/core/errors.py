@@ -20,6 +20,7 @@ PipeglotError                      exit code
 ├── SandboxError                   1   the sandbox of an engine cannot be made, started or ended
 └── StepError                      1   a step did not do what it promised
     ├── StepTimeout                1   ran longer than its timeout
+    ├── SecretAway                 1   a secret manager gives no answer now
     ├── WorkerDied                 1   its process ended (killed, segfault, out of memory, os._exit)
     └── Permanent                  1   raised by user code: do not retry
 """
@@ -200,6 +201,10 @@ class StepTimeout(StepError, TimeoutError):
     """The user's function ran longer than its timeout."""
 
     code = "timeout"
+
+
+class SecretAway(StepError):
+    """A cloud's secret manager gives no answer, or none now: another attempt of the step may have one."""
 
 
 class WorkerDied(StepError):

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from types import TracebackType
 
-from pipeglot.core.errors import Permanent, PipeglotError, StoreError
+from pipeglot.core.errors import Permanent, PipeglotError, SecretAway, StoreError
 from pipeglot.core.ir import Retry, Step
 from pipeglot.core.lineage.records import Failure
 
@@ -36,7 +36,7 @@ def raised(error: BaseException, *, kind: str, clean: Callable[[str], str] = str
         message=_cut(clean(_guarded(_message, error))),
         hint=_cut(clean(_guarded(_hint, error))),
         traceback="" if ours and kind != "raised" else _cut(clean(_guarded(_traceback, error))),
-        permanent=hopeless or (kind != "raised" and not isinstance(error, StoreError)),
+        permanent=hopeless or (kind != "raised" and not isinstance(error, StoreError | SecretAway)),
     )
 
 

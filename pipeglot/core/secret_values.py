@@ -1,4 +1,7 @@
-"""The values of secrets: read where the stack says they are, kept in memory only, and taken out of what is stored."""
+"""The values of secrets: read where the stack says they are, kept in memory only, and taken out of what is stored.
+
+What lies in a secret manager is asked for once in a process, and told to those that work for it.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pipeglot.core.errors import StepError
+from pipeglot.core.errors import SecretAway, StepError
 from pipeglot.core.ir import Step
+from pipeglot.core.secret_places import InCloud, in_cloud
 
 if TYPE_CHECKING:
+    from pipeglot.core.clouds.secrets import Managers
     from pipeglot.core.redact import Redactor
 
-
-KINDS = ("env", "file")
-"""Where a secret may be that is read here."""
 
 NONE_GIVEN: Mapping[str, str] = MappingProxyType({})
 
 
 class Secrets:
-    """Reads secrets by name from `env:NAME` or `file:PATH`, and remembers every value that it has read.
+    """Reads secrets by name from where they are, and remembers every value that it has read.
 
-    Those that an engine holds are given to it. Steps may ask in several threads.
+    Those that an engine holds are given to it, and those that another process of this run has asked a cloud for. Steps
+    may ask in several threads.
     A step may change or remove what its secret was read from, and its log must be cleaned all the same. And since every
     step's process has the environment, those that lie there are taken out of every step's texts.
     """
@@ -36,9 +39,11 @@ class Secrets:
         self._given: dict[str, str] = {}
         self._seen: dict[str, set[str]] = {}
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
+        self._managers: Managers | None = None
 
     def give(self, values: Mapping[str, str]) -> None:
-        """The values of some that an engine holds, by name."""
+        """The values of some, by name: they are not read here."""
         with self._lock:
             self._given.update(values)
             for name, value in values.items():
@@ -53,8 +58,30 @@ class Secrets:
                 self._seen.setdefault(name, set()).add(value)
         return values
 
+    def of_clouds(self, step: Step) -> dict[str, str]:
+        """Those of a step that lie in a secret manager. Raises `StepError` for one that cannot be had."""
+        return {name: self._value(name) for name in step.secrets if in_cloud(self._sources.get(name, ""))}
+
     def _value(self, name: str) -> str:
-        return self._given[name] if name in self._given else _read(name, self._sources.get(name))
+        if name in self._given:
+            return self._given[name]
+        place = in_cloud(self._sources.get(name, ""))
+        return _read(name, self._sources.get(name)) if place is None else self._ask(name, place)
+
+    def _ask(self, name: str, place: InCloud) -> str:
+        """Once, however many threads want it."""
+        from pipeglot.core.clouds.asking import Trouble
+        from pipeglot.core.clouds.secrets import Managers
+
+        with self._asking:
+            if name not in self._given:
+                self._managers = self._managers or Managers()
+                try:
+                    self.give({name: self._managers.read(place)})
+                except Trouble as trouble:
+                    kind = SecretAway if trouble.away else StepError
+                    raise kind(f"secret `{name}`: {trouble.message}", hint=trouble.hint) from None
+            return self._given[name]
 
     def _look_around(self) -> None:
         with self._lock:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from msgspec import Struct
+
+from pipeglot.core.secret_places import KINDS
+
+if TYPE_CHECKING:
+    from pipeglot.core.ir import Step
+
+IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,499}")
+"""The reference of a container image. Engines take braces in it for something to fill in."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -46,6 +54,11 @@ def no_name(value: str) -> str:
 def bad_names(value: Mapping[str, Any]) -> str:
     """The reason against the keys of a mapping."""
     return next((f"`{name[:60]}`: {why}" for name in value if (why := no_name(name))), "")
+
+
+def no_image(value: str) -> str:
+    """The reason against the reference of an image."""
+    return "" if IMAGE.fullmatch(value) else "letters, digits and `._/:@-` make one"
 
 
 def a_place(what: str, doc: str) -> Setting:
@@ -100,8 +113,8 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     trusted: whether pickles may be read from it. If not said, only a folder of this user's own, mode 0700, is trusted.
     durable: whether every record is on the disk, and not only handed to the system, before a step counts as done.
     strict: whether a request that the backend takes as advice only (such as `Resources`) is an error.
-    secrets: for each secret of `@step(secrets=[…])` where its value is, as `env:VARIABLE` or `file:PATH`; never the
-        value.
+    secrets: for each secret of `@step(secrets=[…])` where its value is, as `env:VARIABLE`, `file:PATH` or
+        `gcp:projects/PROJECT/secrets/NAME`; never the value.
     """
 
     name: str
@@ -117,13 +130,18 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     """The setting without which nobody here can talk to its orchestrator, if there is one to talk to."""
     untold: ClassVar[str] = ""
     """What to do where `deploy` can put files, and has nobody to tell of them."""
-    secret_kinds: ClassVar[tuple[str, ...]] = ("env", "file")
+    secret_kinds: ClassVar[tuple[str, ...]] = KINDS
+    """Where a secret may be, by the words before the colon."""
     settings: ClassVar[Mapping[str, Setting]] = COMMON
 
     @property
     def is_live(self) -> bool:
         """Whether it says where its orchestrator is, for runs that are started and followed from here."""
         return bool(self.live_setting and getattr(self, self.live_setting))
+
+    def image_of(self, step: Step) -> str | None:  # noqa: ARG002  # of those that have images
+        """The container image that a step runs in, "" if nobody names it; None where steps run in no image."""
+        return None
 
     @property
     def backend(self) -> str:

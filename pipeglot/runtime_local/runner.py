@@ -259,17 +259,17 @@ class LocalRun:
         self._settle(verdict)
 
     def _give(self, job: Job) -> None:
-        with suppress(
-            StepError
-        ):  # the worker will fail the step for it; here it is only to clean the log of a dead one
+        given: dict[str, str] = {}
+        with suppress(StepError):  # the worker will fail the step for it; this is also to clean the log of a dead one
             self.runtime.secrets.of(job.step)
+            given = self.runtime.secrets.of_clouds(job.step)
         idle = (worker for worker in self.pool.workers.values() if not worker.busy and not worker.ending)
         worker = next(idle, None) or self.pool.spawn(self._hello)
         if worker.log is None:
             worker.log = self.folder / f"{next(self._count)}.log"
         job = structs.replace(job, log=worker.log)
         self._busy[worker] = _Busy(job)
-        self.pool.give(worker, order_of(job, self._verified[worker.told :]))
+        self.pool.give(worker, order_of(job, self._verified[worker.told :], given))
         worker.told = len(self._verified)
         self.listener.running(job.cell, job.attempt)
 

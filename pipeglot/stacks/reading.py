@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pipeglot.core.errors import ConfigError, DefinitionError, Location, Problem
+from pipeglot.core.secret_places import against
 from pipeglot.core.stack import NAME_PATTERN, NO_PASSWORD, Setting, Stack, no_name
 from pipeglot.core.suggest import meant
 from pipeglot.core.wire import reading
@@ -19,6 +20,7 @@ from pipeglot.stacks.state import FILE, MAX_BYTES
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\s]*)@")
 _QUERY = re.compile(r"://.*[?&;](?:password|passwd|pwd|secret|token|api_?key|access_?key|sig)=(?!\$\{)", re.IGNORECASE)
+_MANAGERS = {"gcp": "Google's Secret Manager", "aws": "Amazon's Secrets Manager"}
 _REFERENCES = re.compile(r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*\}|:)*")
 _EXAMPLE = "stacks:\n    local: {backend: local, store: .pipeglot/store}"
 
@@ -155,6 +157,9 @@ class _File:
             elif not colon or not place or kind not in model.secret_kinds:  # it may be the secret: not shown
                 told = f"secret `{name}` does not say where its value is to be found"
                 yield self._problem((*path, name), told, f"write {kinds}, never the value itself")
+            elif form := against(where):
+                told = f"secret `{name}` names no secret of {_MANAGERS[kind]}"
+                yield self._problem((*path, name), told, f"write it {form}")
 
     def _credentials(self, path: Path, value: Any) -> Iterator[Problem]:
         if isinstance(value, dict | list):

@@ -57,6 +57,7 @@ CASES: dict[str, list[list[str]]] = {
     "sandbox up": [],  # it takes a real engine: tests/conformance holds what it prints against the schema
     "sandbox down": [["sandbox", "down", "airflow", "--home", "sandbox", "--json"]],
     "sandbox status": [["sandbox", "status", "--home", "sandbox", "--json"]],
+    "worker dockerfile": [["worker", "dockerfile", "flow.py", "--stack", "kfp", "--json"]],
     "worker requirements": [["worker", "requirements", "--airflow", "3.3", "--json"]],
     "matrix": [["matrix", "--json"]],
     "completion": [["completion", "bash", "--json"]],
@@ -83,7 +84,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.write("helper.py", HELPER)
     made.write("noted.py", NOTED)
     prod = f"{{backend: airflow, store: '{made.root}/prod', dags_folder: .}}"
-    made.write("pipeglot.yaml", f"stacks:\n  local: {{backend: local, pools: {{gpu: 1}}}}\n  prod: {prod}\n")
+    kfp = "{backend: kfp, store: '/mnt/store', image: 'steps:1'}"
+    stacks = f"local: {{backend: local, pools: {{gpu: 1}}}}\n  prod: {prod}\n  kfp: {kfp}"
+    made.write("pipeglot.yaml", f"stacks:\n  {stacks}\n")
     made("run", "flow.py")
     made("run", "flow.py", "-p", "count=4")
     return made.root

@@ -24,14 +24,19 @@ class Server:
         self.headers: dict[str, str] = {}
         """Of all answers."""
         self.asked: list[tuple[str, str, Any, str]] = []
+        self.heads: list[dict[str, str]] = []
+        """The headers of each of these."""
         self.over = threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def _do(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                body = json.loads(self.rfile.read(length)) if length else None
+                data = self.rfile.read(length)
+                is_form = "form" in (self.headers.get("Content-Type") or "")
+                body = data.decode() if is_form else json.loads(data) if length else None
                 path = self.path.partition("?")[0]
+                server.heads.append(dict(self.headers.items()))
                 server.asked.append((self.command, self.path, body, self.headers.get("Authorization") or ""))
                 known = server.answers.get(f"{self.command} {path}", [server.default])
                 status, content = known.pop(0) if len(known) > 1 else known[0]

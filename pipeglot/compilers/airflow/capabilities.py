@@ -25,7 +25,8 @@ CAPABILITIES: Capabilities = declare(
         Feature.CACHE: _BY_US,
         Feature.CACHE_EXPIRES: _BY_US,
         Feature.SECRETS: Support(
-            Level.EMULATED, "from the worker's environment or files, or Airflow's variables and connections"
+            Level.EMULATED,
+            "from the worker's environment or files, Airflow's variables and connections, or a cloud's secret manager",
         ),
         Feature.ENV: _BY_US,
         Feature.AFTER: _NATIVE,
@@ -92,7 +93,9 @@ CAPABILITIES: Capabilities = declare(
 POD_CAPABILITIES: Capabilities = declare(
     {
         **CAPABILITIES,
-        Feature.SECRETS: Support(Level.NATIVE, "from Kubernetes, or from the environment or files of the image"),
+        Feature.SECRETS: Support(
+            Level.NATIVE, "from Kubernetes, the environment or files of the image, or a cloud's secret manager"
+        ),
         Feature.CPU: _NATIVE,
         Feature.MEMORY: _NATIVE,
         Feature.GPU: Support(Level.NATIVE, "as `nvidia.com/gpu`"),

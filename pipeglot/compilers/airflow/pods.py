@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeglot.compilers.airflow.stack import IMAGE, AirflowStack
+from pipeglot.compilers.airflow.stack import AirflowStack
 from pipeglot.compilers.airflow.tasks import Task
 from pipeglot.compilers.base import Source
+from pipeglot.compilers.elsewhere import without_image
 from pipeglot.compilers.python_text import WIDTH, Code, call, literal, named
-from pipeglot.core.errors import Problem
+from pipeglot.core.errors import Location, Problem
 from pipeglot.core.ir import Branch, Resources, Step
 from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.stack import IMAGE
 
 POD = "KubernetesPodOperator"
 
@@ -176,6 +178,7 @@ def _secrets(stack: AirflowStack) -> Iterator[Problem]:
 
 
 def _images(source: Source, stack: AirflowStack, plan: Plan) -> Iterator[Problem]:
+    without: list[tuple[str, Location | None]] = []
     for id_, place in plan.places.items():
         node, at = place.node, source.locations.get(id_)
         what = f"the condition of branch `{id_}`" if isinstance(node, Branch) else f"`{id_}`"
@@ -186,8 +189,8 @@ def _images(source: Source, stack: AirflowStack, plan: Plan) -> Iterator[Problem
             yield Problem("airflow", f"{what} has no letter or digit in its name, and runs in a pod", at, hint)
         image = image_of(node if isinstance(node, Step) else None, stack)
         if not image:
-            hint = f"say in pipeglot.yaml: `{stack.name}: {{…, image: …}}`; or of a step, `@step(image=…)`"
-            yield Problem("airflow", f"{what} has no image to run in", at, hint)
+            without.append((what, at))
         elif not IMAGE.fullmatch(image):
             hint = "letters, digits and `._/:@-` make one"
             yield Problem("airflow", f"{what} cannot run in `{image[:60]}`, which is no image", at, hint)
+    yield from without_image(without, source, stack)

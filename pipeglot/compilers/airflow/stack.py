@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from msgspec import Struct
 
-from pipeglot.core.secret_values import KINDS
-from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_place
+from pipeglot.core.ir import Step
+from pipeglot.core.secret_places import KINDS
+from pipeglot.core.stack import CODE, COMMON, IMAGE, Code, Setting, Stack, a_place, no_image
 
 _AUTH = ("user", "password", "password_file", "token_command")
 
@@ -55,15 +56,8 @@ def _bad_steps(value: Mapping[str, Mapping[str, Any]]) -> str:
     return ""
 
 
-IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,499}")
-"""The reference of a container image: Airflow takes braces in it for a template."""
-
 _KUBERNETES = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _CONNECTION = re.compile(r"[\w.-]{1,200}")
-
-
-def _bad_image(value: str) -> str:
-    return "" if IMAGE.fullmatch(value) else "letters, digits and `._/:@-` make one"
 
 
 def _bad_kubernetes(value: str) -> str:
@@ -203,7 +197,7 @@ class AirflowStack(Stack, frozen=True, kw_only=True, tag="airflow"):
             "a container image",
             str,
             "With `run: pod`: the image of steps that name none; pipeglot is in it.",
-            _bad_image,
+            no_image,
             {"pattern": f"^{IMAGE.pattern}$"},
         ),
         "namespace": Setting("a name", str, "With `run: pod`: the namespace of the pods.", _bad_kubernetes),
@@ -228,6 +222,10 @@ class AirflowStack(Stack, frozen=True, kw_only=True, tag="airflow"):
             },
         ),
     }
+
+    def image_of(self, step: Step) -> str | None:
+        """With `run: pod`: the step's own goes before the stack's."""
+        return (step.image or self.image) if self.run == "pod" else None
 
 
 def step_words(stack: AirflowStack, step: str, tags: tuple[str, ...]) -> AirflowStep:

@@ -71,7 +71,9 @@ _SHARED = {
 KFP_CAPABILITIES: Capabilities = declare(
     {
         **_SHARED,
-        Feature.SECRETS: Support(Level.NATIVE, "from Kubernetes, or from the environment or files of the image"),
+        Feature.SECRETS: Support(
+            Level.NATIVE, "from Kubernetes, the environment or files of the image, or a cloud's secret manager"
+        ),
         Feature.ALL_DONE: Support(
             Level.EMULATED,
             "what comes before it ends well also if it fails, and a last task tells; not after a cancelled run, nor "
@@ -102,7 +104,9 @@ KFP_CAPABILITIES: Capabilities = declare(
 VERTEX_CAPABILITIES: Capabilities = declare(
     {
         **_SHARED,
-        Feature.SECRETS: Support(Level.EMULATED, "from the environment or files of the image"),
+        Feature.SECRETS: Support(
+            Level.EMULATED, "from the environment or files of the image, or a cloud's secret manager"
+        ),
         Feature.ALL_DONE: Support(Level.NATIVE, "not after a cancelled run"),
         Feature.HOOKS: Support(
             Level.NATIVE, "last tasks; the one that is not due skips itself; not after a cancelled run"

@@ -80,7 +80,7 @@ class Containers:
         return {name: one for name, one in found.items() if one}
 
     def _own_image(self, step: Step) -> str:
-        return step_words(self.stack, step.id, step.tags).image or step.image or self.stack.image
+        return self.stack.image_of(step) or self.stack.image
 
     def _first(self, task: Task) -> Step | None:
         """The first step of the map that it lists, of the branch, or of all."""

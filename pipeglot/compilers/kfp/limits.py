@@ -11,12 +11,12 @@ from pipeglot.compilers.base import Source
 from pipeglot.compilers.kfp.containers import accelerator, secret_place
 from pipeglot.compilers.kfp.names import CHANNEL
 from pipeglot.compilers.kfp.spec import spec
-from pipeglot.compilers.kfp.stack import IMAGE, KfpStack, VertexStack, step_words
+from pipeglot.compilers.kfp.stack import KfpStack, VertexStack
 from pipeglot.compilers.kfp.workflow import ARGO, KUBERNETES, workflow_size
-from pipeglot.core.errors import Problem
+from pipeglot.core.errors import Location, Problem
 from pipeglot.core.features import PARAM
-from pipeglot.core.ir import Step
 from pipeglot.core.lineage.plan import Plan
+from pipeglot.core.stack import IMAGE
 
 
 class Dialect(NamedTuple):
@@ -70,8 +70,8 @@ def problems(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) ->
 
 def notes(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) -> Iterator[Problem]:
     """What is worth a word: an image that may be another one tomorrow, and a pipeline that is nearly too large."""
-    images = {_image(stack, step): None for step in Plan(source.pipeline).steps()}
-    moving = [image for image in images if "@sha256:" not in image]
+    images = {stack.image_of(step): None for step in Plan(source.pipeline).steps()}
+    moving = [image for image in images if image and "@sha256:" not in image]
     if moving:
         shown = ", ".join(f"`{image}`" for image in moving[:3]) + (f" and {len(moving) - 3} more" if moving[3:] else "")
         told = f"stack `{stack.name}`: {shown} may be another image tomorrow"
@@ -87,21 +87,18 @@ def notes(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) -> It
         )
 
 
-def _image(stack: KfpStack | VertexStack, step: Step) -> str:
-    return step_words(stack, step.id, step.tags).image or step.image or stack.image
-
-
 def _images(source: Source, stack: KfpStack | VertexStack, plan: Plan) -> Iterator[Problem]:
     """Each step has one; what only lists items or asks a condition runs in the stack's, or in that of a step in it."""
+    without: list[tuple[str, Location | None]] = []
     for step in plan.steps():
         at = source.locations.get(step.id)
-        image = _image(stack, step)
-        if not image:
-            hint = f"say in pipeglot.yaml: `{stack.name}: {{…, image: …}}`; or of a step, `@step(image=…)`"
-            yield Problem(stack.backend, f"`{step.id}` has no image to run in", at, hint)
-        elif not IMAGE.fullmatch(image):
+        image = stack.image_of(step)
+        if image == "":
+            without.append((f"`{step.id}`", at))
+        elif image and not IMAGE.fullmatch(image):
             hint = "letters, digits and `._/:@-` make one"
             yield Problem(stack.backend, f"`{step.id}` cannot run in `{image[:60]}`, which is no image", at, hint)
+    yield from elsewhere.without_image(without, source, stack)
 
 
 def _schedule(source: Source, stack: KfpStack | VertexStack) -> Iterator[Problem]:

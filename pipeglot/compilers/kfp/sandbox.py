@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from pipeglot.compilers.kfp.stack import SANDBOX_IMAGE
 from pipeglot.compilers.rest import basic
 from pipeglot.compilers.sandboxes.asking import ask
 from pipeglot.compilers.sandboxes.engine import Engine, Release
@@ -70,5 +71,5 @@ class Kfp(Engine):
             "backend": self.name,
             "api_url": state.url,
             "auth": {"token_file": str(home.path / PASSWORD)},
-            "image": "python",
+            "image": SANDBOX_IMAGE,
         }

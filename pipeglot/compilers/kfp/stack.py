@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from msgspec import Struct
 
-from pipeglot.core.secret_values import KINDS
-from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_place
+from pipeglot.core.ir import Step
+from pipeglot.core.secret_places import KINDS
+from pipeglot.core.stack import CODE, COMMON, IMAGE, Code, Setting, Stack, a_place, no_image
 
 MOST_ITEMS = 100
 """How many tasks a map has at most, if the stack does not say."""
 
-IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,499}")
-"""The reference of a container image: KFP takes braces in it for a placeholder."""
+SANDBOX_IMAGE = "sandbox/python"
+"""What a sandbox's stack says, whose steps run in none: KFP's own simulator wants a word there, with `python` in it."""
 
 _KUBERNETES = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
@@ -44,10 +45,6 @@ def _bad_vertex_auth(value: Mapping[str, str]) -> str:
 
 def _positive(value: int) -> str:
     return "" if value >= 1 else "it is less than 1"
-
-
-def _bad_image(value: str) -> str:
-    return "" if IMAGE.fullmatch(value) else "letters, digits and `._/:@-` make one"
 
 
 def _bad_kubernetes(value: str) -> str:
@@ -132,7 +129,7 @@ _SHARED: dict[str, Setting] = {
         "a container image",
         str,
         "The image of steps that name none; pipeglot is in it. Best with its digest: `…@sha256:…`.",
-        _bad_image,
+        no_image,
         {"pattern": f"^{IMAGE.pattern}$"},
     ),
     "max_map_length": Setting(
@@ -193,6 +190,10 @@ class KfpStack(Stack, frozen=True, kw_only=True, tag="kfp"):
         "experiment": Setting("a name", str, "The experiment that runs belong to."),
         "steps": _steps(KfpStep, "Kubeflow's own words for single steps, by step name or tag: `image` and more."),
     }
+
+    def image_of(self, step: Step) -> str | None:
+        """The stack's own words for it go before the step's, and these before the stack's. None in a sandbox."""
+        return None if self.image == SANDBOX_IMAGE else _image_of(self, step)
 
 
 FailurePolicy = Literal["slow", "fast"]
@@ -269,6 +270,14 @@ class VertexStack(Stack, frozen=True, kw_only=True, tag="vertex"):
         ),
         "steps": _steps(VertexStep, "Vertex AI's own words for single steps, by step name or tag: `image` and more."),
     }
+
+    def image_of(self, step: Step) -> str:
+        """The stack's own words for it go before the step's, and these before the stack's."""
+        return _image_of(self, step)
+
+
+def _image_of(stack: KfpStack | VertexStack, step: Step) -> str:
+    return step_words(stack, step.id, step.tags).image or step.image or stack.image
 
 
 def step_words(stack: KfpStack | VertexStack, step: str, tags: tuple[str, ...]) -> KfpStep:

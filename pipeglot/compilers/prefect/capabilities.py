@@ -24,7 +24,10 @@ CAPABILITIES: Capabilities = declare(
         ),
         Feature.CACHE: Support(Level.EMULATED, "Prefect's own cache is off"),
         Feature.CACHE_EXPIRES: _BY_US,
-        Feature.SECRETS: Support(Level.EMULATED, "from the worker's environment or files, or Prefect's secret blocks"),
+        Feature.SECRETS: Support(
+            Level.EMULATED,
+            "from the worker's environment or files, Prefect's secret blocks, or a cloud's secret manager",
+        ),
         Feature.ENV: _BY_US,
         Feature.AFTER: _NATIVE,
         Feature.ALL_DONE: Support(Level.NATIVE, "it runs after a cancelled run too"),

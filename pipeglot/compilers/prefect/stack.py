@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from msgspec import Struct
 
-from pipeglot.core.secret_values import KINDS
+from pipeglot.core.secret_places import KINDS
 from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_place
 
 _AUTH = ("api_key", "api_key_file", "user", "password", "password_file", "token_command")

@@ -25,7 +25,7 @@ def google_settings(environment: Mapping[str, str]) -> dict[str, Any]:
     if not named and not os.path.exists(path):
         return {}  # a machine's service account, maybe
     kind = _kind(path)
-    return {} if kind in _BY_CLIENT else {"credential_provider": _by_google_auth(path, kind)}
+    return {} if kind in _BY_CLIENT else {"credential_provider": by_google_auth(path, kind, _SCOPE)}
 
 
 def _kind(path: str) -> str:
@@ -42,8 +42,8 @@ def _kind(path: str) -> str:
     return str(kind)
 
 
-def _by_google_auth(path: str, kind: str) -> Callable[[], dict[str, Any]]:
-    """For workload identity federation, impersonation and the like."""
+def by_google_auth(path: str, kind: str, scope: str) -> Callable[[], dict[str, Any]]:
+    """For workload identity federation, impersonation and the like. Raises `StoreError`."""
     try:
         import google.auth
         from google.auth.transport.requests import Request
@@ -53,7 +53,7 @@ def _by_google_auth(path: str, kind: str) -> Callable[[], dict[str, Any]]:
             hint="pip install google-auth requests",
         ) from None
     try:
-        found, _ = google.auth.load_credentials_from_file(path, scopes=[_SCOPE])
+        found, _ = google.auth.load_credentials_from_file(path, scopes=[scope])
     except Exception as error:  # google-auth's own kinds of errors, whose texts quote the file  # noqa: BLE001
         raise StoreError(
             f"Google's credentials `{path}` (`{kind}`) are refused: {type(error).__name__}", hint=_LOGIN

@@ -32,7 +32,7 @@ from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Attempt, Failure, Reopened, Verdict
 from pipeglot.core.lineage.resuming import read_resumed
 from pipeglot.core.run_step import Job, Runtime
-from pipeglot.core.secret_values import KINDS
+from pipeglot.core.secret_places import KINDS
 from pipeglot.core.sources import roots_of
 from pipeglot.core.store import open_store
 from pipeglot.core.suggest import SHORT_ID
@@ -322,10 +322,11 @@ class TaskRun:
             self._cancel(job)
 
     def _given(self, step: Step) -> dict[str, str]:
-        """The values of its secrets that lie neither in the environment nor in a file: the engine holds them."""
+        """The values of its secrets that the engine holds, or a cloud: its process is told, and asks nobody."""
         found = {name: self.deployed.secrets.get(name, "") for name in step.secrets}
         far = {name: place for name, place in found.items() if place and place.partition(":")[0] not in KINDS}
-        return {name: self.held(name, place) for name, place in far.items()} if self.held is not None else {}
+        engines = {name: self.held(name, place) for name, place in far.items()} if self.held is not None else {}
+        return engines | self.runtime.secrets.of_clouds(step)
 
     def _wait_for_retry(self, job: Job) -> Job:
         """The rest of the delay: the engine has waited its shorter part, before this process began.

@@ -178,9 +178,8 @@ def test_all_that_pods_lack_is_told_at_once() -> None:
         "stack `prod` has secret `A` in Airflow, which pods do not reach",
         "stack `prod`: secret `B` names no secret of Kubernetes",
         "stack `prod`: secret `C` names no secret of Kubernetes",
-        "`a` has no image to run in",
-        "the condition of branch `when` has no image to run in",
         "`b` cannot run in `no {{ image }}`, which is no image",
+        "`a`, the condition of branch `when` have no image to run in",
     ]
 
 

@@ -14,7 +14,7 @@ from msgspec import structs
 from pipeglot.compilers.kfp import worker
 from pipeglot.compilers.kfp.compiler import KfpCompiler, VertexCompiler
 from pipeglot.compilers.kfp.names import Names, mangled
-from pipeglot.compilers.kfp.stack import KfpStack, KfpStep, VertexStack, VertexStep
+from pipeglot.compilers.kfp.stack import SANDBOX_IMAGE, KfpStack, KfpStep, VertexStack, VertexStep
 from pipeglot.core.errors import Location
 from pipeglot.core.features import PARAM
 from pipeglot.core.ir import (
@@ -248,7 +248,7 @@ def test_a_step_that_is_called_as_another_one_after_mangling() -> None:
 ZONED = structs.replace(PLAIN, schedule=Schedule(cron="0 6 * * *", timezone="Europe/Zurich"))
 
 REFUSED: list[tuple[Pipeline, KfpStack | VertexStack, dict[str, Any], str]] = [
-    (PLAIN, KFP, {"image": ""}, "`a` has no image to run in"),
+    (PLAIN, KFP, {"image": ""}, "`a`, `b` have no image to run in"),
     (changed(image="a b"), KFP, {}, "`b` cannot run in `a b`, which is no image"),
     (PLAIN, KFP, {"store": "runs"}, "stack `prod` keeps its store in `runs`, which lies in the project, where no task"),
     (
@@ -297,7 +297,7 @@ def test_what_is_refused(pipeline: Pipeline, stack: KfpStack | VertexStack, word
 
 def test_all_that_is_refused_is_told_at_once() -> None:
     found = problems(changed(resources=Resources(gpu=1)), VERTEX, project="", image="", store="runs")
-    assert len(found) == 5
+    assert len(found) == 4
 
 
 def test_what_one_refuses_the_other_takes() -> None:
@@ -380,6 +380,19 @@ def test_an_image_that_moves_is_worth_a_note() -> None:
     found = KfpCompiler().check(source(PLAIN), structs.replace(KFP, image="acme/steps:1"))
     assert [one.message for one in found.notes] == ["stack `prod`: `acme/steps:1` may be another image tomorrow"]
     assert KfpCompiler().check(source(PLAIN), KFP).notes == []
+
+
+def test_a_sandbox_runs_no_image_and_is_noted_for_none() -> None:
+    """Nor for those that steps name: nobody looks at them there."""
+    own = structs.replace(KFP, image=SANDBOX_IMAGE)
+    assert KfpCompiler().check(source(changed(image="acme/steps:1")), own).notes == []
+
+
+def test_a_missing_image_is_told_once_with_what_builds_one() -> None:
+    many = Pipeline(name="p", nodes=tuple(step(f"step_{number}") for number in range(5)))
+    (found,) = KfpCompiler().check(source(many), structs.replace(KFP, image="")).problems
+    assert found.message == "`step_0`, `step_1`, `step_2` and 2 more have no image to run in"
+    assert "--stack prod` writes the Dockerfile" in found.hint
 
 
 def test_where_a_parameter_is_refused() -> None:

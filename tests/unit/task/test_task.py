@@ -15,6 +15,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from pipeglot.core.clouds.asking import Trouble
+from pipeglot.core.clouds.secrets import Managers
 from pipeglot.core.errors import Cancelled, ParamError, StepError, UsageError
 from pipeglot.core.ir import Retry
 from pipeglot.core.lineage.lease import Schedule
@@ -22,6 +24,7 @@ from pipeglot.core.lineage.ledger import now
 from pipeglot.core.lineage.records import Cancel
 from pipeglot.core.lineage.sealing import seal
 from pipeglot.core.lineage.view import slots_of
+from pipeglot.core.secret_places import InCloud
 from pipeglot.core.task import closing
 from pipeglot.core.task.deployed import read_deployed
 from pipeglot.core.task.joining import EngineRun
@@ -283,6 +286,43 @@ def test_a_secret_that_the_engine_holds(engine: Engine, capsys: pytest.CaptureFi
     assert "s3cret-value" not in shown
     for file in (path for path in engine.folder.rglob("*") if path.is_file()):
         assert b"s3cret-value" not in file.read_bytes(), file
+
+
+def test_a_secret_in_a_cloud(
+    engine: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task asks for it, once, and tells the process of the step, which need not reach the manager."""
+    asked: list[str] = []
+
+    def read(_: Managers, place: InCloud) -> str:
+        asked.append(f"{place.kind} {place.name} {os.getpid() == here}")
+        return "correct-horse"
+
+    here = os.getpid()
+    monkeypatch.setattr(Managers, "read", read)
+    step = work("prints_its_secret", returns=NONE, secrets=("PASSWORD",))
+    engine.deploy(step, secrets={"PASSWORD": "gcp:projects/acme/secrets/token"})
+    task = TaskRun(engine.deployed, engine.run, secrets=held)
+    assert task.step("prints_its_secret").status == "succeeded"
+    assert asked == ["gcp projects/acme/secrets/token True"]
+    shown = capsys.readouterr().out
+    assert ("***" in shown, "correct-horse" in shown) == (True, False)
+
+
+def test_a_secret_in_a_cloud_that_does_not_let_us(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Managers, place: InCloud) -> str:
+        raise Trouble(f"it does not let us read `{place.name}`", "ask for the role", away="away" in place.name)
+
+    monkeypatch.setattr(Managers, "read", refuse)
+    secrets = {"ONE": "aws:one", "TWO": "aws:away"}
+    one, two = (work(name, secrets=(asked,), retry=THREE) for name, asked in (("one", "ONE"), ("add", "TWO")))
+    engine.deploy(one, two, secrets=secrets)
+    found = TaskRun(engine.deployed, engine.run).step("one")
+    assert found.status == "failed"
+    assert found.failure is not None
+    assert found.failure.message == "secret `ONE`: it does not let us read `one`"
+    assert found.failure.hint == "ask for the role"
+    assert TaskRun(engine.deployed, engine.run).step("add").status == "retry", "it may be back for the next attempt"
 
 
 def test_only_the_secrets_that_a_step_asks_for_are_read(engine: Engine) -> None:

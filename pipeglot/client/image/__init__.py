@@ -1,0 +1,1 @@
+"""Images that steps run in: what has to be installed there, and the Dockerfile for it."""
