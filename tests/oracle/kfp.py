@@ -42,7 +42,8 @@ def in_specs(
     spec = next(iter(yaml.load_all(text, yaml.CSafeLoader)))
     engine = _Engine(spec, folder, chance, dialect)
     with mock.patch.object(places, "Bench", Here), mock.patch.object(installed, "refuse_other_code"):
-        is_good = engine.dag(spec["root"], engine.defaults() | json.loads(json.dumps(given), parse_int=float))
+        engine.given = engine.defaults() | json.loads(json.dumps(given), parse_int=float)
+        is_good = engine.dag(spec["root"], engine.given)
     return run_id("far", pipeline.name, engine.run), is_good
 
 
@@ -53,6 +54,7 @@ class _Engine:
         self.chance = chance
         self.dialect = dialect
         self.run = str(chance.random())
+        self.given: dict[str, Any] = {}
         self.count = 0
 
     def defaults(self) -> dict[str, Any]:
@@ -108,7 +110,9 @@ class _Engine:
             if "taskOutputParameter" in one:
                 found[name] = outputs[one["taskOutputParameter"]["producerTask"]]
             elif "componentInputParameter" in one:
-                if one["componentInputParameter"] in inputs:
+                is_given = one["componentInputParameter"] in inputs
+                assert is_given or inputs is self.given, "Kubeflow brings no input into a DAG that was not given"
+                if is_given:
                     found[name] = inputs[one["componentInputParameter"]]
             else:
                 assert one["runtimeValue"]["constant"] in ("{{$.pipeline_job_uuid}}", "{{$.pipeline_job_name}}")
