@@ -132,25 +132,30 @@ class Wrong(NamedTuple):
     code: int = 33
 
 
+def both(old: str, new: str, told: str, code: int = 33) -> Wrong:
+    """What is said of it for both."""
+    return Wrong(old, new, told, told, code)
+
+
 _PIPELINE = "@pipeline\n"
 _IMAGE = 'image: "acme/steps:1"'
 
 WRONG = {
-    "types": Wrong(
+    "types": both(
         "b(a(n))",
         "b(words())",
-        *["argument `n` of `b` is `int` (f.py:9), and the result of step `words` is `str` (f.py:13)"] * 2,
+        "argument `n` of `b` is `int` (f.py:9), and the result of step `words` is `str` (f.py:13)",
         code=2,
     ),
-    "no image": Wrong(_IMAGE, "strict: false", *["`a` has no image to run in"] * 2),
-    "a malformed image": Wrong(
+    "no image": both(_IMAGE, "strict: false", "`a` has no image to run in"),
+    "a malformed image": both(
         _IMAGE,
         'image: "acme steps"',
-        *["`image` must be a container image: letters, digits and `._/:@-` make one"] * 2,
+        "`image` must be a container image: letters, digits and `._/:@-` make one",
         code=2,
     ),
-    "a malformed image of a step": Wrong(
-        "@step\ndef b", '@step(image="acme/{{x}}")\ndef b', *["`b` cannot run in `acme/{{x}}`, which is no image"] * 2
+    "a malformed image of a step": both(
+        "@step\ndef b", '@step(image="acme/{{x}}")\ndef b', "`b` cannot run in `acme/{{x}}`, which is no image"
     ),
     "a gpu": Wrong(
         "@step\ndef b",
@@ -159,8 +164,8 @@ WRONG = {
         "`b` asks for a GPU, and Vertex AI has to be told which",
     ),
     "a gpu that is named": Wrong("@step\ndef b", '@step(resources=Resources(gpu=1, accelerator="t4"))\ndef b', "", ""),
-    "our own parameter": Wrong(
-        "n: int = 3", "n: int = 3, pipeglot: int = 1", *["parameter `pipeglot` has the name that pipeglot's own"] * 2
+    "our own parameter": both(
+        "n: int = 3", "n: int = 3, pipeglot: int = 1", "parameter `pipeglot` has the name that pipeglot's own"
     ),
     "KFP's own parameter": Wrong(
         "n: int = 3",
@@ -174,14 +179,12 @@ WRONG = {
         "the pipeline is scheduled in `Europe/Zurich`, and Kubeflow's recurring runs have no time zone",
         "",
     ),
-    "a nickname": Wrong(
-        _PIPELINE, '@pipeline(schedule=Cron("@daily"))\n', *["`@daily` is no cron line of five fields"] * 2, code=2
+    "a nickname": both(
+        _PIPELINE, '@pipeline(schedule=Cron("@daily"))\n', "`@daily` is no cron line of five fields", code=2
     ),
-    "six fields": Wrong(_PIPELINE, '@pipeline(schedule=Cron("0 0 6 * * *"))\n', *["has 6 fields of 5"] * 2, code=2),
+    "six fields": both(_PIPELINE, '@pipeline(schedule=Cron("0 0 6 * * *"))\n', "has 6 fields of 5", code=2),
     "a Sunday that is 7": Wrong(_PIPELINE, '@pipeline(schedule=Cron("0 6 * * FRI-7/2"))\n', "", ""),
-    "the last day": Wrong(
-        _PIPELINE, '@pipeline(schedule=Cron("0 6 L * *"))\n', *["has `L` for the day of month"] * 2, code=2
-    ),
+    "the last day": both(_PIPELINE, '@pipeline(schedule=Cron("0 6 L * *"))\n', "has `L` for the day of month", code=2),
     "an interval": Wrong(
         _PIPELINE,
         '@pipeline(schedule=Interval("1h", start="2026-01-01"))\n',
@@ -198,10 +201,10 @@ WRONG = {
         'pipeline_root: "gs://ml/v"', "strict: false", "", "stack `vertex` does not say its `pipeline_root`"
     ),
     "no project": Wrong("project: acme, ", "", "", "stack `vertex` does not say its `project`"),
-    "a pipeline root elsewhere": Wrong(
+    "a pipeline root elsewhere": both(
         'pipeline_root: "gs://ml/v"',
         'pipeline_root: "s3://ml/v"',
-        *["it is no bucket of Google's: `gs://…`"] * 2,
+        "it is no bucket of Google's: `gs://…`",
         code=2,
     ),
     "a store in the project": Wrong(

@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -54,7 +54,7 @@ class Vertex:
     """One project. Who has a token of `tokens` is let in.
 
     troubles: statuses that are given first, each with what `Retry-After` says; lost: answers that never arrive, though
-    what was asked is done.
+    what was asked is done. begins: what is called with the id of each new job.
     """
 
     def __init__(self) -> None:
@@ -64,6 +64,7 @@ class Vertex:
         self.asked: list[Asked] = []
         self.troubles: list[tuple[int, str]] = []
         self.lost = 0
+        self.begins: Callable[[str], None] = lambda _: None
         self._numbers = itertools.count(7)
         self._lock = threading.Lock()
         vertex = self
@@ -166,7 +167,8 @@ class Vertex:
         labels = {**body.get("labels", {}), BILLING: "1"}
         self.jobs[name] = {**body, "name": place, "labels": labels, "createTime": _now(), "updateTime": _now()}
         self.jobs[name]["state"] = "PIPELINE_STATE_PENDING"
-        return self.jobs[name]
+        self.begins(name)
+        return dict(self.jobs[name])
 
     def _pipelineJobs_get(self, names: dict[str, str], query: dict[str, str], body: Any) -> Any:  # noqa: N802
         return self._job(names)

@@ -146,7 +146,8 @@ class VertexDeployer:
         found = self.api.get(f"/pipelineJobs/{part(run)}")
         steps = steps_of(found.get("pipelineSpec") or {})
         for one in (found.get("jobDetail") or {}).get("taskDetails") or ():
-            step = steps.get(one.get("taskName", ""))
+            name = one.get("taskName", "")  # of which Google does not say whether it is the key, or what people read
+            step = steps.get(name) or (name if name in steps.values() else None)
             state = _task_state(one)
             if step is not None and (not states or state in states):
                 jobs = _jobs(one)

@@ -43,7 +43,7 @@ from tests.unit.lineage.build import above, item, mapped, one_of, out, step
 Pair = tuple[Pipeline, Pipeline]
 
 SECRETS = {"kfp": {"T": "k8s:api/token"}, "vertex": {"T": "env:T"}}
-STACKS = {
+STACKS: dict[str, KfpStack | VertexStack] = {
     "kfp": structs.replace(KFP, secrets=SECRETS["kfp"]),
     "vertex": structs.replace(VERTEX, secrets=SECRETS["vertex"]),
 }

@@ -133,6 +133,16 @@ def test_a_job_that_fails(vertex: Vertex, deployer: VertexDeployer) -> None:
     assert vertex.changes() == ["POST /pipelineJobs"], "one that has ended stays as it is"
 
 
+def test_a_task_by_the_name_that_people_read(vertex: Vertex, stack: VertexStack) -> None:
+    """Google does not say which of its two names a task is told by."""
+    found = register(stack, source(Pipeline(name="flights", nodes=(step("a.b_c"),))))
+    found.start("flights", "r", {})
+    vertex.become("r", "RUNNING", {"a-b-c": "RUNNING"})
+    assert tasks(found) == {"a.b_c": ("running", 1)}
+    vertex.jobs["r"]["jobDetail"]["taskDetails"][1]["taskName"] = "a.b_c"
+    assert tasks(found) == {"a.b_c": ("running", 1)}
+
+
 def test_a_job_that_is_cancelled(vertex: Vertex, deployer: VertexDeployer) -> None:
     deployer.start("flights", "r", {})
     vertex.become("r", "RUNNING", {"a": "RUNNING"})
