@@ -29,7 +29,7 @@ _FASTEST = 1000
 """The largest factor that Kubeflow is told: it takes whole ones only, and writes large ones with an exponent."""
 _YEAR = "31536000s"
 """Kubeflow begins no further try once so long has passed since the first one began, and ends one that is at work then;
-if nobody says how long, that is at once. Vertex AI takes an hour at most, and an hour if nobody says."""
+from 2.14 on that is at once if nobody says. Vertex AI takes an hour at most, and an hour if nobody says."""
 
 
 class Spec(NamedTuple):

@@ -97,7 +97,8 @@ def test_a_number_that_a_double_does_not_hold_is_refused(kfp: Kfp, capsys: pytes
 
 def test_a_kubeflow_that_does_not_fill_in_the_run_s_id(kfp: Kfp, capsys: pytest.CaptureFixture[str]) -> None:
     kfp.engine.deploy(work("one"))
-    assert kfp.run("step", "one", **{"pipeglot-run": "{{$.pipeline_job_uuid}}"}) == 2
+    unfilled: dict[str, Any] = {"pipeglot-run": "{{$.pipeline_job_uuid}}"}
+    assert kfp.run("step", "one", **unfilled) == 2
     assert capsys.readouterr().err == (
         "this Kubeflow does not fill in the run's id: it says `{{$.pipeline_job_uuid}}` as it stands in the spec\n\n"
         "hint: it takes Kubeflow Pipelines 2.5 or later\n"
