@@ -24,7 +24,7 @@ from tests.conformance.emitting import pipelines as names
 from tests.e2e.conftest import ENVIRONMENT
 from tests.oracle.generate import pipelines
 from tests.servers import sandbox
-from tests.unit.compilers.kfp_specs import KFP, VERTEX
+from tests.unit.compilers.kfp_specs import KFP, VERTEX, parsed
 
 LOADS = sandbox.ROOT / "requirements/engines/kfp_loads.py"
 GOLDEN = sorted(path for backend in ("kfp", "vertex") for path in sandbox.ROOT.glob(f"tests/golden/{backend}/*/*.yaml"))
@@ -114,8 +114,10 @@ def test_kfp_loads_pipelines_out_of_nothing(python: Path, tmp_path: Path, count:
     )
     def emit(made: Pipeline) -> None:
         for stack in (KFP, VERTEX):
+            text = spec_text(Source(made, "made.py", "0" * 64), stack)
+            parsed(yaml.load(text, yaml.CSafeLoader))
             files.append(tmp_path / f"{len(files)}.yaml")
-            files[-1].write_text(spec_text(Source(made, "made.py", "0" * 64), stack))
+            files[-1].write_text(text)
 
     emit()
     loaded(python, files)

@@ -10,10 +10,9 @@ import pytest
 import yaml
 from msgspec import structs
 
-from pipeglot.compilers.kfp import limits, params, worker
+from pipeglot.compilers.kfp import params, worker
 from pipeglot.compilers.kfp.compiler import KfpCompiler
 from pipeglot.compilers.kfp.names import Names, mangled
-from pipeglot.compilers.kfp.spec import spec
 from pipeglot.compilers.kfp.stack import KfpStack, KfpStep, VertexStack, VertexStep
 from pipeglot.core.errors import Location
 from pipeglot.core.features import PARAM
@@ -415,14 +414,6 @@ def test_a_spec_that_kubeflow_cannot_keep() -> None:
     (told,) = problems(many)
     assert told.startswith("the pipeline's spec has 1,")
     assert told.endswith("bytes, and Kubeflow takes about 1,000,000")
-
-
-def test_a_spec_is_refused_from_the_first_byte_too_many() -> None:
-    made = spec(source(PLAIN), KFP)
-    size = len(json.dumps(made.pipeline, ensure_ascii=False, separators=(",", ":")).encode())
-    just = [list(limits._whole(made, KFP, limits.KFP._replace(largest=size - less))) for less in (0, 1)]
-    assert [len(found) for found in just] == [0, 1]
-    assert f"has {size:,} bytes, and Kubeflow takes about {size - 1:,}" in just[1][0].message
 
 
 def test_an_image_that_moves_is_worth_a_note() -> None:
