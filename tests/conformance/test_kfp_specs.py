@@ -104,7 +104,7 @@ def _check(kind: str, value: Any) -> None:
         assert type(value).__name__ == kind
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.whole)])
+@pytest.mark.parametrize("count", [40, pytest.param(300, marks=pytest.mark.whole)])
 def test_kfp_loads_pipelines_out_of_nothing(python: Path, tmp_path: Path, count: int) -> None:
     files: list[Path] = []
 
