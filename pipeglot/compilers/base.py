@@ -56,13 +56,15 @@ class Compiler(ABC, Generic[StackT]):
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     stack_type: ClassVar[type[Stack]]
+    tells_all: ClassVar[bool] = False
+    """Whether `problems` can tell of a pipeline that has features which it does not do, and tells nothing of these."""
 
     def check(self, source: Source, stack: StackT) -> Findings:
         """Everything that is refused, and what is taken as advice only: all at once."""
         needed, capabilities = needs(source.pipeline), self.supports(stack)
         problems = missing(needed, capabilities, source.locations, self.name)
-        if not problems:  # else the same would be told twice, and of what cannot be placed nothing can be told
-            problems = list(self.problems(source, stack))
+        if not problems or self.tells_all:  # else of what cannot be placed nothing can be told
+            problems += self.problems(source, stack)
         notes = advisory(needed, capabilities, source.locations, self.name)
         if stack.strict:
             why = f"stack `{stack.name}` says `strict: true`: take the request out, or that line"

@@ -28,6 +28,7 @@ class _Specs(Compiler[StackT]):
     """What both dialects share: everything but what they say of each feature, and their limits."""
 
     dialect: ClassVar[Dialect]
+    tells_all = True
 
     def check(self, source: Source, stack: StackT) -> Findings:
         """With what nothing stands against, and its user should know all the same."""

@@ -8,6 +8,10 @@ from collections.abc import Iterable
 LONGEST = 128
 """Characters of a pipeline's or a task's name. Source: `PIPELINE_NAME` of Vertex AI, and the KFP SDK's own check."""
 
+LONGEST_LOOP = 50
+"""Of a loop's name, without the number that may follow it: Kubeflow's engine has names of 128 characters at most, and
+in one of these a loop's name stands twice, with 15 characters more."""
+
 RUN = "pipeglot-run"
 """The input in which a task is told its run's id. No parameter of a pipeline has a `-` in its name."""
 STEP = "pipeglot-step"
@@ -43,9 +47,9 @@ class Names:
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {"root", *taken}
 
-    def new(self, text: str) -> str:
+    def new(self, text: str, longest: int = LONGEST - 20) -> str:  # components have more before it
         """A name that is like `text`: with a number if another one is so already."""
-        base = name = mangled(text)[: LONGEST - 20].rstrip("-")  # components have more before it
+        base = name = mangled(text)[:longest].rstrip("-")
         number = 2
         while name in self._taken:
             name, number = f"{base}-{number}", number + 1

@@ -40,20 +40,30 @@ def trigger(schedule: Schedule) -> dict[str, Any]:
 
 
 def six_fields(line: str) -> str:
-    """With seconds before it; and Sunday is 0, never 7."""
+    """With seconds before it; and Sunday is 0."""
+    return f"0 {five_fields(line)}"
+
+
+def five_fields(line: str) -> str:
+    """With Sunday as 0, never 7: what both have written their schedulers with takes days from 0 to 6."""
     *others, days = line.split()
-    return " ".join(["0", *others, ",".join(_sunday(part) for part in days.split(","))])
+    return " ".join([*others, ",".join(_sunday(part) for part in days.split(","))])
+
+
+_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 def _sunday(part: str) -> str:
     span, slash, step = part.partition("/")
-    first, dash, last = span.partition("-")
-    if last != "7" and first != "7":
-        return part
+    first, _, last = span.partition("-")
     if first == "7":
         return "0"
-    days = range(int(first), 8, int(step or 1))
-    return ",".join(str(day % 7) for day in days) if dash and slash else f"{first}-6,0"
+    if last != "7":
+        return part
+    if not slash:
+        return f"{first}-6,0"
+    begin = _DAYS.index(first.upper()) if first.upper() in _DAYS else int(first)
+    return ",".join(str(day % 7) for day in range(begin, 8, int(step)))
 
 
 def _utc(moment: str, zone: str) -> str:

@@ -24,6 +24,14 @@ _LINEAGE = {"lineage": {"artifactType": {"schemaTitle": "system.Artifact", "sche
 _RUN_IDS = {"kfp": "{{$.pipeline_job_uuid}}", "vertex": "{{$.pipeline_job_name}}"}
 """What stands for the id of a run, where it stands alone."""
 
+_LONGEST_DOC = 1024
+"""Characters of a pipeline's description. Source: `PipelineInfo` of the spec's definition."""
+_FASTEST = 1000
+"""The largest factor that Kubeflow is told: it takes whole ones only, and writes large ones with an exponent."""
+_YEAR = "31536000s"
+"""Kubeflow begins no further try once so long has passed since the first one began, and ends one that is at work then;
+from 2.14 on that is at once if nobody says. Vertex AI takes an hour at most, and an hour if nobody says."""
+
 
 class Spec(NamedTuple):
     """What KFP reads, and what of it only Kubernetes knows: empty if there is nothing."""
@@ -62,7 +70,7 @@ class _Writer:
     def spec(self) -> Spec:
         info = {"name": mangled(self.pipeline.name), "displayName": self.pipeline.name}
         if self.pipeline.doc:
-            info["description"] = self.pipeline.doc.strip().replace("{{", "{ {")
+            info["description"] = self.pipeline.doc.strip().replace("{{", "{ {")[:_LONGEST_DOC]
         found = tasks(self.plan, waits_for_failed=self.stack.backend == "vertex")
         self.shared = self._alike([one for task in found for one in task.all()])
         root = {
@@ -119,7 +127,7 @@ class _Writer:
         if task.kind == "loop":
             words |= self._iterator(task)
         if task.step is not None and task.step.retry is not None and task.step.retry.attempts > 1:
-            words["retryPolicy"] = _retry(task.step.retry)
+            words["retryPolicy"] = _retry(task.step.retry, self.stack)
         if not task.body:
             words["cachingOptions"] = {"enableCache": False}
         return words
@@ -134,8 +142,10 @@ class _Writer:
                 found[STEP] = {"runtimeValue": {"constant": task.node}}
             if task.first and self._is_scheduled:
                 found[SCHEDULED] = {"runtimeValue": {"constant": "{{$.pipeline_job_schedule_time_utc}}"}}
-        elif task.told is not None:
+        elif task.kind == "branch":
             found[channel(_told(task))] = _output_of(task)
+        elif task.told is not None:
+            found[channel(_told(task))] = {"componentInputParameter": channel(_told(task))}
         if task.is_mapped:
             found[INDEX] = {"componentInputParameter": at}
         return found
@@ -225,14 +235,14 @@ def _condition(task: Task) -> str:
     return f"{holds} || {told} == 'both'" if task.is_mapped else holds
 
 
-def _retry(retry: Retry) -> dict[str, Any]:
+def _retry(retry: Retry, stack: KfpStack | VertexStack) -> dict[str, Any]:
     """KFP waits the least that there is to wait, and the task itself the rest: KFP knows neither jitter nor a longest
     delay, for its `backoffMaxDuration` is the time after which it tries no more."""
-    words: dict[str, Any] = {"maxRetryCount": retry.attempts - 1}
-    if not retry.delay:
-        return {**words, "backoffDuration": "0s", "backoffFactor": 1.0}
-    delays = [delay_before(retry, tried, 0.0) for tried in range(1, min(retry.attempts, 100))]
-    is_whole = retry.backoff >= 1 and retry.backoff == int(retry.backoff)  # Kubeflow takes no other factor
-    grows = is_whole and delays[-1] >= delays[0] * retry.backoff ** (len(delays) - 1)
-    first = int(delays[0] if grows else min(delays))  # KFP counts whole seconds
-    return {**words, "backoffDuration": f"{first}s", "backoffFactor": float(retry.backoff) if grows else 1.0}
+    words: dict[str, Any] = {"maxRetryCount": retry.attempts - 1, "backoffDuration": "0s", "backoffFactor": 1.0}
+    if retry.delay:
+        delays = [delay_before(retry, tried, 0.0) for tried in range(1, min(retry.attempts, 100))]
+        is_whole = 1 <= retry.backoff <= _FASTEST and retry.backoff == int(retry.backoff)
+        grows = is_whole and delays[-1] >= delays[0] * retry.backoff ** (len(delays) - 1)
+        words["backoffDuration"] = f"{int(delays[0] if grows else min(delays))}s"  # KFP counts whole seconds
+        words["backoffFactor"] = float(retry.backoff) if grows else 1.0
+    return {**words, "backoffMaxDuration": _YEAR} if isinstance(stack, KfpStack) else words

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeglot.compilers.kfp.names import Names
+from pipeglot.compilers.kfp.names import LONGEST_LOOP, Names
 from pipeglot.core.ir import AnyNode, Branch, Map, Source, Step
 from pipeglot.core.lineage.plan import Plan, operands, source_needs
 
@@ -19,8 +19,9 @@ class Task:
 
     name: KFP's. kind: what it does. node: the step, map or branch that it stands for. after: those beside it that it
     comes after. anyway: whether it runs however these have ended, and the ledger tells whether it is due. body: the
-    tasks inside of it. told: of a loop the task that lists its items, of an arm the one that chooses. first: whether
-    the run may begin with it. is_mapped: whether it has items. mute: whether it ends well even if what it does fails.
+    tasks inside of it. told: of a loop the task that lists its items, of a branch and its arms the one that chooses.
+    first: whether the run may begin with it. is_mapped: whether it has items. mute: whether it ends well even if what
+    it does fails.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Task:
         """Whether it has failed only if there is nothing to be had from any step in it."""
         if self.kind == "loop":
             return [one.kind for one in self.body] == ["step"]
-        return all(arm.kind == "choose" or [one.kind for one in arm.body] == ["step"] for arm in self.body)
+        return all([one.kind for one in arm.body] == ["step"] for arm in self.body)
 
 
 def tasks(plan: Plan, *, waits_for_failed: bool) -> list[Task]:
@@ -75,7 +76,8 @@ class _Tasks:
         found = self._body(self.plan.pipeline.nodes, ())
         for task in found:
             self._wait_in(task, ())
-        self._mark_first(found)
+        for task in found:
+            task.first = not task.after  # never one with others in it: what lists or chooses comes before it
         return [*found, *self._last(found)]
 
     # --- what there is ------------------------------------------------------------------------------------------------
@@ -91,7 +93,7 @@ class _Tasks:
             elif isinstance(node, Map):
                 found += self._map(node, path)
             else:
-                found.append(self._branch(node, path))
+                found += self._branch(node, path)
         return found
 
     def _map(self, node: Map, path: Path) -> list[Task]:
@@ -101,23 +103,26 @@ class _Tasks:
         loop.body = self._body(node.body, (*path, loop))
         return [listed, loop]
 
-    def _branch(self, node: Branch, path: Path) -> Task:
+    def _branch(self, node: Branch, path: Path) -> list[Task]:
+        """What chooses stands before the branch: within it, the run's parameters would have to come through the branch,
+        and Kubeflow brings no optional one that was not given into a DAG in a DAG."""
         task = self._new(node.id, "branch", node.id, path)
+        chooses = self._new(f"{node.id}-holds", "choose", node.id, path)
+        task.told, task.after = chooses, [chooses]
         inside = (*path, task)
-        chooses = self._new(f"{node.id}-holds", "choose", node.id, inside)
-        task.body = [chooses]
         arms: list[tuple[Kind, tuple[AnyNode, ...]]] = [("then", node.then), ("otherwise", node.otherwise)]
         for kind, nodes in arms:
             if nodes:
                 arm = self._new(f"{node.id}-{kind}", kind, node.id, inside)
-                arm.told, arm.after = chooses, [chooses]
+                arm.told = chooses
                 arm.body = self._body(nodes, (*inside, arm))
                 task.body.append(arm)
-        return task
+        return [chooses, task]
 
     def _new(self, name: str, kind: Kind, node: str, path: Path) -> Task:
         is_mapped = any(one.kind == "loop" for one in path)
-        return Task(self.names.new(name), kind, node, is_mapped=is_mapped)
+        own = self.names.new(name, LONGEST_LOOP) if kind == "loop" else self.names.new(name)
+        return Task(own, kind, node, is_mapped=is_mapped)
 
     # --- what each comes after ----------------------------------------------------------------------------------------
 
@@ -159,7 +164,7 @@ class _Tasks:
         seen = [self._seen(task, path, step) for step in steps]
         is_one = all(one == seen[0] for one in seen)
         for waits, before in seen:
-            far = waits is not task and not self._leads(waits, task)
+            far = waits is not task
             is_other_arm = waits.told is not None and waits.told is before.told  # nothing of it comes
             if before not in waits.after and not is_other_arm:
                 waits.after.append(before)
@@ -172,20 +177,10 @@ class _Tasks:
         while shared < min(len(path), len(other)) and path[shared] is other[shared]:
             shared += 1
         around = path[shared] if shared < len(path) else task
-        waits = around.told if around.kind == "loop" and around.told is not None else around
+        waits = around.told if around.kind in ("loop", "branch") and around.told is not None else around
         return waits, other[shared] if shared < len(other) else producer
 
-    def _leads(self, waits: Task, task: Task) -> bool:
-        """Whether nothing in it has anything to do without what this task waits for."""
-        return task.kind == "choose" and waits.kind == "branch" and task in waits.body
-
     # --- the ends -----------------------------------------------------------------------------------------------------
-
-    def _mark_first(self, found: list[Task]) -> None:
-        for task in found:
-            if not task.after:
-                task.first = True
-                self._mark_first(task.body)
 
     def _last(self, found: list[Task]) -> list[Task]:
         """Hooks, and where the tasks at the ends do not tell how the run went, one that does."""

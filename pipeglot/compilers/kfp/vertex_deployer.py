@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Collection, Iterator, Mapping
+from hashlib import sha256
 from typing import Any, Literal
 from urllib.parse import quote
 
 from pipeglot.compilers.base import File, Source
+from pipeglot.compilers.kfp.names import LONGEST
 from pipeglot.compilers.kfp.params import uncarried
 from pipeglot.compilers.kfp.stack import VertexStack
 from pipeglot.compilers.kfp.tasks_there import steps_of, typed
@@ -81,14 +83,15 @@ class VertexDeployer:
             return
         made = job(spec, self.stack, {})
         body = schedule(self._name(pipeline.name), pipeline.schedule, self.api.parent, made)
-        if not known:
+        live = [one for one in known if one.get("state") != "COMPLETED"]  # of one that is over nothing can be changed
+        if live:
+            path = f"{_path(live[0]['name'])}?updateMask={quote(_UPDATED)}"
+            self.api.patch(path, {"name": live[0]["name"], **body})
+        else:
             self.api.post("/schedules", body)
-            return
-        first, *others = known
-        path = f"{_path(first['name'])}?updateMask={quote(_UPDATED)}"
-        self.api.patch(path, {"name": first["name"], **body})
-        for one in others:
-            self.api.delete(_path(one["name"]))
+        for one in known:
+            if one not in live[:1]:
+                self.api.delete(_path(one["name"]))
 
     def is_live(self, pipeline: str, version: str) -> bool:
         """Whether a run from here would be of this very version."""
@@ -110,7 +113,7 @@ class VertexDeployer:
         if pipeline not in self._specs:
             raise Away(f"{self.api.name}: `{pipeline}` was not deployed from here, so its spec is not known")
         spec = self._specs[pipeline][1]
-        body = {"displayName": pipeline, **job(spec, self.stack, typed(params, spec))}
+        body = {"displayName": _short(pipeline), **job(spec, self.stack, typed(params, spec))}
         name = re.sub(r"[^a-z0-9-]", "-", run.lower())
         made = self._started(name, body)
         created = made.get("createTime")
@@ -148,7 +151,8 @@ class VertexDeployer:
         found = self.api.get(f"/pipelineJobs/{part(run)}")
         steps = steps_of(found.get("pipelineSpec") or {})
         for one in (found.get("jobDetail") or {}).get("taskDetails") or ():
-            step = steps.get(one.get("taskName", ""))
+            name = one.get("taskName", "")  # of which Google does not say whether it is the key, or what people read
+            step = steps.get(name) or (name if name in steps.values() else None)
             state = _task_state(one)
             if step is not None and (not states or state in states):
                 jobs = _jobs(one)
@@ -197,7 +201,7 @@ class VertexDeployer:
                 )
 
     def _name(self, pipeline: str) -> str:
-        return f"{pipeline} of {self.stack.name}"
+        return _short(f"{pipeline} of {self.stack.name}")
 
     def _schedules(self, pipeline: str) -> Iterator[Any]:
         return self.api.pages("/schedules", "schedules", filter=f'display_name="{self._name(pipeline)}"')
@@ -206,6 +210,12 @@ class VertexDeployer:
 def _path(name: str) -> str:
     """Below the project and the location: `/schedules/7`."""
     return f"/{'/'.join(name.rsplit('/', 2)[-2:])}"
+
+
+def _short(name: str) -> str:
+    """A name that Vertex takes, and that no other one has."""
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{digest}"
 
 
 def _task_state(task: Mapping[str, Any]) -> TaskState:

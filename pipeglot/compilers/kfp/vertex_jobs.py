@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pipeglot.compilers.kfp.schedules import five_fields
 from pipeglot.compilers.kfp.stack import VertexStack
 from pipeglot.core.ir import Schedule
 
@@ -45,7 +46,7 @@ def schedule(name: str, asked: Schedule, parent: str, made: Mapping[str, Any]) -
     """A schedule of such a job."""
     found: dict[str, Any] = {
         "displayName": name,
-        "cron": f"TZ={asked.timezone} {asked.cron}",
+        "cron": f"TZ={asked.timezone} {five_fields(asked.cron or '')}",
         "maxConcurrentRunCount": MOST_AT_ONCE,
         "createPipelineJobRequest": {"parent": parent, "pipelineJob": dict(made)},
     }

@@ -140,6 +140,11 @@ def _engine_run(asked: _Asked, given: dict[str, Any]) -> EngineRun:
 
     if not given.get(RUN):
         raise UsageError(f"KFP does not tell the run's id, in the input `{RUN}`")
+    if given[RUN].startswith("{{"):  # all runs would be the same one
+        raise UsageError(
+            f"this Kubeflow does not fill in the run's id: it says `{given[RUN]}` as it stands in the spec",
+            hint="it takes Kubeflow Pipelines 2.5 or later",
+        )
     params = {
         name: value
         for name, value in given.items()

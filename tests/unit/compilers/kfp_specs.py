@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import yaml
@@ -62,6 +63,8 @@ def parsed(spec: dict[str, Any]) -> Any:
     config = pipeline_spec_pb2.PipelineDeploymentConfig()
     json_format.ParseDict(spec["deploymentSpec"], config)
     assert _sparse(json_format.MessageToDict(message)) == _sparse(spec)
+    containers = [json.dumps(one, sort_keys=True) for one in spec["deploymentSpec"]["executors"].values()]
+    assert len({*containers}) == len(containers), "Kubeflow's backend finds a component by what its container says"
     return message
 
 

@@ -20,12 +20,14 @@ from pipeglot.core.features import PARAM
 from pipeglot.core.ir import (
     Branch,
     Param,
+    ParamRef,
     Pipeline,
     Resources,
     Retry,
     ScalarType,
     Schedule,
     Step,
+    Truth,
 )
 from tests.unit.compilers.kfp_specs import KFP, VERTEX, args, documents, parsed, problems, source, tasks, text
 from tests.unit.lineage.build import above, item, mapped, out, step
@@ -61,9 +63,23 @@ def changed(**fields: Any) -> Pipeline:
     ],
 )
 def test_kfp_waits_no_longer_than_the_step_says(retry: Retry, policy: dict[str, Any]) -> None:
-    spec, *_ = documents(changed(retry=retry))
+    spec, *_ = documents(changed(retry=retry), VERTEX)
     assert tasks(spec)["b"]["retryPolicy"] == policy
     parsed(spec)
+
+
+def test_kubeflow_is_told_how_long_it_may_try_again() -> None:
+    """If it is not told, no time at all: it compares with a `maxDuration` of 0."""
+    for retry in (Retry(attempts=3), Retry(attempts=3, delay=7)):
+        spec, *_ = documents(changed(retry=retry))
+        assert tasks(spec)["b"]["retryPolicy"]["backoffMaxDuration"] == "31536000s"
+        parsed(spec)
+
+
+@pytest.mark.parametrize(("backoff", "factor"), [(1000, 1000.0), (1001, 1.0), (1.5, 1.0)])
+def test_kubeflow_is_told_no_factor_that_it_cannot_read(backoff: float, factor: float) -> None:
+    spec, *_ = documents(changed(retry=Retry(attempts=3, delay=1, backoff=backoff)))
+    assert tasks(spec)["b"]["retryPolicy"]["backoffFactor"] == factor
 
 
 def test_without_a_retry_there_is_no_policy() -> None:
@@ -161,6 +177,18 @@ def test_no_task_begins_a_run_that_does_not_know_the_parameters() -> None:
     assert list(found["b"]["inputs"]["parameters"]) == ["pipeglot-run"]
 
 
+def test_no_parameter_has_to_come_through_a_dag() -> None:
+    """Kubeflow's driver fails in a DAG in a DAG on an optional parameter that was not given."""
+    asked = Branch(id="when", when=Truth(value=ParamRef(name="n")), then=(step("b"),))
+    params_ = (Param(name="n", type=INT), Param(name="day", type=ScalarType(name="date"), logical_date=True))
+    spec, *_ = documents(Pipeline(name="p", nodes=(asked,), params=params_))
+    assert {"n", "day"} <= {*tasks(spec)["when-holds"]["inputs"]["parameters"]}
+    inner = [one for one in spec["components"].values() if "dag" in one]
+    assert len(inner) == 2
+    assert all("n" not in one["inputDefinitions"]["parameters"] for one in inner)
+    parsed(spec)
+
+
 def test_the_id_of_a_run_is_what_each_calls_it() -> None:
     runs = [tasks(documents(PLAIN, stack)[0])["b"]["inputs"]["parameters"]["pipeglot-run"] for stack in (KFP, VERTEX)]
     ids = ["{{$.pipeline_job_uuid}}", "{{$.pipeline_job_name}}"]
@@ -228,6 +256,17 @@ def test_names_are_given_once() -> None:
     long = [names.new("n" * 300 + end) for end in ("1", "2")]
     assert long[1] == f"{long[0]}-2"
     assert len(long[1]) < 128
+
+
+def test_names_that_kubeflow_s_engine_makes_of_a_loop_s_are_not_too_long() -> None:
+    long = [
+        mapped(f"{'n' * 100}{end}", out("a"), step(f"{'n' * 100}{end}", x=item(f"{'n' * 100}{end}"))) for end in "12"
+    ]
+    spec, *_ = documents(Pipeline(name="p", nodes=(step("a"), *long)))
+    loops = [name for name, task in tasks(spec).items() if "parameterIterator" in task]
+    assert len({*loops}) == 2
+    assert all(len(f"comp-{name}-{name}-iterator") <= 128 for name in loops)
+    assert all(len(f"{name}-driver") <= 128 for name in tasks(spec))
 
 
 def test_a_step_that_is_called_as_another_one_after_mangling() -> None:
@@ -422,7 +461,7 @@ def test_every_emitted_spec_is_one_to_kfp(path: Path) -> None:
 def test_texts_of_users_stay_what_they_are(hostile: str) -> None:
     pipeline = structs.replace(PLAIN, doc=f"x{hostile}x", params=(Param(name="t", type=STR, default=hostile),))
     spec, *_ = documents(pipeline, store=f"s3://ml/{hostile}")
-    assert spec["pipelineInfo"]["description"] == f"x{hostile}x"
+    assert spec["pipelineInfo"]["description"] == f"x{hostile}x"[:1024]
     assert spec["root"]["inputDefinitions"]["parameters"]["t"]["defaultValue"] == hostile
     assert json.loads(args(spec, "b")[2])["store"] == f"s3://ml/{hostile}"
 

@@ -1,7 +1,7 @@
 """What is asked of KFP's API, and what its answers become: by a server that refuses what the API does not have.
 
-It is the sandbox's own, which holds every request against the published definition; here it starts nothing, and a test
-says what becomes of runs.
+It is the sandbox's own, which holds every request against the published definition, and here its answers too. It starts
+nothing: a test says what becomes of runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec import structs
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.kfp.deployer import KfpDeployer
 from pipeglot.compilers.kfp.local.api import Api
-from pipeglot.compilers.kfp.local.fields import Refused
+from pipeglot.compilers.kfp.local.fields import Refused, check
 from pipeglot.compilers.kfp.local.server import Server
 from pipeglot.compilers.kfp.stack import KfpStack
 from pipeglot.compilers.remote import Away, EngineTask
@@ -66,7 +66,18 @@ class Fake:
         def find(method: str, path: str) -> Any:
             if method != "GET":
                 self.asked.append((method, path.removeprefix("/apis/v2beta1")))
-            return real(method, path)
+            route, words = real(method, path)
+
+            def answer(*asked: Any) -> Any:
+                found = route(*asked)
+                model = _model_of(method, path.removeprefix("/apis/v2beta1/"))
+                if model:
+                    check(model, found)
+                else:
+                    assert found in ({}, None) or isinstance(found, bytes)
+                return found
+
+            return answer, words
 
         self.api.find = find  # type: ignore[method-assign]  # it notes what was asked
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
@@ -81,6 +92,29 @@ class Fake:
     @property
     def schedules(self) -> list[dict[str, Any]]:
         return list(self.api.schedules.records.values())
+
+
+_MODELS = {
+    "experiments": "Experiment",
+    "pipelines": "Pipeline",
+    "versions": "PipelineVersion",
+    "runs": "Run",
+    "recurringruns": "RecurringRun",
+}
+
+
+def _model_of(method: str, path: str) -> str:
+    """The published message that such a request is answered with; none if it has nothing to tell."""
+    if path == "healthz":
+        return "V2beta1GetHealthzResponse"
+    if method == "DELETE" or ":" in path or path.endswith("/log"):
+        return ""
+    if path.startswith("pipelines/upload"):
+        return "V2beta1PipelineVersion" if path.endswith("_version") else "V2beta1Pipeline"
+    words = path.split("/")
+    is_list = method == "GET" and len(words) % 2
+    name = _MODELS[words[-1 if len(words) % 2 else -2]]
+    return f"V2beta1List{name}sResponse" if is_list else f"V2beta1{name}"
 
 
 @pytest.fixture
@@ -164,6 +198,34 @@ def test_a_run(fake: Fake, stack: KfpStack) -> None:
     assert deployer.url("flights", found.id) == f"{fake.url}/#/runs/details/{found.id}"
 
 
+def test_many_versions_come_in_pages(fake: Fake, stack: KfpStack, deployer: KfpDeployer) -> None:
+    (pipeline,) = fake.api.pipelines.records.values()
+    for number in range(2, 252):
+        fake.api._add_version(pipeline, f"v1-{number}", f"v1-{number}", SPEC)
+    deployer.register(source(), files("v2"))
+    deployer.register(source(), files("v1"))
+    assert max(fake.api.versions.records.values(), key=lambda one: str(one["created_at"]))["name"] == "v1-252"
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE])
+def test_one_that_is_too_busy_is_asked_again(
+    fake: Fake, deployer: KfpDeployer, status: HTTPStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("pipeglot.compilers.rest.time.sleep", slept.append)
+    real, troubles = fake.api.runs.kept.get, [status, status]
+
+    def busy(run: str) -> Any:
+        if troubles:
+            raise Refused("try later", troubles.pop())
+        return real(run)
+
+    run = deployer.start("flights", "ours", {}).id
+    monkeypatch.setattr(fake.api.runs.kept, "get", busy)
+    assert deployer.status("flights", run) == "waiting"
+    assert slept == [1.0, 3.0]
+
+
 def test_it_is_started_once_if_the_answer_is_lost(
     fake: Fake, deployer: KfpDeployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,7 +299,8 @@ def test_tasks_are_the_nodes_of_containers(fake: Fake, deployer: KfpDeployer) ->
         ("10", "9", "executor(0)", "FAILED"),
         ("11", "9", "executor(1)", "RUNNING"),
     ]
-    lines = [{"node": n, "parent": p, "name": name, "state": state, "at": n.zfill(2)} for n, p, name, state in nodes]
+    at = "2026-11-22T06:00:{:0>2}Z"
+    lines = [{"node": n, "parent": p, "name": name, "state": state, "at": at.format(n)} for n, p, name, state in nodes]
     text = "".join(f"{json.dumps(line)}\n" for line in lines)
     (fake.api.runs.folder / run / "tasks.jsonl").write_text(f'{text}{{"node": "1')
     (fake.api.runs.folder / run / "3.log").write_text("boom\n")

@@ -15,7 +15,7 @@ from pipeglot.compilers.kfp.local.cron import read_cron
 from pipeglot.compilers.kfp.local.fields import Refused, check
 from pipeglot.compilers.kfp.local.recurring import check_trigger
 from pipeglot.compilers.kfp.local.specs import check_parameters, read_upload
-from pipeglot.compilers.kfp.schedules import six_fields
+from pipeglot.compilers.kfp.schedules import five_fields, six_fields
 from tests.unit.compilers.test_kfp_api import SPEC
 
 BEGIN = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
@@ -155,10 +155,14 @@ def test_lines_that_are_none(line: str) -> None:
         ("0 6 * * 5-7", "0 0 6 * * 5-6,0"),
         ("0 6 * * 1-7/2", "0 0 6 * * 1,3,5,0"),
         ("0 6 * * MON-FRI,7", "0 0 6 * * MON-FRI,0"),
+        ("0 6 * * Fri-7/2", "0 0 6 * * 5,0"),
+        ("0 6 * * SAT-7", "0 0 6 * * SAT-6,0"),
+        ("0 6 * * 7-7/3", "0 0 6 * * 0"),
     ],
 )
 def test_a_line_of_five_fields_as_one_of_six(line: str, six: str) -> None:
     assert six_fields(line) == six
+    assert five_fields(line) == six.removeprefix("0 ")
     read_cron(six)
 
 

@@ -57,11 +57,11 @@ def test_an_arm_of_a_branch_runs_beside_nothing() -> None:
     assert names(made, "mute") == set()
     assert after(made) == {
         "a": [],
-        "when": ["a"],
-        "when-holds": [],
-        "when-then": ["when-holds"],
+        "when-holds": ["a"],
+        "when": ["when-holds"],
+        "when-then": [],
         "b": [],
-        "when-otherwise": ["when-holds"],
+        "when-otherwise": [],
         "c": [],
         "d": ["when"],
     }
@@ -70,7 +70,7 @@ def test_an_arm_of_a_branch_runs_beside_nothing() -> None:
 def test_an_arm_does_not_wait_for_the_other_one() -> None:
     clean = step("clean", after=("b",), trigger="all_done")
     branch = Branch(id="when", when=above("a", 1), then=(step("b"),), otherwise=(clean,))
-    assert after(found(step("a"), branch))["when-otherwise"] == ["when-holds"]
+    assert after(found(step("a"), branch))["when-otherwise"] == []
 
 
 def test_of_a_larger_arm_another_step_may_have_failed() -> None:
@@ -82,9 +82,9 @@ def test_of_a_larger_arm_another_step_may_have_failed() -> None:
 def test_what_an_arm_needs_of_outside_is_waited_for_before_its_branch() -> None:
     branch = Branch(id="when", when=above("a", 1), then=(step("b", x=out("far")), step("c", x=out("a"))))
     made = found(step("a"), step("far"), branch)
-    assert after(made)["when"] == ["a", "far"]
+    assert after(made)["when-holds"] == ["a", "far"]
     assert after(made)["b"] == []
-    assert names(made, "anyway") == {"when", "done"}
+    assert names(made, "anyway") == {"when-holds", "done"}
     assert names(made, "first") == {"a", "far"}
 
 
@@ -124,4 +124,4 @@ def test_hooks_come_after_all_and_what_tells_comes_after_them() -> None:
 def test_a_branch_that_comes_first_knows_the_parameters() -> None:
     asked = Compare(op=">=", left=ParamRef(name="n"), right=const(1))
     branch = Branch(id="when", when=asked, then=(step("b"),))
-    assert names(found(branch), "first") == {"when", "when-holds"}
+    assert names(found(branch), "first") == {"when-holds"}, "what it has in it gets none: Kubeflow brings not all there"

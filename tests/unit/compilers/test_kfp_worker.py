@@ -137,6 +137,16 @@ def test_a_number_that_a_double_does_not_hold_is_refused(kfp: Kfp, capsys: pytes
     assert "`n`" in capsys.readouterr().err
 
 
+def test_a_kubeflow_that_does_not_fill_in_the_run_s_id(kfp: Kfp, capsys: pytest.CaptureFixture[str]) -> None:
+    kfp.engine.deploy(work("one"))
+    unfilled: dict[str, Any] = {"pipeglot-run": "{{$.pipeline_job_uuid}}"}
+    assert kfp.run("step", "one", **unfilled) == 2
+    assert capsys.readouterr().err == (
+        "this Kubeflow does not fill in the run's id: it says `{{$.pipeline_job_uuid}}` as it stands in the spec\n\n"
+        "hint: it takes Kubeflow Pipelines 2.5 or later\n"
+    )
+
+
 def test_a_task_that_knows_no_parameters_begins_no_run(kfp: Kfp, capsys: pytest.CaptureFixture[str]) -> None:
     kfp.engine.deploy(work("one"), work("two", "one"))
     assert kfp.run("step", "one", first=False) == 1
