@@ -147,7 +147,7 @@ WRONG = {
         "argument `n` of `b` is `int` (f.py:9), and the result of step `words` is `str` (f.py:13)",
         code=2,
     ),
-    "no image": both(_IMAGE, "strict: false", "`a` has no image to run in"),
+    "no image": both(_IMAGE, "strict: false", "`a`, `b` have no image to run in"),
     "a malformed image": both(
         _IMAGE,
         'image: "acme steps"',
@@ -268,3 +268,13 @@ def test_a_check_is_green_until_the_source_says_something_else(project: Project,
     assert {path.name: path.read_bytes() for path in project.root.glob("out/*")} == files
     project(*words, PYTHONHASHSEED="3")
     project(*words, "--check", PYTHONHASHSEED="4", TZ="Asia/Kathmandu", LC_ALL="C")
+
+
+def test_vertex_that_begins_nothing_after_a_failure_takes_no_clean_up(project: Project) -> None:
+    """`failure_policy: fast` would drop it in silence."""
+    project.replace("f.py", "b(a(n))", 'a.after(b(n)).with_options(trigger="all_done")(n)')
+    assert check(project, "vertex", 0) == check(project, "vertex", 0)
+    project.replace("pipeglot.yaml", "project: acme", "failure_policy: fast, project: acme")
+    found = check(project, "vertex", 33)
+    assert "`a` asks for `all_done trigger`, which backend `vertex` does not do" in found
+    assert "with `failure_policy: fast` no task begins once one has failed: take that line out of the stack" in found

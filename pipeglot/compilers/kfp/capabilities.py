@@ -123,3 +123,9 @@ VERTEX_CAPABILITIES: Capabilities = declare(
     }
 )
 """Of stacks of Vertex AI Pipelines."""
+
+_FAST = Support(
+    Level.NEVER, "with `failure_policy: fast` no task begins once one has failed: take that line out of the stack"
+)
+NOT_WHEN_FAST: Capabilities = {Feature.ALL_DONE: _FAST, Feature.HOOKS: _FAST}
+"""What a stack of Vertex AI cannot have together with its own word on failures."""

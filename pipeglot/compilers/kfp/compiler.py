@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from pipeglot.compilers.base import Compiler, File, Findings, Source
 from pipeglot.compilers.kfp import limits
-from pipeglot.compilers.kfp.capabilities import KFP_CAPABILITIES, VERTEX_CAPABILITIES
+from pipeglot.compilers.kfp.capabilities import KFP_CAPABILITIES, NOT_WHEN_FAST, VERTEX_CAPABILITIES
 from pipeglot.compilers.kfp.limits import KFP, VERTEX, Dialect
 from pipeglot.compilers.kfp.spec import spec
 from pipeglot.compilers.kfp.stack import KfpStack, VertexStack
 from pipeglot.compilers.kfp.yaml_text import dumped
 from pipeglot.core.bundle.archive import WRITTEN
 from pipeglot.core.errors import Problem
+from pipeglot.core.features import Capabilities
 from pipeglot.core.ir import IR_VERSION
 from pipeglot.core.wire import dump_json
 
@@ -72,6 +73,10 @@ class VertexCompiler(_Specs[VertexStack]):
     capabilities = VERTEX_CAPABILITIES
     stack_type = VertexStack
     dialect = VERTEX
+
+    def supports(self, stack: VertexStack) -> Capabilities:
+        """By `failure_policy: fast` nothing begins any more once a task has failed: so the user wants it of this stack."""
+        return {**VERTEX_CAPABILITIES, **NOT_WHEN_FAST} if stack.failure_policy == "fast" else VERTEX_CAPABILITIES
 
     def remote(self, stack: VertexStack) -> Remote | None:
         if not stack.project:
