@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from pipeglot.compilers import elsewhere
 from pipeglot.compilers.base import Source
-from pipeglot.compilers.kfp import params
+from pipeglot.compilers.kfp import params, schedules
 from pipeglot.compilers.kfp.containers import accelerator, secret_place
 from pipeglot.compilers.kfp.names import CHANNEL
 from pipeglot.compilers.kfp.spec import Spec, spec
@@ -96,13 +96,10 @@ def _images(source: Source, stack: KfpStack | VertexStack, plan: Plan) -> Iterat
 
 def _schedule(source: Source, stack: KfpStack | VertexStack) -> Iterator[Problem]:
     schedule = source.pipeline.schedule
-    if isinstance(stack, KfpStack) and schedule is not None and schedule.cron and schedule.timezone != "UTC":
-        yield Problem(
-            "kfp",
-            f"the pipeline is scheduled in `{schedule.timezone}`, and Kubeflow's recurring runs have no time zone",
-            None,
-            'say it in UTC: `Cron("…", timezone="UTC")`',
-        )
+    if isinstance(stack, KfpStack) and schedule is not None and not schedule.assets:
+        found = schedules.problem(schedule)
+        if found is not None:
+            yield found
 
 
 def _secrets(stack: KfpStack | VertexStack) -> Iterator[Problem]:

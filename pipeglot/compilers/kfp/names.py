@@ -18,6 +18,9 @@ CHANNEL = "pipelinechannel--"
 OUTPUT = "Output"
 """The name of a task's only output, as `kfp.local` wants it."""
 
+_INNER = ("root", "executor", "iteration", "iteration-driver", "iteration-item", "iteration-iterations")
+"""What Kubeflow calls nodes of a run that are no task of the spec."""
+
 OWN = (RUN, INDEX, SCHEDULED)
 
 _DRIVER = "-driver"
@@ -38,7 +41,7 @@ class Names:
     """Names of tasks, each given once."""
 
     def __init__(self) -> None:
-        self._taken = {"root"}
+        self._taken = set(_INNER)
 
     def new(self, text: str) -> str:
         """A name that is like `text`: with a number if another one is so already."""
