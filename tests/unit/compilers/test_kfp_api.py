@@ -240,6 +240,12 @@ def test_a_stranger_is_told_so(stack: KfpStack) -> None:
         KfpDeployer(structs.replace(stack, auth={})).status("flights", "r1")
 
 
+def test_that_it_lives_does_not_say_that_we_are_let_in(stack: KfpStack) -> None:
+    """KFP tells everybody whether it is healthy."""
+    with pytest.raises(EngineError, match="does not know us"):
+        list(KfpDeployer(structs.replace(stack, auth={})).checks([]))
+
+
 def test_an_address_that_is_another_ones(stack: KfpStack) -> None:
     with pytest.raises(EngineError) as caught:
         KfpDeployer(structs.replace(stack, api_url=f"{stack.api_url}/elsewhere")).status("flights", "r1")
