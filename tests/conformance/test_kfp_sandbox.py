@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeglot.compilers.kfp import argo, tasks_there
+from tests.conformance.kfp_nodes import nodes
 from tests.conformance.live import is_alive, until
 from tests.servers.kfp import Kfp
 
@@ -45,11 +48,18 @@ def child(server: Kfp, run: str) -> int:
 def test_a_pipeline_of_the_sdk(server: Kfp) -> None:
     run = server.run(SPEC)
     assert server.state(run) == "SUCCEEDED"
-    found = {one["display_name"]: one for one in server.details(run)}
-    assert {one["state"] for one in found.values()} == {"SUCCEEDED"}
-    assert {"tell", "for-loop-2", "condition-3", "say-2", "say-3", "say-4", "say-5"} <= set(found)
-    items = [f"iteration-iterations({number}:{number})" for number in range(3)]
-    assert [name for name in sorted(found) if "(" in name and name.startswith("iteration")] == items
+    found, workflow = server.details(run), f"by-sdk-{run[:5]}"
+    assert {one["state"] for one in found} == {"SUCCEEDED"}
+    expected = nodes(workflow, 3)
+    names = [node.rpartition(".")[2] for node in expected]
+    assert Counter(one["display_name"] for one in found) == Counter([workflow, *names]), "the nodes that Argo makes"
+    ids = {child["pod_name"] for one in found for child in one.get("child_tasks", [])}
+    assert ids == {argo.node_id(workflow, node) for node in expected}
+    tasks = tasks_there.tasks(found, SPEC, 100)
+    assert Counter((one.number, one.state, one.attempt) for one in tasks) == {
+        (-1, "succeeded", 1): 5,
+        **{(number, "succeeded", 1): 1 for number in range(3)},
+    }
     told = "".join(server.logs(run)).splitlines()
     assert f"{run} python3" in told, "the run's own id, and a text that kfp.local takes for a program"
     assert 'pods \\"gone\\" not found' in server.log(run, "gone")

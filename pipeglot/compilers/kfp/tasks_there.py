@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, takewhile
 from typing import Any, NamedTuple
 
 from pipeglot.compilers.kfp import argo
 from pipeglot.compilers.remote import EngineTask, TaskState
 
-Details = list[Mapping[str, Any]]
+Details = Sequence[Mapping[str, Any]]
 
 _STATES: Mapping[str, TaskState] = {
     "RUNNING": "running",
@@ -92,8 +92,8 @@ class _Run:
     """The nodes of a run, as far as they can be told apart."""
 
     def __init__(self, details: Details) -> None:
-        self.named: dict[str, Details] = defaultdict(list)
-        self.known: dict[str, Details] = defaultdict(list)
+        self.named: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self.known: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         """By the id of each node that is told of: those that it comes after."""
         self.workflow = ""
         for one in details:
