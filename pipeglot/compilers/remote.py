@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from pipeglot.core.task.joining import EngineRun
 
 
+EngineStatus = Literal["waiting", "running", "succeeded", "failed", "gone"]
+"""How far a run is; `gone` if the orchestrator has none of that id."""
+
+TaskState = Literal["waiting", "running", "retrying", "succeeded", "failed", "skipped"]
+
+
 class Away(EngineError):
     """The orchestrator gives no answer, or none now: the same question may have one later."""
 
@@ -38,7 +44,7 @@ class EngineTask(NamedTuple):
 
     step: str
     number: int
-    state: Literal["waiting", "running", "retrying", "succeeded", "failed", "skipped"]
+    state: TaskState
     attempt: int
     among: int = 0
     item: Index = ()
@@ -84,8 +90,8 @@ class Remote(Protocol):
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
         """Start a run under this id. Returns what its tasks will be told of it."""
 
-    def status(self, pipeline: str, run: str) -> Literal["waiting", "running", "succeeded", "failed", "gone"]:
-        """How far it says that a run is; `gone` if it has none of that id."""
+    def status(self, pipeline: str, run: str) -> EngineStatus:
+        """How far it says that a run is."""
 
     def tasks(self, pipeline: str, run: str, states: Collection[str] = ()) -> Iterator[EngineTask]:
         """Its tasks: all, or those in these states."""

@@ -8,7 +8,8 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -21,7 +22,15 @@ from pipeglot.core.variables import expand
 TIMEOUT = 30.0
 TOKEN_TIMEOUT = 60.0
 _MOST = 64 << 20
-"""Bytes of one answer."""
+"""Bytes of one answer. One that is larger is no good one; of a text, which may be a long log, its end is taken."""
+_END = 4 << 20
+_PIECE = 1 << 20
+_JSON = "application/json"
+
+PAGE = 100
+SNAKE = ("page_size", "page_token", "next_page_token")
+CAMEL = ("pageSize", "pageToken", "nextPageToken")
+"""What an API calls how many entries of a list it is asked for, from where on, and where it goes on."""
 
 BUSY = (429, 502, 503, 504)
 """What a server that is too busy or just starting answers, or the proxy before it."""
@@ -133,13 +142,46 @@ class Rest(ABC):
     def post(self, path: str, body: Any) -> Any:
         return self.checked("POST", path, self.send("POST", path, body, {})).content
 
+    def delete(self, path: str) -> None:
+        self.checked("DELETE", path, self.send("DELETE", path, None, {}))
+
+    def created(self, path: str, body: Any, query: dict[str, Any], known: Callable[[], Any | None]) -> Answer:
+        """Make something, once. If only the answer is lost, or comes late, `known` finds what was made.
+
+        Raises `Away` if there is nothing then. Other answers are the caller's to judge.
+        """
+        try:
+            found = self.send("POST", path, body, query, once=True)
+            if found.status in BUSY:
+                raise self.refused("POST", path, found)
+        except Away:
+            there = known()
+            if there is None:
+                raise
+            return Answer(200, there)
+        return found
+
+    def listed(self, path: str, name: str, words: tuple[str, str, str], **query: Any) -> Iterator[Any]:
+        """All entries of a list, page by page."""
+        size, place, following = words
+        token = ""
+        while True:
+            more = {place: token} if token else {}
+            found = self.get(path, **{size: PAGE}, **query, **more)
+            if not isinstance(found, dict):
+                raise self.foreign("GET", path, "something else than a list")
+            yield from found.get(name) or ()
+            token = found.get(following) or ""
+            if not token:
+                return
+
     def send(
         self,
         method: str,
         path: str,
         body: Any,
         query: dict[str, Any],
-        accept: str = "application/json",
+        accept: str = _JSON,
         *,
         once: bool = False,
     ) -> Answer:
@@ -213,6 +255,15 @@ class Rest(ABC):
         except OSError as error:
             raise ConfigError(f"stack `{self.stack_name}`: `auth`: `{file}` cannot be read: {error.strerror}") from None
 
+    def key_or_password(self, key: str) -> str:
+        """The header of somebody with a key of this name, or a `user`; "" if the stack says neither."""
+        if "token_command" in self.auth:
+            return f"Bearer {self.commanded()}"
+        if key in self.auth or f"{key}_file" in self.auth:
+            return f"Bearer {self.secret(key)}"
+        user = self.said("user")
+        return basic(user, self.secret("password")) if user else ""
+
     def commanded(self) -> str:
         """The token that the user's own command prints."""
         return _run(self.auth["token_command"], self.stack_name)
@@ -229,7 +280,12 @@ class Rest(ABC):
         connection = kind(self.place.hostname, self.place.port, timeout=TIMEOUT)
         try:
             connection.request(method, f"{path}{asked}", data, {"Content-Type": sent.kind, **headers})
-            return _read(connection.getresponse())
+            response = connection.getresponse()
+            is_text = headers.get("Accept") not in (None, _JSON)
+            found = _end_of(response) if is_text else response.read(_MOST + 1)
+            if len(found) > _MOST:
+                raise EngineError(f"{self.name} answers `{method} {path}` with more than {_MOST >> 20} MiB")
+            return _answer(response, found)
         except ssl.SSLCertVerificationError as error:
             raise EngineError(
                 f"{self.name} is not who it says at {self.url}: {error.verify_message}",
@@ -263,17 +319,26 @@ def basic(user: str, password: str) -> str:
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def _read(response: HTTPResponse) -> Answer:
-    data = response.read(_MOST).decode("utf-8", "replace")
+def _end_of(response: HTTPResponse) -> bytes:
+    """All of a text, or the last lines of a long one."""
+    found = bytearray()
+    is_cut = False
+    while piece := response.read(_PIECE):
+        found += piece
+        if len(found) > 2 * _END:
+            del found[:-_END]
+            is_cut = True
+    if is_cut:
+        del found[: found.find(b"\n") + 1]
+    return bytes(found)
+
+
+def _answer(response: HTTPResponse, data: bytes) -> Answer:
     kind = response.getheader("Content-Type") or ""
-    content: Any = data
-    if not data:
-        content = None
-    elif "json" in kind and "ndjson" not in kind:
-        try:
-            content = json.loads(data)
-        except ValueError:
-            content = data
+    content: Any = data.decode("utf-8", "replace") or None
+    if content is not None and "json" in kind and "ndjson" not in kind:
+        with suppress(ValueError):
+            content = json.loads(content)
     pause = response.getheader("Retry-After") or ""
     return Answer(
         response.status, content, response.getheader("Location") or "", float(pause) if pause.isdecimal() else 0.0

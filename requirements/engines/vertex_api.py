@@ -16,7 +16,7 @@ from typing import Any
 PREFIX = "GoogleCloudAiplatformV1"
 USED = {
     "pipelineJobs": ("create", "get", "list", "cancel"),
-    "schedules": ("create", "get", "list", "patch", "delete"),
+    "schedules": ("create", "get", "list", "patch", "pause", "delete"),
 }
 
 UNUSED = ("createNotebookExecutionJobRequest",)

@@ -41,7 +41,7 @@ class OnLive(Live):
         return str(made["run_id"])
 
     def end_schedules(self) -> None:
-        for one in self.server.ask("GET", "/recurringruns", page_size="200")[1]["recurringRuns"]:
+        for one in self.server.ask("GET", "/recurringruns", page_size="200")[1].get("recurringRuns", []):
             self.server.ask("DELETE", f"/recurringruns/{one['recurring_run_id']}")
 
 
@@ -167,7 +167,7 @@ def test_what_one_pipeline_hands_to_the_next(kfp: Kfp, tmp_path: Path, tally: Ta
         made = far.shown("maker", run)
         (artifact,) = made["steps"][0]["outputs"].values()
         assert far.project("artifact", "get", artifact, "--stack", STACK).out == "25\n"
-        logs = [kfp.log(run, one["pod_name"]) for one in kfp.tasks(run).values() if "executor" in one["display_name"]]
+        logs = kfp.logs(run)
         assert logs
         assert not any("s3cret" in log for log in logs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeglot.compilers.kfp import argo, tasks_there
+from tests.conformance.kfp_nodes import nodes
 from tests.conformance.live import is_alive, until
 from tests.servers.kfp import Kfp
 
@@ -29,13 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kfp]:
     assert (view["status"], view["services"], view["memory"]) == ("down", [], 0)
 
 
-def details(server: Kfp, run: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = server.ask("GET", f"/runs/{run}")[1]["run_details"]["task_details"]
-    return found
-
-
 def names(server: Kfp, run: str, state: str) -> list[str]:
-    return sorted(one["display_name"] for one in details(server, run) if one["state"] == state)
+    return sorted(one["display_name"] for one in server.details(run) if one["state"] == state)
 
 
 def child(server: Kfp, run: str) -> int:
@@ -50,23 +48,32 @@ def child(server: Kfp, run: str) -> int:
 def test_a_pipeline_of_the_sdk(server: Kfp) -> None:
     run = server.run(SPEC)
     assert server.state(run) == "SUCCEEDED"
-    found = {one["display_name"]: one for one in details(server, run)}
-    assert {one["state"] for one in found.values()} == {"SUCCEEDED"}
-    assert {"tell", "for-loop-2", "condition-3", "say-2", "say-3", "say-4", "say-5"} <= set(found)
-    items = [f"iteration-iterations({number}:{number})" for number in range(3)]
-    assert [name for name in sorted(found) if name.startswith("iteration")] == items
-    (pod,) = found["tell"]["child_tasks"]
-    told = server.log(run, pod["pod_name"]).splitlines()
+    found, workflow = server.details(run), f"by-sdk-{run[:5]}"
+    assert {one["state"] for one in found} == {"SUCCEEDED"}
+    expected = nodes(workflow, 3)
+    names = [node.rpartition(".")[2] for node in expected]
+    assert Counter(one["display_name"] for one in found) == Counter([workflow, *names]), "the nodes that Argo makes"
+    ids = {child["pod_name"] for one in found for child in one.get("child_tasks", [])}
+    assert ids == {argo.node_id(workflow, node) for node in expected}
+    tasks = tasks_there.tasks(found, SPEC, 100)
+    assert Counter((one.number, one.state, one.attempt) for one in tasks) == {
+        (-1, "succeeded", 1): 5,
+        **{(number, "succeeded", 1): 1 for number in range(3)},
+    }
+    told = "".join(server.logs(run)).splitlines()
     assert f"{run} python3" in told, "the run's own id, and a text that kfp.local takes for a program"
+    assert 'pods \\"gone\\" not found' in server.log(run, "gone")
+    assert not any("pod_name" in one or "parent_task_id" in one for one in server.details(run)), "KFP tells neither"
 
 
 def test_a_failure_stops_only_what_comes_after_it(server: Kfp) -> None:
     run = server.run(SPEC, word="bad")
     assert server.state(run) == "FAILED"
     found = names(server, run, "FAILED")
-    assert found == ["executor(0)", "executor(1)", "say-3"]
+    workflow = f"by-sdk-{run[:5]}"
+    assert found == [workflow, "executor", "executor(0)", "executor(1)", "root", "say-3"]
     assert "say-5" in names(server, run, "SUCCEEDED")
-    assert "say-4" not in {one["display_name"] for one in details(server, run)}
+    assert "say-4" not in {one["display_name"] for one in server.details(run)}
     assert server.ask("GET", f"/runs/{run}")[1]["error"]["message"] == "a task has failed"
 
 
@@ -97,7 +104,9 @@ def test_a_schedule(server: Kfp) -> None:
     assert status == 200, made
     one = made["recurring_run_id"]
     found: list[Any] = until(
-        lambda: [run for run in server.ask("GET", "/runs", page_size="200")[1]["runs"] if run.get("recurring_run_id")]
+        lambda: [
+            run for run in server.ask("GET", "/runs", page_size="200")[1].get("runs", []) if run.get("recurring_run_id")
+        ]
     )
     assert server.ask("DELETE", f"/recurringruns/{one}")[0] == 200
     assert int(found[0]["scheduled_at"][17:19]) % 2 == 0

@@ -35,7 +35,7 @@ class Kfp(Server):
 
     def stranger(self) -> int:
         """What somebody without a password is told."""
-        return self.send("GET", "/apis/v2beta1/healthz", None, {})[0]
+        return self.send("GET", "/apis/v2beta1/experiments", None, {})[0]
 
     def ask(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
         """The status, and the answer."""
@@ -43,9 +43,9 @@ class Kfp(Server):
         key = {"Authorization": f"Bearer {self.password}"}
         return self.send(method, f"/apis/v2beta1{path}{asked}", body, key)
 
-    def log(self, run: str, node: str) -> str:
-        """What a task has printed."""
-        path = f"/apis/v1beta1/runs/{run}/nodes/{node}/log"
+    def log(self, run: str, pod: str) -> str:
+        """What a pod has printed; or, of one that is not there, why there is nothing."""
+        path = f"/apis/v1alpha1/runs/{run}/nodes/{pod}/log"
         asked = Request(f"{self.view['url']}{path}", headers={"Authorization": f"Bearer {self.password}"})
         with urlopen(asked) as answer:
             return str(answer.read().decode())
@@ -65,10 +65,19 @@ class Kfp(Server):
             time.sleep(0.2)
         return str(state)
 
+    def details(self, run: str) -> list[dict[str, Any]]:
+        """What it says of the tasks."""
+        found: list[dict[str, Any]] = self.ask("GET", f"/runs/{run}")[1].get("run_details", {}).get("task_details", [])
+        return found
+
     def tasks(self, run: str) -> dict[str, dict[str, Any]]:
         """Its tasks, by name."""
-        found = self.ask("GET", f"/runs/{run}")[1]["run_details"]["task_details"]
-        return {one["display_name"]: one for one in found}
+        return {one["display_name"]: one for one in self.details(run)}
+
+    def logs(self, run: str) -> list[str]:
+        """What its containers have printed: their pods, somebody with `kubectl` would find."""
+        folder = Path(self.view["folders"]["runs"], "work", run)
+        return [self.log(run, path.stem) for path in sorted(folder.glob("*-impl-*.log"))]
 
 
 def shared_kfp(base: Path, who: str) -> AbstractContextManager[Kfp]:

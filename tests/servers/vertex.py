@@ -225,6 +225,13 @@ class Vertex:
             schedule |= {name: body[name]} if name in body else {}
         return schedule
 
+    def _schedules_pause(self, names: dict[str, str], query: dict[str, str], body: Any) -> Any:
+        found = self._schedule(names)
+        if found["state"] == "COMPLETED":
+            raise Refused("A completed schedule cannot be paused.", 400)
+        found["state"] = "PAUSED"
+        return {}
+
     def _schedules_delete(self, names: dict[str, str], query: dict[str, str], body: Any) -> Any:
         schedule = self._schedule(names)
         del self.schedules[names["schedulesId"]]

@@ -6,21 +6,19 @@ import datetime as dt
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from pipeglot.compilers.airflow.api import Api
 from pipeglot.compilers.airflow.logs import v1_log, v2_log
 from pipeglot.compilers.airflow.stack import AirflowStack, step_words
 from pipeglot.compilers.base import File, Source
-from pipeglot.compilers.remote import Away, Check, EngineTask, largest
+from pipeglot.compilers.remote import Away, Check, EngineStatus, EngineTask, TaskState, largest
 from pipeglot.compilers.rest import part
 from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.task.joining import EngineRun
 from pipeglot.core.variables import expand
-
-TaskState = Literal["waiting", "running", "retrying", "succeeded", "failed", "skipped"]
 
 _TASK_STATES: Mapping[str, TaskState] = {
     "running": "running",
@@ -32,8 +30,6 @@ _TASK_STATES: Mapping[str, TaskState] = {
     "skipped": "skipped",
     "removed": "skipped",
 }
-
-EngineStatus = Literal["waiting", "running", "succeeded", "failed", "gone"]
 
 _STATES: Mapping[str, EngineStatus] = {
     "queued": "waiting",

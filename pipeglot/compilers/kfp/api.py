@@ -1,18 +1,17 @@
-"""KFP's REST API v2beta1, as far as we need it."""
+"""KFP's REST API v2beta1, as far as we need it; and of v1alpha1, which has the logs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
 from pipeglot.compilers.kfp.stack import KfpStack
-from pipeglot.compilers.rest import Answer, Rest, Sent, basic
+from pipeglot.compilers.rest import SNAKE, Answer, Rest, Sent
 
-PAGE = 100
 V2 = "/apis/v2beta1"
-V1 = "/apis/v1beta1"
+V1 = "/apis/v1alpha1"
 _BOUNDARY = "pipeglot-b9d3c1e07a54"
 
 
@@ -31,12 +30,7 @@ class Api(Rest):
         return self.place.path
 
     def token(self) -> str:
-        if "token_command" in self.auth:
-            return f"Bearer {self.commanded()}"
-        if "token" in self.auth or "token_file" in self.auth:
-            return f"Bearer {self.secret('token')}"
-        user = self.said("user")
-        return basic(user, self.secret("password")) if user else ""
+        return self.key_or_password("token")
 
     def other_api(self, found: Answer) -> str:
         """Where there is no such path at all, something else than KFP's own errors says so."""
@@ -50,30 +44,18 @@ class Api(Rest):
         found = self.get(f"{V2}/healthz")
         return {"namespace": self._namespace} if found.get("multi_user") else {}
 
-    def pages(self, path: str, name: str, **query: Any) -> Iterator[Any]:
-        """All entries of a list, page by page."""
-        token = ""
-        while True:
-            more = {"page_token": token} if token else {}
-            found = self.get(path, page_size=PAGE, **query, **more)
-            if not isinstance(found, dict):
-                raise self.foreign("GET", path, "something else than a list")
-            yield from found.get(name) or ()
-            token = found.get("next_page_token") or ""
-            if not token:
-                return
-
     def named(self, path: str, name: str, wanted: str, **query: Any) -> Any | None:
         """The entry of a list that has this display name."""
         return next(self.all_named(path, name, wanted, **query), None)
 
     def all_named(self, path: str, name: str, wanted: str, **query: Any) -> Iterator[Any]:
         """All of them, where several may have it."""
-        predicate = {"operation": 1, "key": "display_name", "stringValue": wanted}  # 1 is EQUALS
-        return self.pages(path, name, filter=json.dumps({"predicates": [predicate]}), **query)
+        return self.listed(path, name, SNAKE, filter=equal("display_name", wanted), **query)
 
-    def upload(self, path: str, file: str, data: bytes, query: dict[str, Any]) -> Any:
-        """Send a file, as a form of a web page would."""
+    def upload(
+        self, path: str, file: str, data: bytes, query: dict[str, Any], known: Callable[[], Any | None]
+    ) -> Answer:
+        """Send a file, as a form of a web page would. `known` finds it if only the answer is lost."""
         head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="uploadfile"; filename="{file}"\r\n'
         body = (
             f"{head}Content-Type: application/octet-stream\r\n\r\n".encode()
@@ -81,7 +63,9 @@ class Api(Rest):
             + f"\r\n--{_BOUNDARY}--\r\n".encode()
         )
         sent = Sent(f"multipart/form-data; boundary={_BOUNDARY}", body)
-        return self.checked("POST", path, self.send("POST", path, sent, query)).content
+        return self.created(path, sent, query, known)
 
-    def delete(self, path: str) -> None:
-        self.checked("DELETE", path, self.send("DELETE", path, None, {}))
+
+def equal(key: str, wanted: str) -> str:
+    """The filter of a list for what has this value."""
+    return json.dumps({"predicates": [{"operation": 1, "key": key, "stringValue": wanted}]})  # 1 is EQUALS

@@ -87,10 +87,18 @@ KFP_CAPABILITIES: Capabilities = declare(
         Feature.PARAM_LOGICAL_DATE: Support(
             Level.NATIVE, "the time that a run was scheduled for; Kubeflow from 2.16 on"
         ),
-        Feature.SCHEDULE_CRON: Support(Level.NATIVE, "`deploy` makes a recurring run; in UTC only"),
-        Feature.SCHEDULE_INTERVAL: Support(Level.NATIVE, "`deploy` makes a recurring run"),
+        Feature.SCHEDULE_CRON: Support(
+            Level.NATIVE,
+            "`deploy` makes a recurring run; in UTC only; one that is enabled again runs for the latest time missed",
+        ),
+        Feature.SCHEDULE_INTERVAL: Support(
+            Level.NATIVE,
+            "`deploy` makes a recurring run; if two times were missed, it runs at once and counts on from then",
+        ),
         Feature.SCHEDULE_WINDOW: Support(Level.NATIVE, "`deploy` makes a recurring run"),
-        Feature.SCHEDULE_CATCHUP: Support(Level.NATIVE, "`deploy` makes a recurring run"),
+        Feature.SCHEDULE_CATCHUP: Support(
+            Level.NATIVE, "`deploy` makes a recurring run, which goes on after the newest run of the one before"
+        ),
         Feature.CPU: _NATIVE,
         Feature.MEMORY: _NATIVE,
         Feature.GPU: Support(Level.NATIVE, "as `nvidia.com/gpu`, or what `accelerator` in `steps:` of the stack says"),

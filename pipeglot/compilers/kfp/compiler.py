@@ -75,7 +75,7 @@ class VertexCompiler(_Specs[VertexStack]):
     dialect = VERTEX
 
     def supports(self, stack: VertexStack) -> Capabilities:
-        """By `failure_policy: fast` nothing begins any more once a task has failed: so the user wants it of this stack."""
+        """With `failure_policy: fast` nothing begins any more once a task has failed."""
         return {**VERTEX_CAPABILITIES, **NOT_WHEN_FAST} if stack.failure_policy == "fast" else VERTEX_CAPABILITIES
 
     def remote(self, stack: VertexStack) -> Remote | None:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 from pipeglot.compilers.base import File, Source
-from pipeglot.compilers.kfp import schedules
-from pipeglot.compilers.kfp.api import V1, V2, Api
+from pipeglot.compilers.kfp.api import V2, Api
+from pipeglot.compilers.kfp.logs import log
 from pipeglot.compilers.kfp.params import uncarried
+from pipeglot.compilers.kfp.recurring import Recurring, is_paused
 from pipeglot.compilers.kfp.stack import KfpStack
-from pipeglot.compilers.kfp.tasks_there import steps_of, tasks, typed
-from pipeglot.compilers.remote import Away, Check, EngineTask
-from pipeglot.compilers.rest import BUSY, part
+from pipeglot.compilers.kfp.tasks_there import tasks, typed
+from pipeglot.compilers.remote import Away, Check, EngineStatus, EngineTask
+from pipeglot.compilers.rest import Answer, part
 from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.task.joining import EngineRun
-
-EngineStatus = Literal["waiting", "running", "succeeded", "failed", "gone"]
 
 _STATES: Mapping[str, EngineStatus] = {
     "RUNTIME_STATE_UNSPECIFIED": "waiting",
@@ -32,6 +30,7 @@ _STATES: Mapping[str, EngineStatus] = {
     "FAILED": "failed",
     "CANCELED": "failed",
 }
+_UPLOAD = f"{V2}/pipelines/upload_version"
 DIGITS = 16
 """Of a text's digest, by which its version is named."""
 
@@ -52,15 +51,13 @@ class KfpDeployer:
         self.api = Api(stack)
         self._versions: dict[str, Any] = {}
         """Of each pipeline, the version that a run is started of."""
-        self._steps: dict[str, Mapping[str, str]] = {}
+        self._specs: dict[str, Mapping[str, Any]] = {}
+        """Of each run that was looked at."""
 
     # --- deploying ----------------------------------------------------------------------------------------------------
 
     def register(self, source: Source, files: Collection[File]) -> None:
         """Make the pipeline if it is new, a version if this text is, and its schedule of that version."""
-        bad = schedules.problem(source.pipeline.schedule, self.stack.backend)
-        if bad is not None:
-            raise EngineError(bad.message, hint=bad.hint)
         file = next(one for one in files if one.version)
         name = self._name(source.pipeline.name)
         pipeline = self._find(name) or self._make(name, source.pipeline.doc)
@@ -68,55 +65,55 @@ class KfpDeployer:
         if version is None or not _is(version, file.version):
             version = self._upload(pipeline, file)
         self._versions[source.pipeline.name] = version
-        self._schedule(source.pipeline, version)
+        recurring = Recurring(self.api, name)
+        if source.pipeline.schedule is None:
+            recurring.end()
+        else:
+            recurring.become(source.pipeline.schedule, self._asked(version, {}))
 
     def _make(self, name: str, doc: str) -> Any:
-        body = {"name": name, "display_name": name, "description": doc, **self.api.where}
-        return self.api.post(f"{V2}/pipelines", body)
+        path, body = f"{V2}/pipelines", {"name": name, "display_name": name, "description": doc, **self.api.where}
+        found = self.api.created(path, body, {}, lambda: self._find(name))
+        if found.status == 409:  # somebody else has made it just now
+            return self._find(name) or self.api.checked("POST", path, found).content
+        return self.api.checked("POST", path, found).content
 
     def _upload(self, pipeline: Any, file: File) -> Any:
-        """A text that was there before, and is not the newest, gets a name of its own once more."""
-        known = {one["display_name"] for one in self._all_versions(pipeline)}
-        name = next(one for one in _numbered(file.version[:DIGITS]) if one not in known)
-        query = {"name": name, "display_name": name, "pipelineid": pipeline["pipeline_id"]}
-        return self.api.upload(f"{V2}/pipelines/upload_version", file.name, file.text.encode(), query)
+        """A text that was there before, and is not the newest, comes once more, under a name with the time."""
+        digest = file.version[:DIGITS]
+        found = self._send(pipeline, file, digest)
+        if found.status == 409:
+            newest = self._newest(pipeline)
+            if newest is not None and _is(newest, file.version):  # somebody else has sent it just now
+                return newest
+            found = self._send(pipeline, file, f"{digest}-{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}")
+        return self.api.checked("POST", _UPLOAD, found).content
 
-    def _schedule(self, pipeline: Pipeline, version: Any) -> None:
-        """As the pipeline says now. One that somebody has disabled stays so."""
-        known = list(self._schedules(pipeline.name))
-        if pipeline.schedule is None:
-            for one in known:
-                self.api.delete(f"{V2}/recurringruns/{part(one['recurring_run_id'])}")
-            return
-        is_paused = bool(known) and all(one.get("status") == "DISABLED" for one in known)
-        body = {
-            "display_name": self._name(pipeline.name),
-            "mode": "DISABLE" if is_paused else "ENABLE",
-            "trigger": schedules.trigger(pipeline.schedule),
-            "max_concurrency": schedules.MOST_AT_ONCE,
-            "no_catchup": not pipeline.schedule.catchup,
-            **self._asked(version, {}),
-        }
-        kept = next((one for one in known if _is_same(one, body)), None)
-        for one in known:
-            if one is not kept:
-                self.api.delete(f"{V2}/recurringruns/{part(one['recurring_run_id'])}")
-        if kept is None:
-            self.api.post(f"{V2}/recurringruns", body)
+    def _send(self, pipeline: Any, file: File, name: str) -> Answer:
+        query = {"name": name, "display_name": name, "pipelineid": pipeline["pipeline_id"]}
+        versions = _versions(pipeline["pipeline_id"])
+        return self.api.upload(
+            _UPLOAD,
+            file.name,
+            file.text.encode(),
+            query,
+            lambda: self.api.named(versions, "pipeline_versions", name),
+        )
 
     def is_live(self, pipeline: str, version: str) -> bool:
-        """Whether the newest version is this very one."""
-        found = self._find(self._name(pipeline))
-        newest = None if found is None else self._newest(found)
-        if newest is None or not _is(newest, version):
+        """Whether a run from here is of this very version, and it is there."""
+        known = self._versions.get(pipeline)
+        if known is None:
+            found = self._find(self._name(pipeline))
+            known = None if found is None else self._newest(found)
+        if known is None or not _is(known, version):
             return False
-        self._versions[pipeline] = newest
-        return True
+        self._versions[pipeline] = known
+        return self._version_there(known) is not None
 
     def is_paused(self, pipeline: str) -> bool:
         """Whether its schedule is disabled. A run that is started from here is none of it."""
-        known = list(self._schedules(pipeline))
-        return bool(known) and all(one.get("status") == "DISABLED" for one in known)
+        return is_paused(Recurring(self.api, self._name(pipeline)).known)
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 
@@ -128,7 +125,13 @@ class KfpDeployer:
         """Start a run. Its name is ours alone: if only the answer was lost, it finds the run that there is then."""
         version = self._version(pipeline)
         body = {"display_name": run, **self._asked(version, self._typed(version, params))}
-        made = self._started(run, body)
+        path = f"{V2}/runs"
+        found = self.api.created(
+            path, body, {}, lambda: self.api.named(path, "runs", run, experiment_id=body["experiment_id"])
+        )
+        if found.status == 400:
+            raise EngineError(f"{self.api.name} refuses the run: {found.detail}")
+        made = self.api.checked("POST", path, found).content
         created = made.get("created_at")
         return EngineRun(
             id=made["run_id"],
@@ -136,21 +139,6 @@ class KfpDeployer:
             logical_date=dt.datetime.fromisoformat(created) if created else None,
             about={"name": run, "pipeline": self._name(pipeline)},
         )
-
-    def _started(self, run: str, body: Any) -> Any:
-        path = f"{V2}/runs"
-        try:
-            found = self.api.send("POST", path, body, {}, once=True)
-            if found.status in BUSY:
-                raise self.api.refused("POST", path, found)
-        except Away:
-            known = self.api.named(path, "runs", run, experiment_id=body["experiment_id"])
-            if known is None:
-                raise
-            return known
-        if found.status == 400:
-            raise EngineError(f"{self.api.name} refuses the run: {found.detail}")
-        return self.api.checked("POST", path, found).content
 
     def _asked(self, version: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         """What runs and schedules say alike."""
@@ -180,9 +168,9 @@ class KfpDeployer:
         """Its tasks: all, or those in these states."""
         found = self.api.get(f"{V2}/runs/{part(run)}")
         details = (found.get("run_details") or {}).get("task_details") or []
-        if run not in self._steps:
-            self._steps[run] = steps_of(self._spec(found))
-        for one in tasks(details, self._steps[run], self.stack.max_map_length):
+        if run not in self._specs:
+            self._specs[run] = self._spec(found)
+        for one in tasks(details, self._specs[run], self.stack.max_map_length):
             if not states or one.state in states:
                 yield one
 
@@ -190,19 +178,11 @@ class KfpDeployer:
         reference = run.get("pipeline_version_reference") or {}
         if not reference.get("pipeline_version_id"):
             return run.get("pipeline_spec") or {}
-        pipeline, version = part(reference["pipeline_id"]), part(reference["pipeline_version_id"])
-        found = self.api.find(f"{V2}/pipelines/{pipeline}/versions/{version}")
-        return (found or {}).get("pipeline_spec") or {}
+        return (self._version_there(reference) or {}).get("pipeline_spec") or {}
 
     def log(self, pipeline: str, run: str, task: EngineTask) -> str:  # noqa: ARG002
         """What the latest attempt of a task has printed so far, as long as its pod, or KFP's archive, has it."""
-        path = f"{V1}/runs/{part(run)}/nodes/{part(task.id)}/log"
-        found = self.api.send("GET", path, None, {}, "*/*")
-        if found.status == 404:
-            return ""
-        if found.status >= 300:
-            raise self.api.refused("GET", path, found)
-        return found.content if isinstance(found.content, str) else json.dumps(found.content or "")
+        return log(self.api, run, task.id.split())
 
     def cancel(self, pipeline: str, run: str) -> None:
         """End it: all that runs is told so, and nothing more starts. One that has ended stays as it is."""
@@ -215,20 +195,17 @@ class KfpDeployer:
 
     # --- what is asked before -----------------------------------------------------------------------------------------
 
-    def problems(self, source: Source) -> Iterator[Problem]:
-        """What of this pipeline the live KFP cannot have."""
-        found = schedules.problem(source.pipeline.schedule, self.stack.backend)
-        if found is not None:
-            yield found
+    def problems(self, source: Source) -> Iterator[Problem]:  # noqa: ARG002  # the compiler tells what there is to tell
+        """Nothing that KFP can be asked."""
+        yield from ()
 
     def checks(self, deployed: Collection[Pipeline]) -> Iterator[Check]:
         """Whether this KFP is what the stack says."""
-        where = self.api.where
-        yield Check("api", f"{self.api.url} answers, and lets us in")
-        if where:
-            yield Check("namespace", f"runs belong to `{self.stack.namespace}`")
         experiment = self.stack.experiment or DEFAULT
-        known = self._find_experiment() is not None
+        known = self._find_experiment() is not None  # whether it is healthy, KFP tells everybody
+        yield Check("api", f"{self.api.url} answers, and lets us in")
+        if self.api.where:
+            yield Check("namespace", f"runs belong to `{self.stack.namespace}`")
         yield Check("experiment", f"`{experiment}` is {'there' if known else 'not there yet: the first run makes it'}")
         for one in deployed:
             if one.schedule is not None and self.is_paused(one.name):
@@ -248,14 +225,12 @@ class KfpDeployer:
     def _find(self, name: str) -> Any | None:
         return self.api.named(f"{V2}/pipelines", "pipelines", name, **self.api.where)
 
-    def _all_versions(self, pipeline: Any) -> Iterator[Any]:
-        path = f"{V2}/pipelines/{part(pipeline['pipeline_id'])}/versions"
-        return self.api.pages(path, "pipeline_versions", sort_by="created_at desc")
-
     def _newest(self, pipeline: Any) -> Any | None:
-        path = f"{V2}/pipelines/{part(pipeline['pipeline_id'])}/versions"
-        found = self.api.get(path, page_size=1, sort_by="created_at desc")
+        found = self.api.get(_versions(pipeline["pipeline_id"]), page_size=1, sort_by="created_at desc")
         return next(iter(found.get("pipeline_versions") or ()), None)
+
+    def _version_there(self, reference: Mapping[str, Any]) -> Any | None:
+        return self.api.find(f"{_versions(reference['pipeline_id'])}/{part(reference['pipeline_version_id'])}")
 
     def _version(self, pipeline: str) -> Any:
         """The one that was deployed from here, or else the newest."""
@@ -268,10 +243,6 @@ class KfpDeployer:
             self._versions[pipeline] = newest
         return self._versions[pipeline]
 
-    def _schedules(self, pipeline: str) -> Iterator[Any]:
-        path, name = f"{V2}/recurringruns", self._name(pipeline)
-        return self.api.all_named(path, "recurringRuns", name, **self.api.where)
-
     def _find_experiment(self) -> Any | None:
         wanted = self.stack.experiment or DEFAULT
         return self.api.named(f"{V2}/experiments", "experiments", wanted, **self.api.where)
@@ -279,31 +250,16 @@ class KfpDeployer:
     def _experiment(self) -> str:
         found = self._find_experiment()
         if found is None:
-            body = {"display_name": self.stack.experiment or DEFAULT, **self.api.where}
-            found = self.api.post(f"{V2}/experiments", body)
+            path, body = f"{V2}/experiments", {"display_name": self.stack.experiment or DEFAULT, **self.api.where}
+            made = self.api.created(path, body, {}, self._find_experiment)
+            there = self._find_experiment() if made.status == 409 else None  # somebody else has made it just now
+            found = there or self.api.checked("POST", path, made).content
         return str(found["experiment_id"])
 
 
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        yield f"{name}-{number}"
-        number += 1
+def _versions(pipeline: str) -> str:
+    return f"{V2}/pipelines/{part(pipeline)}/versions"
 
 
 def _is(version: Mapping[str, Any], digest: str) -> bool:
     return bool(re.fullmatch(rf"{re.escape(digest[:DIGITS])}(-\d+)?", version.get("display_name") or ""))
-
-
-def _is_same(one: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Whether a schedule that is there is the one that is asked for."""
-    reference = one.get("pipeline_version_reference") or {}
-    return (
-        reference.get("pipeline_version_id") == body["pipeline_version_reference"]["pipeline_version_id"]
-        and schedules.same(one.get("trigger") or {}, body["trigger"])
-        and bool(one.get("no_catchup")) == body["no_catchup"]
-        and (one.get("service_account") or "") == body.get("service_account", "")
-        and (one.get("runtime_config") or {}).get("pipeline_root", "")
-        == body["runtime_config"].get("pipeline_root", "")
-    )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pipeglot.compilers import elsewhere
 from pipeglot.compilers.base import Source
+from pipeglot.compilers.kfp import schedules
 from pipeglot.compilers.kfp.containers import accelerator, secret_place
 from pipeglot.compilers.kfp.names import CHANNEL
 from pipeglot.compilers.kfp.spec import spec
@@ -103,13 +104,10 @@ def _images(source: Source, stack: KfpStack | VertexStack, plan: Plan) -> Iterat
 
 def _schedule(source: Source, stack: KfpStack | VertexStack) -> Iterator[Problem]:
     schedule = source.pipeline.schedule
-    if isinstance(stack, KfpStack) and schedule is not None and schedule.cron and schedule.timezone != "UTC":
-        yield Problem(
-            "kfp",
-            f"the pipeline is scheduled in `{schedule.timezone}`, and Kubeflow's recurring runs have no time zone",
-            None,
-            'say it in UTC: `Cron("…", timezone="UTC")`',
-        )
+    if isinstance(stack, KfpStack) and schedule is not None and not schedule.assets:
+        found = schedules.problem(schedule)
+        if found is not None:
+            yield found
 
 
 def _secrets(stack: KfpStack | VertexStack) -> Iterator[Problem]:

@@ -25,6 +25,9 @@ CHANNEL = "pipelinechannel--"
 OUTPUT = "Output"
 """The name of a task's only output, as `kfp.local` wants it."""
 
+_INNER = ("root", "executor", "iteration", "iteration-driver", "iteration-item", "iteration-iterations")
+"""What Kubeflow calls nodes of a run that are no task of the spec."""
+
 OWN = (RUN, STEP, INDEX, SCHEDULED)
 
 _DRIVER = "-driver"
@@ -45,7 +48,7 @@ class Names:
     """Names of tasks, each given once."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = {"root", *taken}
+        self._taken = {*_INNER, *taken}
 
     def new(self, text: str, longest: int = LONGEST - 20) -> str:  # components have more before it
         """A name that is like `text`: with a number if another one is so already."""

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pipeglot.compilers.kfp.stack import SANDBOX_IMAGE
-from pipeglot.compilers.rest import basic
 from pipeglot.compilers.sandboxes.asking import ask
 from pipeglot.compilers.sandboxes.engine import Engine, Release
 from pipeglot.compilers.sandboxes.home import Home
@@ -59,9 +58,9 @@ class Kfp(Engine):
         run.wait(f"{self.title} {run.state.release}", lambda: self.trouble(run.state, home), "server")
 
     def trouble(self, state: State, home: Home) -> str:
-        key = {"Authorization": basic(_USER, home.secret(PASSWORD))}
+        key = {"Authorization": f"Bearer {home.secret(PASSWORD)}"}
         try:
-            ask(state.ports[0], "GET", "/apis/v2beta1/healthz", None, key)
+            ask(state.ports[0], "GET", "/apis/v2beta1/experiments", None, key)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return f"it does not answer as it should: {type(error).__name__}: {error}"
         return ""

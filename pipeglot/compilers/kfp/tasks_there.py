@@ -1,20 +1,23 @@
 """The tasks of a run as KFP tells of them: the nodes of an Argo workflow, named as the tasks of the spec are.
 
-A container is a node of its task's name with `executor` below it, `executor(1)` of a second try. A loop has a node
-`iteration-iterations(3:…)` for each item, of older releases `iteration-item(3:…)`, and in it the tasks of its body.
+A task of a container is a node with `executor` below it, and below that `executor(0)`, `executor(1)`, … where it is
+tried again. What the API says of a node has no id of its own, no pod, and no parent; but the ids of the nodes that come
+after it. These are digests of names that the spec tells (`argo.py`): so they say which tasks there are, which item of a
+map each is for, how often it was tried, and its pod.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, takewhile
+from typing import Any, NamedTuple
 
-from pipeglot.compilers.remote import EngineTask
+from pipeglot.compilers.kfp import argo
+from pipeglot.compilers.remote import EngineTask, TaskState
 
-TaskState = Literal["waiting", "running", "retrying", "succeeded", "failed", "skipped"]
-Details = list[Mapping[str, Any]]
+Details = Sequence[Mapping[str, Any]]
 
 _STATES: Mapping[str, TaskState] = {
     "RUNNING": "running",
@@ -25,8 +28,15 @@ _STATES: Mapping[str, TaskState] = {
     "CANCELED": "failed",
 }
 _JSON = "--json="
-_TRY = re.compile(r"executor(?:\(\d+\))?")
-_ITEM = re.compile(r"iteration-(?:iterations|item)\((\d+)[:)].*")
+
+
+class _Place(NamedTuple):
+    """A task of a container in a run: its name, its node, for which item of each loop around it, whether it retries."""
+
+    task: str
+    node: str
+    item: tuple[int, ...]
+    retries: bool
 
 
 def steps_of(spec: Mapping[str, Any]) -> dict[str, str]:
@@ -65,50 +75,98 @@ def _json_texts(spec: Mapping[str, Any]) -> set[str]:
     }
 
 
-def tasks(details: Details, steps: Mapping[str, str], most: int) -> Iterator[EngineTask]:
+def tasks(details: Details, spec: Mapping[str, Any], most: int) -> Iterator[EngineTask]:
     """Those that run a step, or do something for one. `most`: how many tasks a map has at most."""
-    nodes = {one["pod_name"]: one for one in details if one.get("pod_name")}
-    parents = {
-        child["pod_name"]: node
-        for node, one in nodes.items()
-        for child in one.get("child_tasks") or ()
-        if child.get("pod_name")
-    }
-    for node, one in nodes.items():
-        step = steps.get(one.get("display_name", ""))
-        if step is None:
-            continue
-        numbers = _numbers(node, nodes, parents)
-        tries = list(_tries(node, nodes))
-        last = tries[-1] if tries else node
-        state = _state(one, nodes[last])
-        item = numbers if len(numbers) > 1 else ()
-        number = numbers[0] if len(numbers) == 1 else -1
-        yield EngineTask(step, number, state, len(tries), most if len(numbers) == 1 else 0, item, last)
+    run = _Run(details)
+    if not run.workflow:  # nothing has begun
+        return
+    steps = steps_of(spec)
+    for place in run.places(spec.get("pipeline_spec", spec)):
+        number = place.item[0] if len(place.item) == 1 else -1
+        item = place.item if len(place.item) > 1 else ()
+        state, tries, pod = run.look(place)
+        yield EngineTask(steps[place.task], number, state, tries, most if number >= 0 else 0, item, pod)
 
 
-def _numbers(node: str, nodes: Mapping[str, Any], parents: Mapping[str, str]) -> tuple[int, ...]:
-    """Of each loop around it, the outermost first, the number of the item."""
-    found: list[int] = []
-    above = parents.get(node)
-    while above is not None and above in nodes:
-        if match := _ITEM.fullmatch(nodes[above].get("display_name", "")):
-            found.insert(0, int(match[1]))
-        above = parents.get(above)
-    return tuple(found)
+class _Run:
+    """The nodes of a run, as far as they can be told apart."""
+
+    def __init__(self, details: Details) -> None:
+        self.named: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self.known: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        """By the id of each node that is told of: those that it comes after."""
+        self.workflow = ""
+        for one in details:
+            name, children = one.get("display_name") or "", _children(one)
+            self.named[name].append(one)
+            for child in children:
+                self.known[child].append(one)
+            if argo.node_id(name, argo.below(name, "root-driver")) in children:
+                self.workflow = name
+
+    def is_there(self, node: str) -> bool:
+        return argo.node_id(self.workflow, node) in self.known
+
+    def places(self, spec: Mapping[str, Any]) -> Iterator[_Place]:
+        """All containers' tasks that there are so far."""
+        yield from self._below(spec, spec.get("root") or {}, argo.root(self.workflow), ())
+
+    def _below(
+        self, spec: Mapping[str, Any], component: Mapping[str, Any], node: str, item: tuple[int, ...]
+    ) -> Iterator[_Place]:
+        for name, task in ((component.get("dag") or {}).get("tasks") or {}).items():
+            inner = (spec.get("components") or {}).get(task["componentRef"]["name"]) or {}
+            for body, more in self._bodies(node, name, task):
+                if "executorLabel" in inner:
+                    yield _Place(name, body, (*item, *more), "retryPolicy" in task)
+                else:
+                    yield from self._below(spec, inner, body, (*item, *more))
+
+    def _bodies(self, node: str, name: str, task: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """The nodes of a task: of a loop, one for each item that has begun. Argo begins them in order."""
+        if "parameterIterator" not in task and "artifactIterator" not in task:
+            if self.is_there(body := argo.below(node, name)):
+                yield body, ()
+            return
+        for number in count():
+            there = [body for one, body in argo.items(node, name, number) if self.is_there(one)]
+            if not there:
+                return
+            yield there[0], (number,)
+
+    def look(self, place: _Place) -> tuple[TaskState, int, str]:
+        """How far a task is, how often it was tried, and what the pod of the last try may be called."""
+        executor = argo.below(place.node, "executor")
+        above = self.known.get(argo.node_id(self.workflow, executor), [])
+        own = [one for one in above if one.get("display_name") == place.task]
+        if not own:
+            return self._agreed(place.task) or "waiting", 0, ""
+        state = _state(own[0])
+        tries = [executor]
+        if place.retries and self.is_there(argo.attempt(executor, 0)):
+            tries = [*takewhile(self.is_there, (argo.attempt(executor, number) for number in count()))]
+        name = tries[-1].rpartition(".")[2]
+        pods = argo.pod_names(self.workflow, tries[-1], retries=place.retries)
+        return self._last(state, name), len(tries), " ".join(pods)
+
+    def _agreed(self, task: str) -> TaskState | None:
+        """Of a task without a pod, which may be one of several of that name: what all of these are."""
+        found = {_state(one) for one in self.named[task]}
+        return found.pop() if len(found) == 1 else None
+
+    def _last(self, state: TaskState, name: str) -> TaskState:
+        """Which of the tries of one name is whose, nothing tells. If none of them runs, then this one does not."""
+        seen = {_state(one) for one in self.named[name]}
+        if state != "running" or "running" in seen:
+            return state
+        if "waiting" in seen:
+            return "waiting"
+        return "retrying" if seen == {"failed"} else state
 
 
-def _tries(node: str, nodes: Mapping[str, Any]) -> Iterator[str]:
-    """The nodes below it that are a try, in order: where there is a retry, one of them is above the others."""
-    below = [child["pod_name"] for child in nodes[node].get("child_tasks") or () if child.get("pod_name") in nodes]
-    for one in sorted(below, key=lambda name: str(nodes[name].get("create_time"))):
-        if _TRY.fullmatch(nodes[one].get("display_name", "")):
-            inner = list(_tries(one, nodes))
-            yield from inner or [one]
+def _children(one: Mapping[str, Any]) -> set[str]:
+    return {child["pod_name"] for child in one.get("child_tasks") or () if child.get("pod_name")}
 
 
-def _state(task: Mapping[str, Any], last: Mapping[str, Any]) -> TaskState:
-    state = _STATES.get(task.get("state") or "", "waiting")
-    if state == "running" and last is not task and _STATES.get(last.get("state") or "") == "failed":
-        return "retrying"
-    return state
+def _state(one: Mapping[str, Any]) -> TaskState:
+    return _STATES.get(one.get("state") or "", "waiting")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pipeglot.compilers.kfp import tokens
 from pipeglot.compilers.kfp.stack import VertexStack
 from pipeglot.compilers.rest import Rest
 from pipeglot.core.errors import ConfigError
-
-PAGE = 100
 
 
 class Api(Rest):
@@ -41,17 +37,3 @@ class Api(Rest):
             file = Path(self.said("service_account_file")).expanduser()
             return f"Bearer {tokens.of_service_account(file, self.stack_name)}"
         return f"Bearer {tokens.of_metadata(self.stack_name)}"
-
-    def pages(self, path: str, name: str, **query: Any) -> Iterator[Any]:
-        """All entries of a list, page by page."""
-        token = ""
-        while True:
-            more = {"pageToken": token} if token else {}
-            found = self.get(path, pageSize=PAGE, **query, **more)
-            yield from found.get(name) or ()
-            token = found.get("nextPageToken") or ""
-            if not token:
-                return
-
-    def delete(self, path: str) -> None:
-        self.checked("DELETE", path, self.send("DELETE", path, None, {}))

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from pipeglot.compilers.base import File, Source
@@ -16,14 +16,11 @@ from pipeglot.compilers.kfp.stack import VertexStack
 from pipeglot.compilers.kfp.tasks_there import steps_of, typed
 from pipeglot.compilers.kfp.vertex_api import Api
 from pipeglot.compilers.kfp.vertex_jobs import job, schedule
-from pipeglot.compilers.remote import Away, Check, EngineTask
-from pipeglot.compilers.rest import BUSY, part
+from pipeglot.compilers.remote import Away, Check, EngineStatus, EngineTask, TaskState
+from pipeglot.compilers.rest import CAMEL, part
 from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.task.joining import EngineRun
-
-EngineStatus = Literal["waiting", "running", "succeeded", "failed", "gone"]
-TaskState = Literal["waiting", "running", "retrying", "succeeded", "failed", "skipped"]
 
 _STATES: Mapping[str, EngineStatus] = {
     "PIPELINE_STATE_UNSPECIFIED": "waiting",
@@ -44,7 +41,8 @@ _TASK_STATES: Mapping[str, TaskState] = {
     "SKIPPED": "skipped",
     "NOT_TRIGGERED": "skipped",
 }
-_UPDATED = "cron,startTime,endTime,maxConcurrentRunCount,createPipelineJobRequest"
+_CHANGED = ("cron", "startTime", "endTime", "maxConcurrentRunCount", "createPipelineJobRequest")
+"""What of a schedule follows the pipeline. What has a value once cannot be without one again."""
 _CONSOLE = "https://console.cloud.google.com"
 
 
@@ -76,22 +74,32 @@ class VertexDeployer:
         self._schedule(source.pipeline, spec)
 
     def _schedule(self, pipeline: Pipeline, spec: Mapping[str, Any]) -> None:
+        """One that is there is changed, if it can become what is asked for; else another one takes its place."""
         known = list(self._schedules(pipeline.name))
-        if pipeline.schedule is None:
-            for one in known:
-                self.api.delete(_path(one["name"]))
-            return
-        made = job(spec, self.stack, {})
-        body = schedule(self._name(pipeline.name), pipeline.schedule, self.api.parent, made)
-        live = [one for one in known if one.get("state") != "COMPLETED"]  # of one that is over nothing can be changed
-        if live:
-            path = f"{_path(live[0]['name'])}?updateMask={quote(_UPDATED)}"
-            self.api.patch(path, {"name": live[0]["name"], **body})
-        else:
-            self.api.post("/schedules", body)
+        kept = None
+        if pipeline.schedule is not None:
+            name = self._name(pipeline.name)
+            body = schedule(name, pipeline.schedule, self.api.parent, job(spec, self.stack, {}))
+            kept = next((one for one in known if _can_become(one, body)), None)
+            if kept is None:
+                self._make_schedule(pipeline.name, body, known)
+            else:
+                mask = quote(",".join(one for one in _CHANGED if one in body))
+                self.api.patch(f"{_path(kept['name'])}?updateMask={mask}", {"name": kept["name"], **body})
         for one in known:
-            if one not in live[:1]:
+            if one is not kept:
                 self.api.delete(_path(one["name"]))
+
+    def _make_schedule(self, pipeline: str, body: Any, known: Collection[Any]) -> None:
+        before = {one["name"] for one in known}
+
+        def new() -> Any | None:
+            return next((one for one in self._schedules(pipeline) if one["name"] not in before), None)
+
+        found = self.api.created("/schedules", body, {}, new)
+        made = self.api.checked("POST", "/schedules", found).content
+        if _is_paused(known):
+            self.api.post(f"{_path(made['name'])}:pause", {})
 
     def is_live(self, pipeline: str, version: str) -> bool:
         """Whether a run from here would be of this very version."""
@@ -99,8 +107,7 @@ class VertexDeployer:
 
     def is_paused(self, pipeline: str) -> bool:
         """Whether its schedule is paused. A run that is started from here is none of it."""
-        known = list(self._schedules(pipeline))
-        return bool(known) and all(one.get("state") == "PAUSED" for one in known)
+        return _is_paused(list(self._schedules(pipeline)))
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 
@@ -115,7 +122,12 @@ class VertexDeployer:
         spec = self._specs[pipeline][1]
         body = {"displayName": _short(pipeline), **job(spec, self.stack, typed(params, spec))}
         name = re.sub(r"[^a-z0-9-]", "-", run.lower())
-        made = self._started(name, body)
+        path = "/pipelineJobs"
+        found = self.api.created(path, body, {"pipelineJobId": name}, lambda: self.api.find(f"{path}/{name}"))
+        if found.status == 400:
+            raise EngineError(f"{self.api.name} refuses the job: {found.detail}")
+        is_there = found.status == 409  # by a request before, whose answer was lost
+        made = self.api.get(f"{path}/{name}") if is_there else self.api.checked("POST", path, found).content
         created = made.get("createTime")
         return EngineRun(
             id=name,
@@ -123,23 +135,6 @@ class VertexDeployer:
             logical_date=dt.datetime.fromisoformat(created) if created else None,
             about={"job": f"{self.api.parent}/pipelineJobs/{name}"},
         )
-
-    def _started(self, name: str, body: Any) -> Any:
-        path = "/pipelineJobs"
-        try:
-            found = self.api.send("POST", path, body, {"pipelineJobId": name}, once=True)
-            if found.status in BUSY:
-                raise self.api.refused("POST", path, found)
-        except Away:
-            known = self.api.find(f"{path}/{name}")
-            if known is None:
-                raise
-            return known
-        if found.status == 409:
-            return self.api.get(f"{path}/{name}")
-        if found.status == 400:
-            raise EngineError(f"{self.api.name} refuses the job: {found.detail}")
-        return self.api.checked("POST", path, found).content
 
     def status(self, pipeline: str, run: str) -> EngineStatus:  # noqa: ARG002  # its id says all
         """How far Vertex says that a job is."""
@@ -204,7 +199,21 @@ class VertexDeployer:
         return _short(f"{pipeline} of {self.stack.name}")
 
     def _schedules(self, pipeline: str) -> Iterator[Any]:
-        return self.api.pages("/schedules", "schedules", filter=f'display_name="{self._name(pipeline)}"')
+        return self.api.listed("/schedules", "schedules", CAMEL, filter=f'display_name="{self._name(pipeline)}"')
+
+
+def _is_paused(known: Collection[Mapping[str, Any]]) -> bool:
+    """Of those that are not over."""
+    states = {one.get("state") for one in known} - {"COMPLETED"}
+    return states == {"PAUSED"}
+
+
+def _can_become(one: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether a schedule can be changed to this. One that says no start has the time when it was made as one."""
+    if one.get("state") == "COMPLETED" or (one.get("endTime") and "endTime" not in body):
+        return False
+    start = one.get("startTime")
+    return not start or "startTime" in body or dt.datetime.fromisoformat(start) <= dt.datetime.now(dt.UTC)
 
 
 def _path(name: str) -> str:

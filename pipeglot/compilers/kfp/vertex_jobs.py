@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from pipeglot.compilers.kfp.schedules import five_fields
+from pipeglot.compilers.kfp.schedules import five_fields, in_utc, text
 from pipeglot.compilers.kfp.stack import VertexStack
 from pipeglot.core.ir import Schedule
 
@@ -52,12 +50,5 @@ def schedule(name: str, asked: Schedule, parent: str, made: Mapping[str, Any]) -
     }
     for key, moment in (("startTime", asked.start), ("endTime", asked.end)):
         if moment is not None:
-            found[key] = _utc(moment, asked.timezone)
+            found[key] = text(in_utc(moment, asked.timezone))
     return found
-
-
-def _utc(moment: str, zone: str) -> str:
-    found = dt.datetime.fromisoformat(moment)
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=ZoneInfo(zone))
-    return found.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

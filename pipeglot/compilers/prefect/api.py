@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeglot.compilers.prefect.stack import PrefectStack
-from pipeglot.compilers.rest import Answer, Rest, basic
+from pipeglot.compilers.rest import Answer, Rest
 
 PAGE = 200
 
@@ -25,12 +25,7 @@ class Api(Rest):
         return self.place.path
 
     def token(self) -> str:
-        if "token_command" in self.auth:
-            return f"Bearer {self.commanded()}"
-        if "api_key" in self.auth or "api_key_file" in self.auth:
-            return f"Bearer {self.secret('api_key')}"
-        user = self.said("user")
-        return basic(user, self.secret("password")) if user else ""
+        return self.key_or_password("api_key")
 
     def other_api(self, found: Answer) -> str:
         """Where there is no such API, something else than that API says so."""

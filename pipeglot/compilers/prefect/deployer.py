@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.prefect.api import Api
@@ -14,16 +14,13 @@ from pipeglot.compilers.prefect.automation import Automations
 from pipeglot.compilers.prefect.deployment import deployment
 from pipeglot.compilers.prefect.names import WISHES, deployment_name
 from pipeglot.compilers.prefect.stack import PrefectStack, task_tags
-from pipeglot.compilers.remote import Away, Check, EngineTask, largest
+from pipeglot.compilers.remote import Away, Check, EngineStatus, EngineTask, TaskState, largest
 from pipeglot.compilers.rest import part
 from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.task.joining import RESERVED, EngineRun
-
-TaskState = Literal["waiting", "running", "retrying", "succeeded", "failed", "skipped"]
-EngineStatus = Literal["waiting", "running", "succeeded", "failed", "gone"]
 
 _STATES: Mapping[str, EngineStatus] = {
     "SCHEDULED": "waiting",

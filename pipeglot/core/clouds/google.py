@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -22,6 +21,8 @@ from pipeglot.core.errors import PipeglotError
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TIMEOUT = 30.0
 _LIFE = 3600
+_LONGEST_KEY = 1 << 15
+"""Bytes: a pipe takes more, and a key of 16,384 bits has less."""
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _KEY = ("client_email", "private_key", "token_uri")
 _USER = ("client_id", "client_secret", "refresh_token")
@@ -128,7 +129,8 @@ def _token(found: Answer, file: Path) -> Token:
     if found.status != 200 or "access_token" not in found.content:
         raise Trouble(
             f"Google gives no token for the key in `{file}`: {detail(found)}",
-            "is the key still there, in Google's list of those of the service account?",
+            "is the key still there, in Google's list of those of the service account?"
+            " and is the clock of this machine right? the claim says when it was made",
         )
     return _told(found)
 
@@ -154,19 +156,24 @@ def _part(data: bytes) -> str:
 
 
 def _signature(data: bytes, key: str) -> bytes:
-    """The key is in a file that nobody else may read, for as long as it takes."""
-    fd, name = tempfile.mkstemp(prefix="pipeglot-")
+    """The key goes through a pipe, which it fits into: it lies in no file of ours."""
+    reading, writing = os.pipe()
     try:
-        with os.fdopen(fd, "w") as file:
-            file.write(key)
-        words = ["openssl", "dgst", "-sha256", "-sign", name]
-        done = subprocess.run(words, input=data, capture_output=True, timeout=TIMEOUT, check=False)
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(key.encode()[:_LONGEST_KEY])
+        words = ["openssl", "dgst", "-sha256", "-sign", f"/dev/fd/{reading}"]
+        done = subprocess.run(words, input=data, capture_output=True, timeout=TIMEOUT, check=False, pass_fds=[reading])
     except FileNotFoundError:
         raise Trouble(
             "there is no `openssl` on the PATH, which signs with a service account's key", "install it"
         ) from None
+    except subprocess.TimeoutExpired:
+        raise Trouble(
+            f"`openssl`, which is to sign with the account's key, has not ended after {TIMEOUT:.0f} s",
+            "does `openssl version` answer?",
+        ) from None
     finally:
-        os.unlink(name)
+        os.close(reading)
     if done.returncode:
         raise Trouble("the private key of the service account is none that `openssl` takes")
     return done.stdout

@@ -6,6 +6,7 @@ they are made of nothing is seen.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -175,13 +176,16 @@ PAIRS: dict[Feature, Pair] = {
 }
 
 
+NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+
+
 def told(pipeline: Pipeline, stack: KfpStack | VertexStack) -> tuple[Any, ...]:
     """What the orchestrator is told, but for what the pipeline itself says of itself: its file, and its schedule."""
     schedule = pipeline.schedule
     if schedule is None or schedule.assets:
         asked: Any = None
     elif isinstance(stack, KfpStack):
-        asked = [schedules.trigger(schedule), schedule.catchup]
+        asked = [schedules.trigger(schedule, NOW, None), schedule.catchup]
     else:
         asked = vertex_jobs.schedule("p", schedule, "", {})
     return spec_text(source(pipeline), stack), asked

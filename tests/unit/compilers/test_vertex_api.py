@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.kfp.stack import VertexStack
 from pipeglot.compilers.kfp.vertex_deployer import VertexDeployer
 from pipeglot.compilers.remote import Away, EngineTask
+from pipeglot.core.clouds import google
 from pipeglot.core.errors import ConfigError, EngineError
 from pipeglot.core.ir import Pipeline, Schedule
 from tests.servers.canned import Server
@@ -112,20 +114,67 @@ def test_a_schedule_is_the_one_that_the_sdk_asks_for(server: Server, stack: Vert
     assert found == wanted
 
 
-def test_a_schedule_that_is_there_is_changed(server: Server, stack: VertexStack) -> None:
-    known = [{"name": f"projects/1/locations/europe-west4/schedules/{one}", "state": "PAUSED"} for one in (7, 8)]
-    server.answers[f"GET {AT}/schedules"] = [(200, {"schedules": known})]
-    deployer = VertexDeployer(stack)
-    deployer.register(source(DAILY), FILES)
-    changed, dropped = (plain(one) for one in asked(server))
-    assert (changed["method"], changed["path"]) == ("PATCH", f"{AT}/schedules/7")
-    assert changed["query"]["updateMask"][0].startswith("cron,startTime,")
-    assert changed["body"]["cron"] == "TZ=Europe/Paris 0 6 * * *"
-    assert (dropped["method"], dropped["path"]) == ("DELETE", f"{AT}/schedules/8")
-    assert deployer.is_paused("flights")
+SCHEDULES = f"{AT}/schedules"
+
+
+def known(number: int, state: str, **more: str) -> dict[str, str]:
+    return {"name": f"projects/1/locations/europe-west4/schedules/{number}", "state": state, **more}
+
+
+def changes(server: Server, stack: VertexStack, schedule: Schedule | None, *there: dict[str, str]) -> list[Any]:
+    """What is changed for a schedule, where these are there."""
+    server.answers[f"GET {SCHEDULES}"] = [(200, {"schedules": list(there)})]
+    server.answers[f"POST {SCHEDULES}"] = [(200, known(9, "ACTIVE"))]
     server.asked.clear()
-    deployer.register(source(), FILES)
-    assert [one["method"] for one in asked(server)] == ["DELETE", "DELETE"]
+    VertexDeployer(stack).register(source(schedule), FILES)
+    return [plain(one) for one in asked(server)]
+
+
+def words(found: list[Any]) -> list[str]:
+    return [f"{one['method']} {one['path'].removeprefix(AT)}" for one in found]
+
+
+def test_a_schedule_that_is_there_is_changed(server: Server, stack: VertexStack) -> None:
+    changed, dropped = changes(server, stack, DAILY, known(7, "PAUSED"), known(8, "PAUSED"))
+    assert words([changed, dropped]) == ["PATCH /schedules/7", "DELETE /schedules/8"]
+    mask = "cron,startTime,endTime,maxConcurrentRunCount,createPipelineJobRequest"
+    assert changed["query"]["updateMask"] == [mask]
+    assert changed["body"]["cron"] == "TZ=Europe/Paris 0 6 * * *"
+    assert VertexDeployer(stack).is_paused("flights")
+    (changed,) = changes(
+        server, stack, Schedule(cron="0 6 * * *"), known(7, "ACTIVE", startTime="2026-01-01T00:00:00Z")
+    )
+    assert changed["query"]["updateMask"] == ["cron,maxConcurrentRunCount,createPipelineJobRequest"]
+    assert words(changes(server, stack, None, known(7, "ACTIVE"), known(8, "COMPLETED"))) == [
+        "DELETE /schedules/7",
+        "DELETE /schedules/8",
+    ]
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        known(7, "COMPLETED"),
+        known(7, "ACTIVE", endTime="2030-01-01T00:00:00Z"),
+        known(7, "ACTIVE", startTime="2030-01-01T00:00:00Z"),
+        known(7, "PAUSED", endTime="2030-01-01T00:00:00Z"),
+    ],
+    ids=str,
+)
+def test_a_schedule_that_cannot_be_changed_so_is_replaced(
+    server: Server, stack: VertexStack, there: dict[str, str]
+) -> None:
+    """One that is over takes no change, and what has a value cannot be without one; a pause stays."""
+    found = words(changes(server, stack, Schedule(cron="0 6 * * *"), there))
+    pause = ["POST /schedules/9:pause"] if there["state"] == "PAUSED" else []
+    assert found == ["POST /schedules", *pause, "DELETE /schedules/7"]
+
+
+def test_a_schedule_is_made_once_if_the_answer_is_lost(server: Server, stack: VertexStack) -> None:
+    server.answers[f"POST {SCHEDULES}"] = [(504, {"error": {"message": "late"}})]
+    server.answers[f"GET {SCHEDULES}"] = [(200, {}), (200, {"schedules": [known(9, "ACTIVE")]})]
+    VertexDeployer(stack).register(source(DAILY), FILES)
+    assert words(asked(server)) == ["POST /schedules"]
 
 
 def test_only_what_was_deployed_from_here_is_live(deployer: VertexDeployer) -> None:
@@ -308,13 +357,44 @@ def test_a_claim_goes_nowhere_in_the_clear(stack: VertexStack, key: tuple[str, P
         VertexDeployer(own).status("flights", "r")
 
 
+def test_an_openssl_that_does_not_end(
+    stack: VertexStack, key: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "openssl"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(google, "TIMEOUT", 0.2)
+    own = account(stack, tmp_path, private_key=key[0], token_uri="https://127.0.0.1:1/")
+    with pytest.raises(
+        ConfigError, match="`openssl`, which is to sign with the account's key, has not ended after 0 s"
+    ):
+        VertexDeployer(own).status("flights", "r")
+
+
+def test_a_private_key_lies_in_no_file_of_ours(
+    stack: VertexStack, key: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, seen = tmp_path / "openssl", tmp_path / "seen"
+    program.write_text(f'#!/bin/sh\necho "$@" > {seen}\nexit 1\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    own = account(stack, tmp_path, private_key=key[0], token_uri="https://127.0.0.1:1/")
+    with pytest.raises(ConfigError, match="is none that `openssl` takes"):
+        VertexDeployer(own).status("flights", "r")
+    assert seen.read_text().split()[-1].startswith("/dev/fd/")
+
+
 def test_a_key_that_google_does_not_know(
     server: Server, stack: VertexStack, key: tuple[str, Path], tmp_path: Path
 ) -> None:
     server.answers["POST /token"] = [(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})]
     own = account(stack, tmp_path, private_key=key[0], token_uri=f"{server.url}/token")
-    with pytest.raises(ConfigError, match=r"Google gives no token for the key in `.*`: Invalid JWT Signature\."):
+    with pytest.raises(
+        ConfigError, match=r"Google gives no token for the key in `.*`: Invalid JWT Signature\."
+    ) as caught:
         VertexDeployer(own).status("flights", "r")
+    assert "is the clock of this machine right?" in caught.value.hint
 
 
 def test_a_machine_of_googles(server: Server, stack: VertexStack, monkeypatch: pytest.MonkeyPatch) -> None:

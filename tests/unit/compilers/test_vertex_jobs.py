@@ -253,11 +253,20 @@ def test_a_schedule_from_start_to_end(vertex: Vertex, stack: VertexStack) -> Non
     register(stack, source(schedule=HOURLY))
     (changed,) = vertex.schedules.values()
     assert (changed["cron"], changed["state"]) == ("TZ=UTC 0 * * * *", "PAUSED")
-    assert "startTime" not in changed
+    assert "endTime" not in changed
     assert found.is_paused("flights")
     register(stack, source())
     assert vertex.schedules == {}
-    assert vertex.changes() == ["POST /schedules", "PATCH /schedules/7", "DELETE /schedules/7"]
+    made_anew = ["POST /schedules", "POST /schedules/8:pause", "DELETE /schedules/7"]  # no end can be taken away
+    assert vertex.changes() == ["POST /schedules", *made_anew, "DELETE /schedules/8"]
+
+
+def test_a_schedule_that_can_be_changed_is(vertex: Vertex, stack: VertexStack) -> None:
+    register(stack, source(schedule=HOURLY))
+    register(stack, source(schedule=DAILY))
+    (changed,) = vertex.schedules.values()
+    assert changed["cron"] == "TZ=Europe/Paris 0 6 * * 1-5"
+    assert vertex.changes() == ["POST /schedules", "PATCH /schedules/7"]
 
 
 def test_a_schedule_that_is_over_is_made_anew(vertex: Vertex, stack: VertexStack) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import json
 import re
 import threading
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from typing import Any
 
 from pipeglot.compilers.kfp.local import recurring as schedules
 from pipeglot.compilers.kfp.local.fields import Refused, check
-from pipeglot.compilers.kfp.local.kept import Kept, Record, new_id, now
+from pipeglot.compilers.kfp.local.kept import Kept, Record, new_id, now, without
 from pipeglot.compilers.kfp.local.page import page
-from pipeglot.compilers.kfp.local.recurring import Recurring, check_trigger, first_moment
-from pipeglot.compilers.kfp.local.runs import Runs
+from pipeglot.compilers.kfp.local.recurring import Recurring, check_trigger
+from pipeglot.compilers.kfp.local.runs import NOT_PLANNED, OWN, Runs
 from pipeglot.compilers.kfp.local.specs import check_parameters, read_upload, split
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -76,7 +76,7 @@ class Api:
             ("DELETE", f"{at}/runs{_ONE}", lambda _, one: self.runs.drop(self._bare(one))),
             ("POST", f"{at}/runs{_ONE}:terminate", lambda _, one: self.runs.terminate(self._bare(one))),
             ("POST", f"{at}/runs{_ONE}:retry", self._refuse_retry),
-            ("GET", f"/apis/v1beta1/runs{_ONE}/nodes{_ONE}/log", lambda _, run, node: self._log(run, node)),
+            ("GET", f"/apis/v1alpha1/runs{_ONE}/nodes{_ONE}/log", lambda _, run, pod: self._log(run, pod)),
             ("POST", f"{at}/recurringruns", lambda _, body: self._add_schedule(body)),
             ("GET", f"{at}/recurringruns", self._list_schedules),
             ("GET", f"{at}/recurringruns{_ONE}", lambda _, one: schedules.told(self.schedules.get(one))),
@@ -162,7 +162,8 @@ class Api:
     def _add_run(self, body: Any) -> Record:
         check("V2beta1Run", body)
         spec, asked = self._asked(body)
-        return self.runs.begin({"run_id": new_id(), "created_at": now(), "storage_state": "AVAILABLE", **asked}, spec)
+        own = {"run_id": new_id(), "created_at": (at := now()), "scheduled_at": at, "storage_state": "AVAILABLE"}
+        return _finished(self.runs.begin({**own, **asked}, spec))
 
     def _asked(self, body: Record) -> tuple[dict[str, Any], Record]:
         """Of a run or a schedule: its spec, and what else it says. Raises `Refused`."""
@@ -189,7 +190,7 @@ class Api:
         pipeline, version = reference.get("pipeline_id", ""), reference.get("pipeline_version_id", "")
         self.pipelines.get(pipeline)
         if not version:
-            known = self._list_versions({"sort_by": "created_at desc"}, pipeline)["pipeline_versions"]
+            known = self._list_versions({"sort_by": "created_at desc"}, pipeline).get("pipeline_versions")
             if not known:
                 raise Refused(f"pipeline {pipeline} has no version", HTTPStatus.NOT_FOUND)
             version = known[0]["pipeline_version_id"]
@@ -202,17 +203,22 @@ class Api:
         return self.runs.begin({**own, **asked, "recurring_run_id": schedule["recurring_run_id"]}, spec)
 
     def _list_runs(self, query: Query) -> Record:
-        return self.runs.kept.page("runs", query, only=_of_experiment(query))
+        return _each(self.runs.kept.page("runs", query, only=_of_experiment(query)), "runs", _finished)
 
     def _bare(self, run: str) -> Record:
         return self.runs.kept.get(run)
 
     def _run(self, run: str) -> Record:
         found = self._bare(run)
-        return {**found, "run_details": {"task_details": self.runs.details(found)}}
+        details = self.runs.details(found)
+        return _finished(found) | ({"run_details": {"task_details": details}} if details else {})
 
-    def _log(self, run: str, node: str) -> bytes:
-        return self.runs.log(self._bare(run), node)
+    def _log(self, run: str, pod: str) -> bytes | Path:
+        """KFP says that all is well before it looks: why it has none is in the answer then."""
+        found = self.runs.log(run, pod)
+        if isinstance(found, Path):
+            return found
+        return json.dumps({"error_message": found, "error_details": found}).encode()
 
     def _refuse_retry(self, _: Query, run: str) -> Record:
         self._bare(run)
@@ -239,21 +245,27 @@ class Api:
             "mode": mode,
         }
         made |= {"status": _status(mode), "no_catchup": bool(body.get("no_catchup")), "created_at": now()}
-        made["_last"] = first_moment(made, dt.datetime.now(dt.UTC))
         return schedules.told(self.schedules.keep(made))
 
     def _list_schedules(self, query: Query) -> Record:
         found = self.schedules.page("recurringRuns", query, only=_of_experiment(query))
-        return {**found, "recurringRuns": [schedules.told(one) for one in found["recurringRuns"]]}
+        return _each(found, "recurringRuns", schedules.told)
 
     def _switch(self, schedule: str, mode: str) -> Record:
         with self.lock:
             found = self.schedules.get(schedule)
             found |= {"mode": mode, "status": _status(mode), "updated_at": now()}
-            if mode == "ENABLE" and found["no_catchup"]:
-                found["_last"] = max(found["_last"], dt.datetime.now(dt.UTC).isoformat())
             self.schedules.keep(found)
         return {}
+
+
+def _each(page: Record, name: str, told: Callable[[Record], Record]) -> Record:
+    return page | ({name: [told(one) for one in page[name]]} if name in page else {})
+
+
+def _finished(run: Record) -> Record:
+    """With a time of its end, whatever: KFP tells of one that has none by the first of all times."""
+    return {"finished_at": NOT_PLANNED, **without(run, OWN)}
 
 
 def _of_experiment(query: Query) -> Callable[[Record], bool]:

@@ -33,29 +33,34 @@ from kfp.local import (
 )
 from kfp.local.orchestrator import dag_orchestrator, enhanced_dag_orchestrator, task_executor
 
+from pipeglot.compilers.kfp import argo
 from pipeglot.compilers.kfp.local.absent import drop_absent
 from pipeglot.compilers.kfp.local.kept import now
 
 FAILURE = status.Status.FAILURE
+_EXECUTOR = "executor"
 
 
 class Nodes:
-    """The tasks of the run, as a tree, told line by line. Each thread has the node that it is at."""
+    """The tasks of the run, as nodes of an Argo workflow that are told line by line. Each thread has one that it is at.
 
-    def __init__(self, folder: Path, run: str) -> None:
+    Which nodes there are, what they are called, and after which one each stands, is as KFP's compiler for Argo has it,
+    of 2.14 and later: so a task comes after its driver, and not directly below the DAG that it is in.
+    """
+
+    def __init__(self, folder: Path, workflow: str) -> None:
         self.folder = folder
-        self.run = run
+        self.workflow = workflow
         self.ending = threading.Event()
         self.loops: dict[tuple[int, str], str] = {}
         """The node of a loop, by the scope that it is in and its name: its items run in threads of their own."""
         self._here = threading.local()
         self._lock = threading.Lock()
-        self._count = 0
         self._file: TextIO = (folder / "tasks.jsonl").open("a", encoding="utf-8")
 
     @property
     def here(self) -> str:
-        return str(getattr(self._here, "node", ""))
+        return str(getattr(self._here, "node", argo.root(self.workflow)))
 
     @contextmanager
     def at(self, node: str) -> Iterator[None]:
@@ -65,35 +70,50 @@ class Nodes:
         finally:
             self._here.node = before
 
-    def open(self, parent: str, name: str) -> str:
-        with self._lock:
-            self._count += 1
-            node = f"{self.run[:8]}-{self._count}"
-            self._tell({"node": node, "parent": parent, "name": name, "state": "RUNNING", "at": now()})
-        return node
-
-    def close(self, node: str, *, good: bool) -> None:
-        with self._lock:
-            self._tell({"node": node, "state": "SUCCEEDED" if good else "FAILED", "at": now()})
-
-    def _tell(self, line: dict[str, str]) -> None:
-        self._file.write(f"{json.dumps(line)}\n")
-        self._file.flush()
-
     @contextmanager
-    def task(self, parent: str, name: str) -> Iterator[list[Any]]:
+    def node(self, node: str, name: str, after: str) -> Iterator[list[Any]]:
         """A node for as long as something is done; what is put into the list is its status."""
-        node, found = self.open(parent, name), [FAILURE]
+        self._tell({"node": node, "parent": after, "name": name, "state": "RUNNING", "at": now()})
+        found = [FAILURE]
         try:
             with self.at(node):
                 yield found
         finally:
-            self.close(node, good=found[-1] == status.Status.SUCCESS)
+            state = "SUCCEEDED" if found[-1] == status.Status.SUCCESS else "FAILED"
+            self._tell({"node": node, "state": state, "at": now()})
+
+    def done(self, node: str, name: str, after: str) -> str:
+        """A node of something that is done at once, such as a driver."""
+        with self.node(node, name, after) as found:
+            found.append(status.Status.SUCCESS)
+        return node
+
+    @contextmanager
+    def task(self, dag: str, name: str) -> Iterator[list[Any]]:
+        """A task of a DAG, after its driver."""
+        driver = self.done(argo.below(dag, f"{name}-driver"), f"{name}-driver", dag)
+        with self.node(argo.below(dag, name), name, driver) as found:
+            yield found
+
+    @contextmanager
+    def item(self, loop: str, number: str) -> Iterator[list[Any]]:
+        """An item of a loop, whose tasks are in a node of its own."""
+        group = argo.below(loop, "iteration-iterations")
+        dag, _, name = loop.rpartition(".")
+        node, _ = argo.items(dag, name, int(number))[0]
+        with self.node(node, node.rpartition(".")[2], group) as found, self.task(node, "iteration-item") as inner:
+            yield inner
+            found.append(inner[-1])
+
+    def _tell(self, line: dict[str, str]) -> None:
+        with self._lock:
+            self._file.write(f"{json.dumps(line)}\n")
+            self._file.flush()
 
 
 def main(folder: Path) -> int:
     job = json.loads((folder / "job.json").read_bytes())
-    nodes = Nodes(folder, job["run_id"])
+    nodes = Nodes(folder, job["workflow"])
     signal.signal(signal.SIGTERM, lambda *_: nodes.ending.set())
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
     sys.executable = "python3"  # which is the environment's own: it is the first of the PATH
@@ -103,11 +123,14 @@ def main(folder: Path) -> int:
         pipeline_root=str(folder / "root"),
         workspace_root=str(folder / "workspace"),
     )
-    try:
-        pipeline_orchestrator.run_local_pipeline(_spec(job), job["arguments"])
-    except Exception as error:  # noqa: BLE001  # whatever it was, it is told, and the run has failed
-        print(f"{type(error).__name__}: {error}", flush=True)
-        return 1
+    with nodes.node(nodes.workflow, nodes.workflow, "") as found, nodes.task(nodes.workflow, "root") as inner:
+        try:
+            pipeline_orchestrator.run_local_pipeline(_spec(job), job["arguments"])
+        except Exception as error:  # noqa: BLE001  # whatever it was, it is told, and the run has failed
+            print(f"{type(error).__name__}: {error}", flush=True)
+            return 1
+        for one in (inner, found):
+            one.append(status.Status.SUCCESS)
     return 0
 
 
@@ -159,11 +182,9 @@ def _task(nodes: Nodes, real: Any) -> Any:
     def execute_task(task_name: str, *, io_store: Any, **words: Any) -> Any:
         if nodes.ending.is_set():
             return {}, FAILURE
-        parent, name = nodes.here, task_name
         loop, _, number = task_name.rpartition("-iteration-")
-        if (id(io_store), loop) in nodes.loops:
-            parent, name = nodes.loops[id(io_store), loop], f"iteration-iterations({number}:{number})"
-        with nodes.task(parent, name) as found:
+        node = nodes.loops.get((id(io_store), loop))
+        with nodes.item(node, number) if node else nodes.task(nodes.here, task_name) as found:
             outputs, ended = real(task_name=task_name, io_store=io_store, **words)
             found.append(ended)
         return outputs, ended
@@ -173,10 +194,15 @@ def _task(nodes: Nodes, real: Any) -> Any:
 
 def _loop(nodes: Nodes, real: Any) -> Any:
     def run_parallel_for_task(task_name: str, *, io_store: Any, **words: Any) -> Any:
-        with nodes.task(nodes.here, task_name) as found:
-            nodes.loops[id(io_store), task_name] = nodes.here
-            failed = real(task_name=task_name, io_store=io_store, **words)
-            found.append(FAILURE if failed else status.Status.SUCCESS)
+        loop = argo.below(nodes.here, task_name)
+        with nodes.node(loop, task_name, nodes.here) as found:
+            driver = nodes.done(argo.below(loop, "iteration-driver"), "iteration-driver", loop)
+            group = "iteration-iterations"
+            with nodes.node(argo.below(loop, group), group, driver) as inner:
+                nodes.loops[id(io_store), task_name] = loop
+                failed = real(task_name=task_name, io_store=io_store, **words)
+                for one in (found, inner):
+                    one.append(FAILURE if failed else status.Status.SUCCESS)
         return failed
 
     return run_parallel_for_task
@@ -186,8 +212,15 @@ def _single(nodes: Nodes, real: Any) -> Any:
     """A container, with all its attempts."""
 
     def execute_single_task(task_spec: Any, **words: Any) -> Any:
-        nodes._here.attempt = 0 if task_spec.retry_policy.max_retry_count > 0 else -1
-        return real(task_spec=task_spec, **words)
+        nodes._here.attempt = -1
+        if task_spec.retry_policy.max_retry_count <= 0:
+            return real(task_spec=task_spec, **words)
+        nodes._here.attempt = 0
+        dag = nodes.here
+        with nodes.node(argo.below(dag, _EXECUTOR), _EXECUTOR, dag) as found:
+            outputs, ended = real(task_spec=task_spec, **words)
+            found.append(ended)
+        return outputs, ended
 
     return execute_single_task
 
@@ -196,9 +229,11 @@ def _attempt(nodes: Nodes, real: Any) -> Any:
     def run_single_task_implementation(**words: Any) -> Any:
         if nodes.ending.is_set():
             return {}, FAILURE
-        number = nodes._here.attempt
+        number, above = nodes._here.attempt, nodes.here
+        node = argo.attempt(above, number) if number >= 0 else argo.below(above, _EXECUTOR)
         nodes._here.attempt = number + 1 if number >= 0 else -1
-        with nodes.task(nodes.here, f"executor({number})" if number >= 0 else "executor") as found:
+        nodes._here.pod = argo.pod_names(nodes.workflow, node, retries=number >= 0)[0]
+        with nodes.node(node, node.rpartition(".")[2], above) as found:
             outputs, ended = real(**words)
             found.append(ended)
         return outputs, ended
@@ -208,7 +243,7 @@ def _attempt(nodes: Nodes, real: Any) -> Any:
 
 def _process(nodes: Nodes) -> Any:
     def run_local_subprocess(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
-        with (nodes.folder / f"{nodes.here}.log").open("ab") as log:
+        with (nodes.folder / f"{nodes._here.pod}.log").open("ab") as log:
             try:
                 done = subprocess.Popen(
                     full_command,

@@ -9,14 +9,14 @@ _MONTHS = {
     name: n
     for n, name in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], 1)
 }
-_DAYS = {name: n for n, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])}
+DAYS = {name: n for n, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])}
 _FIELDS: tuple[tuple[int, int, dict[str, int]], ...] = (
     (0, 59, {}),
     (0, 59, {}),
     (0, 23, {}),
     (1, 31, {}),
     (1, 12, _MONTHS),
-    (0, 6, _DAYS),
+    (0, 6, DAYS),
 )
 _FARTHEST = dt.timedelta(days=366 * 5)
 
@@ -75,4 +75,8 @@ def _field(word: str, low: int, high: int, names: dict[str, int]) -> frozenset[i
 
 
 def _value(text: str, names: dict[str, int]) -> int:
-    return names[text.upper()] if text.upper() in names else int(text)
+    if text.upper() in names:
+        return names[text.upper()]
+    if not text.isdecimal():
+        raise ValueError(f"`{text}` is no number")
+    return int(text)

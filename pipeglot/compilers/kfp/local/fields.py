@@ -12,6 +12,7 @@ from typing import Any
 _CODES = {
     HTTPStatus.BAD_REQUEST: 3,
     HTTPStatus.NOT_FOUND: 5,
+    HTTPStatus.FORBIDDEN: 7,
     HTTPStatus.CONFLICT: 6,
     HTTPStatus.NOT_IMPLEMENTED: 12,
     HTTPStatus.UNAUTHORIZED: 16,

@@ -21,7 +21,8 @@ MOST = 200
 
 
 def now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """In whole seconds, as KFP keeps all times."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def new_id() -> str:
@@ -60,13 +61,13 @@ class Kept:
             (self.folder / f"{id}.json").unlink(missing_ok=True)
 
     def page(self, name: str, query: dict[str, str], *, only: Callable[[Record], bool] = lambda _: True) -> Record:
-        """A page of a list, as the query asks: by filter, in order."""
+        """A page of a list, as the query asks: by filter, in order. What is empty or 0 is not said, as KFP has it."""
         wanted = _filter(query.get("filter", ""))
         with self.lock:
             found = [one for one in self.records.values() if only(one) and wanted(one)]
-        _sort(found, query.get("sort_by", ""))
+        _sort(found, query.get("sort_by", ""), self.key)
         at, size = _number(query, "page_token", 0), min(_number(query, "page_size", 20) or 20, MOST)
-        answer: Record = {name: found[at : at + size], "total_size": len(found)}
+        answer: Record = {name: found[at : at + size], "total_size": len(found)} if found else {}
         if at + size < len(found):
             answer["next_page_token"] = str(at + size)
         return answer
@@ -93,11 +94,12 @@ def _filter(text: str) -> Callable[[Record], bool]:
     return lambda record: all(record.get("display_name" if key == "name" else key) == value for key, value in wanted)
 
 
-def _sort(found: list[Record], text: str) -> None:
+def _sort(found: list[Record], text: str, own: str) -> None:
+    """What is alike stands in the order of its id, in the same direction."""
     key, _, order = (text or "created_at asc").partition(" ")
-    if key not in ("created_at", "display_name", "name") or order not in ("", "asc", "desc"):
+    if key not in ("created_at", "display_name", "name", "scheduled_at") or order not in ("", "asc", "desc"):
         raise Refused(f"invalid sort_by: {text}")
-    found.sort(key=lambda one: one.get(key) or "", reverse=order == "desc")
+    found.sort(key=lambda one: (one.get(key) or "", one[own]), reverse=order == "desc")
 
 
 def without(record: Record, names: Iterable[str]) -> Record:

@@ -1,19 +1,24 @@
-"""Schedules: when each is due, and the runs that it starts."""
+"""Schedules: when each is due, and the runs that it starts, by the arithmetic of KFP's own controller.
+
+Source: `cron_schedule.go` and `periodic_schedule.go` of `backend/src/crd/controller/scheduledworkflow`, in KFP 2.17.0.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import threading
 from collections.abc import Callable
 
-from pipeglot.compilers.kfp.local.cron import read_cron
+from pipeglot.compilers.kfp.local.cron import Cron, read_cron
 from pipeglot.compilers.kfp.local.fields import Refused
 from pipeglot.compilers.kfp.local.kept import Kept, Record, without
 
 _LOOK = 0.5
-_LONG = dt.timedelta(days=1)
+_DAY = dt.timedelta(days=1)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 OWN = ("_last",)
-"""What a record has that is the server's own."""
+"""What a record has that is the server's own: the time that was run for last, in seconds."""
 
 
 class Recurring:
@@ -23,6 +28,7 @@ class Recurring:
         self.kept = kept
         self._start = start
         self._running = running
+        self._told: dict[str, str] = {}
 
     def begin(self) -> None:
         threading.Thread(target=self._watch, daemon=True).start()
@@ -30,24 +36,32 @@ class Recurring:
     def _watch(self) -> None:
         pause = threading.Event()
         while not pause.wait(_LOOK):
-            for one in list(self.kept.records.values()):
-                self.look(one, dt.datetime.now(dt.UTC))
+            self.look_at_all(dt.datetime.now(dt.UTC))
+
+    def look_at_all(self, now: dt.datetime) -> None:
+        """Start what is due. What is wrong with one schedule is told once, and the others go on."""
+        for one in list(self.kept.records.values()):
+            key = one["recurring_run_id"]
+            try:
+                self.look(one, now)
+                self._told.pop(key, None)
+            except Exception as error:  # noqa: BLE001  # a server goes on
+                told = f"schedule {key}: {type(error).__name__}: {error}"
+                if self._told.get(key) != told:
+                    print(told, file=sys.stderr, flush=True)
+                self._told[key] = told
 
     def look(self, recurring: Record, now: dt.datetime) -> None:
-        """Start what is due. Without catching up, only the latest of the times that have passed."""
-        if recurring["mode"] != "ENABLE":
-            return
-        last = dt.datetime.fromisoformat(recurring["_last"])
-        if recurring.get("no_catchup"):
-            last = _skipped(recurring["trigger"], last, now)
-        due = next_time(recurring["trigger"], last)
-        while due is not None and due <= now and self._running(recurring["recurring_run_id"]) < _most(recurring):
-            following = next_time(recurring["trigger"], due)
-            if not recurring.get("no_catchup") or following is None or following > now:
-                self._start(recurring, due.isoformat().replace("+00:00", "Z"))
-                recurring["_last"] = due.isoformat()
+        """Start what is due of one, if it is still there."""
+        key, seconds = recurring["recurring_run_id"], int(now.timestamp())
+        with self.kept.lock:
+            while self.kept.records.get(key) is recurring and recurring["mode"] == "ENABLE":
+                due = next_due(recurring, seconds)
+                if due is None or due > seconds or self._running(key) >= int(recurring["max_concurrency"]):
+                    return
+                self._start(recurring, _text(due))
+                recurring["_last"] = due
                 self.kept.keep(recurring)
-            due = following
 
 
 def check_trigger(trigger: Record) -> None:
@@ -64,38 +78,65 @@ def check_trigger(trigger: Record) -> None:
         raise Refused(f"the schedule is invalid: {error}") from None
 
 
-def first_moment(recurring: Record, now: dt.datetime) -> str:
-    """Past which its times count."""
+def next_due(recurring: Record, now: int) -> int | None:
+    """The time that it runs for next, which may be past; None if it is over. All in seconds since 1970.
+
+    Times count from the last one; before there is any, from the start of the schedule; without that, from when it was
+    made. A start is no time of the schedule itself.
+    """
     (schedule,) = recurring["trigger"].values()
-    start = dt.datetime.fromisoformat(schedule["start_time"]) if schedule.get("start_time") else now
-    if recurring.get("no_catchup") and start < now and "cron_schedule" in recurring["trigger"]:
-        start = now
-    return start.astimezone(dt.UTC).isoformat()
+    start, end = _seconds(schedule.get("start_time")), _seconds(schedule.get("end_time"))
+    last = recurring.get("_last")
+    if last is None:
+        last = start if start is not None else _seconds(recurring["created_at"])
+    assert last is not None, "it was made at some time"
+    if "cron_schedule" in recurring["trigger"]:
+        begin = max(last, start) if start is not None else last
+        return _cron_due(read_cron(schedule["cron"]), begin, end, None if not recurring.get("no_catchup") else now)
+    return _interval_due(
+        int(schedule["interval_second"]), last, start, end, None if not recurring.get("no_catchup") else now
+    )
 
 
-def next_time(trigger: Record, last: dt.datetime) -> dt.datetime | None:
-    (schedule,) = trigger.values()
-    if "cron_schedule" in trigger:
-        found = read_cron(schedule["cron"]).after(last)
+def _cron_due(cron: Cron, begin: int, end: int | None, now: int | None) -> int | None:
+    """`now`: if it does not catch up, the latest time until then is taken for all that have passed."""
+    due = cron.after(_moment(begin))
+    if due is None or (end is not None and due.timestamp() > end):
+        return None
+    if now is not None:
+        until = _moment(now if end is None else min(now, end))
+        if until - due > _DAY and (late := cron.after(until - _DAY)) is not None and late <= until:
+            due = late
+        while (following := cron.after(due)) is not None and following <= until:
+            due = following
+    return int(due.timestamp())
+
+
+def _interval_due(every: int, last: int, start: int | None, end: int | None, now: int | None) -> int | None:
+    """`now`: if it does not catch up, that very moment is taken for all times that have passed."""
+    if start is not None and start > last:
+        due = start
     else:
-        found = last + dt.timedelta(seconds=int(schedule["interval_second"]))
-    ends = schedule.get("end_time")
-    return None if found is None or (ends and found > dt.datetime.fromisoformat(ends)) else found
+        due = last + every
+        if end is not None and due > end:
+            return None
+    if now is not None and now >= due + every:
+        return end if end is not None and end < now else now
+    return due
 
 
-def _skipped(trigger: Record, last: dt.datetime, now: dt.datetime) -> dt.datetime:
-    """The time past which to look for the latest that was due: what is long past is not."""
-    (schedule,) = trigger.values()
-    if "cron_schedule" in trigger:
-        return max(last, now - _LONG)
-    step = dt.timedelta(seconds=int(schedule["interval_second"]))
-    return last + max(0, (now - last) // step - 1) * step
+def _moment(seconds: int) -> dt.datetime:
+    return _EPOCH + dt.timedelta(seconds=seconds)
+
+
+def _seconds(text: str | None) -> int | None:
+    return int(dt.datetime.fromisoformat(text).timestamp()) if text else None
+
+
+def _text(seconds: int) -> str:
+    return _moment(seconds).isoformat().replace("+00:00", "Z")
 
 
 def told(recurring: Record) -> Record:
     """As the API tells of it."""
     return without(recurring, OWN)
-
-
-def _most(recurring: Record) -> int:
-    return int(recurring["max_concurrency"])

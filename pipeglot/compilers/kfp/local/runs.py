@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections import deque
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from pipeglot.compilers.kfp.argo import node_id
 from pipeglot.compilers.kfp.local.fields import Refused
 from pipeglot.compilers.kfp.local.kept import Kept, Record, now
 from pipeglot.core.store.files import make_private, write_private
@@ -23,6 +24,12 @@ GRACE = 40.0
 
 NOT_PLANNED = "1970-01-01T00:00:00Z"
 """What KFP says of a run without a planned time."""
+
+NOT_OVER = "0001-01-01T00:00:00Z"
+"""What it says of the end of a task that has none."""
+
+OWN = ("_workflow",)
+"""What a record has that is the server's own."""
 
 OVER = ("SUCCEEDED", "FAILED", "CANCELED")
 
@@ -57,10 +64,11 @@ class Runs:
             "pipeline_job_name": run["display_name"],
             "pipeline_job_resource_name": run["display_name"],
             "pipeline_job_create_time_utc": run["created_at"],
-            "pipeline_job_schedule_time_utc": run.get("scheduled_at") or NOT_PLANNED,
+            "pipeline_job_schedule_time_utc": run["scheduled_at"] if run.get("recurring_run_id") else NOT_PLANNED,
         }
         arguments = run.get("runtime_config", {}).get("parameters", {})
-        job = {"run_id": run["run_id"], "spec": spec, "arguments": arguments, "placeholders": placeholders}
+        run["_workflow"] = f"{spec['pipelineInfo']['name']}-{run['run_id'][:5]}"
+        job = {"workflow": run["_workflow"], "spec": spec, "arguments": arguments, "placeholders": placeholders}
         write_private(folder / "job.json", json.dumps(job).encode())
         with self.lock:
             self._set(run, "PENDING")
@@ -72,7 +80,11 @@ class Runs:
         """As many as there is room for."""
         with self.lock:
             while self._waiting and len(self._processes) < self.limit:
-                self._start(self.kept.get(self._waiting.popleft()))
+                run = self.kept.get(self._waiting.popleft())
+                try:
+                    self._start(run)
+                except OSError as error:  # no memory, no place on the disk: it may be better with the next one
+                    self._set(run, "FAILED", f"its process cannot be started: {error}")
 
     def _start(self, run: Record) -> None:
         folder = self.folder / run["run_id"]
@@ -157,7 +169,7 @@ class Runs:
     # --- tasks --------------------------------------------------------------------------------------------------------
 
     def details(self, run: Record) -> list[Record]:
-        """The tasks so far, as the API tells of them: the pods of Argo, whose names they have."""
+        """The tasks so far, as the API tells of them: the nodes of an Argo workflow, in an order that says nothing."""
         tasks: dict[str, Record] = {}
         path = self.folder / run["run_id"] / "tasks.jsonl"
         for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
@@ -167,34 +179,39 @@ class Runs:
             for one in tasks.values():
                 if one["state"] == "RUNNING":  # of a process that was killed
                     one |= {"state": "FAILED", "end_time": run["finished_at"]}
-        return list(tasks.values())
+        return sorted(tasks.values(), key=lambda one: str(one["task_id"]))
 
-    def log(self, run: Record, node: str) -> bytes:
-        """What a task has printed so far. Raises `Refused`."""
-        path = self.folder / run["run_id"] / f"{node}.log"
-        if "/" in node or not path.exists():
-            raise Refused(f"node {node} of run {run['run_id']} has no log", HTTPStatus.NOT_FOUND)
-        data: bytes = path.read_bytes()
-        return data
+    def log(self, run: str, pod: str) -> Path | str:
+        """The file of what a pod has printed so far; or why there is none."""
+        why = f"Failed to read logs for run {run}"
+        if run not in self.kept.records:
+            return f"{why} due to run fetching error: Run {run} not found"
+        path = self.folder / run / f"{pod}.log"
+        if "/" in pod or not path.exists():
+            return f'{why}: Failed to read logs from pod {pod} due to error opening log stream: pods "{pod}" not found'
+        return path
 
 
 def _apply(tasks: dict[str, Record], line: Record, run: Record) -> None:
+    """KFP fills in no `pod_name` and no `parent_task_id` of its own; and an id of a task that nothing else names."""
     node = line["node"]
     if node not in tasks:
         tasks[node] = {
             "run_id": run["run_id"],
-            "task_id": node,
-            "pod_name": node,
+            "task_id": str(uuid.uuid5(uuid.UUID(run["run_id"]), node)),
             "display_name": line["name"],
             "create_time": line["at"],
             "start_time": line["at"],
+            "end_time": NOT_OVER,
             "state": line["state"],
+            "state_history": [],
         }
         if line["parent"]:
-            tasks[node]["parent_task_id"] = line["parent"]
-            tasks[line["parent"]].setdefault("child_tasks", []).append({"pod_name": node})
+            child = {"pod_name": node_id(run["_workflow"], node)}
+            tasks[line["parent"]].setdefault("child_tasks", []).append(child)
     else:
         tasks[node] |= {"state": line["state"], "end_time": line["at"]}
+    tasks[node]["state_history"].append({"update_time": line["at"], "state": line["state"]})
 
 
 def _kill(group: int, number: signal.Signals) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import re
 import signal
 import sys
@@ -21,21 +22,32 @@ from pipeglot.compilers.kfp.local.fields import Refused
 
 _MOST = 64 << 20
 """Bytes of one request."""
+_PIECE = 1 << 20
+_PATIENCE = 30.0
+"""Seconds that somebody may take for a part of a request, or until the next one."""
+_MOST_CONNECTIONS = 128
+_HEALTH = "/apis/v2beta1/healthz"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request."""
+    """One request. Who it is from is looked at before any of its body is read.
+
+    A browser sends a password that it knows along with whatever any page asks it to send. So a password shows the page,
+    and nothing else; all that does something wants the token, which a browser does not know.
+    """
 
     protocol_version = "HTTP/1.1"
+    timeout = _PATIENCE
     server: Server
 
     def _do(self) -> None:
         try:
-            data = self._body()
             self._let_in()
-            content = self._answer(data)
+            content = self._answer(self._body())
         except Refused as error:
             self._send(error.status, error.body)
+        except TimeoutError:
+            self.close_connection = True
         except Exception as error:  # noqa: BLE001  # a server goes on
             self.log_error("%s", f"{type(error).__name__}: {error}")
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, Refused(str(error)).body | {"code": 13})
@@ -50,20 +62,33 @@ class Handler(BaseHTTPRequestHandler):
         route, words = self.server.api.find(self.command, asked.path)
         if asked.path.startswith("/apis/v2beta1/pipelines/upload"):
             return route(query, _uploaded(self.headers.get("Content-Type") or "", data))
+        if data and self.headers.get_content_type() != "application/json":
+            raise Refused("the body is to be application/json", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         if self.command == "POST" and ":" not in asked.path.rpartition("/")[2]:
             return route(query, _json(data))
         return route(query, *(unquote(word) for word in words))
 
     def _let_in(self) -> None:
-        given = (self.headers.get("Authorization") or "").encode()
-        if not any(hmac.compare_digest(given, key) for key in self.server.keys):
-            raise Refused("who are you? the password is missing, or another one", HTTPStatus.UNAUTHORIZED)
+        """Raises `Refused`; then the connection ends, for what else it holds is not read."""
+        going_on, self.close_connection = self.close_connection, True
+        here = [f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")]
+        if self.headers.get("Host") not in here:
+            raise Refused(f"this server is at {here[0]} only", HTTPStatus.FORBIDDEN)
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site") or "none"
+        if site not in ("none", "same-origin") or (origin and origin not in [f"http://{name}" for name in here]):
+            raise Refused("this server answers no pages of others", HTTPStatus.FORBIDDEN)
+        if (self.command, self.path) != ("GET", _HEALTH):
+            given = (self.headers.get("Authorization") or "").encode()
+            is_page = (self.command, urlsplit(self.path).path) == ("GET", "/")
+            if not any(hmac.compare_digest(given, key) for key in self.server.keys[: 1 + is_page]):
+                raise Refused("who are you? the token is missing, or another one", HTTPStatus.UNAUTHORIZED)
+        self.close_connection = going_on
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length") or "0"
-        if not length.isdecimal() or int(length) > _MOST:
+        if not length.isdecimal() or int(length) > _MOST or self.headers.get("Transfer-Encoding"):
             self.close_connection = True
-            raise Refused("the request is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise Refused("the request is too large, or does not say how large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return self.rfile.read(int(length))
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -72,24 +97,36 @@ class Handler(BaseHTTPRequestHandler):
             super().log_request(code, size)
 
     def _send(self, status: HTTPStatus, content: Any) -> None:
-        """A page is a text, a log is bytes, and all else is JSON."""
+        """A page is a text, a log is a file or bytes, and all else is JSON."""
+        if isinstance(content, Path):
+            with content.open("rb") as file:
+                self._send_head(status, "text/plain; charset=utf-8", left := os.fstat(file.fileno()).st_size)
+                while left and (piece := file.read(min(left, _PIECE))):  # it may grow meanwhile
+                    self.wfile.write(piece)
+                    left -= len(piece)
+            return
         if isinstance(content, bytes):
             kind, data = "text/plain; charset=utf-8", content
         elif isinstance(content, str):
             kind, data = "text/html; charset=utf-8", content.encode()
         else:
             kind, data = "application/json", json.dumps(content).encode()
+        self._send_head(status, kind, len(data))
+        self.wfile.write(data)
+
+    def _send_head(self, status: HTTPStatus, kind: str, length: int) -> None:
         self.send_response(status)
         if status == HTTPStatus.UNAUTHORIZED:
             self.send_header("WWW-Authenticate", 'Basic realm="the sandbox of KFP"')
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(length))
         self.end_headers()
-        self.wfile.write(data)
 
 
 class Server(ThreadingHTTPServer):
-    """One API, behind a password."""
+    """One API, behind a password, for so many connections at once: further ones are closed."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -98,6 +135,19 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.api = api
         self.keys = [f"Bearer {password}".encode(), b"Basic " + b64encode(f"admin:{password}".encode())]
+        self._room = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
 
 def _json(data: bytes) -> Any:
