@@ -134,7 +134,7 @@ def _wishes(request: Request, prepared: Prepared) -> Wishes:
         anew=prepared.anew,
         resumes=before.run if before else "",
         target=request.target,
-        logical_date=prepared.logical_date if before else "",
+        logical_date=prepared.logical_date if before or request.logical_date else "",
     )
 
 
