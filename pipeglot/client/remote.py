@@ -79,9 +79,7 @@ def start_there(
 ) -> Start:
     """Start a run, and record it as its first task would: so it is known from now on, also if no task ever begins."""
     engine_run = f"pipeglot__{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}_{os.urandom(4).hex()}"
-    wishes = wishes_text(_wishes(request, prepared))
-    params = {**_json_params(loaded, prepared), **({RESERVED: wishes} if wishes else {})}
-    run = remote.start(source.pipeline.name, engine_run, params)
+    run = remote.start(source.pipeline.name, engine_run, engine_params(loaded, request, prepared))
     return join(deployed(source, stack), run, records.ledger, records.artifacts)
 
 
@@ -136,6 +134,12 @@ def _wishes(request: Request, prepared: Prepared) -> Wishes:
         target=request.target,
         logical_date=prepared.logical_date if before or request.logical_date else "",
     )
+
+
+def engine_params(loaded: Loaded, request: Request, prepared: Prepared) -> dict[str, Any]:
+    """The parameters of a run as an orchestrator takes them, and what is asked of it beside them."""
+    wishes = wishes_text(_wishes(request, prepared))
+    return {**_json_params(loaded, prepared), **({RESERVED: wishes} if wishes else {})}
 
 
 def _json_params(loaded: Loaded, prepared: Prepared) -> Mapping[str, Any]:

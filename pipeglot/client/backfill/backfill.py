@@ -13,11 +13,17 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from pipeglot.client.backfill.moments import moments, read_span
+from pipeglot.client.backfill.native import Native
 from pipeglot.client.backfill.plan import Moment, Reprocess, plan
 from pipeglot.client.backfill.work import Done, Work, backfill_command
+from pipeglot.client.deploying import deploy
 from pipeglot.client.indexed import Index
+from pipeglot.client.launch import Request, prepare
 from pipeglot.client.listing import list_runs
 from pipeglot.client.records import open_records
+from pipeglot.client.remote import await_live, engine_params
+from pipeglot.compilers.registry import live
+from pipeglot.compilers.remote import Backfilling, FillsIn
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.stack import Stack
@@ -95,12 +101,51 @@ def do_backfill(
     target: Target, loaded: Loaded, stack: Stack, wish: Wish, planned: Backfill, tell: Callable[[Done], None]
 ) -> Backfill:
     """Run what is due. Raises `UsageError` if the same one is at work here already."""
-    words = run_words(target, loaded, stack, wish)
     most = wish.most or (HERE if isinstance(stack, LocalStack) else THERE)
     with _alone(target, planned):
-        work = Work(lambda moment: backfill_command([*words, "--logical-date", moment]), most, tell)
-        done = work.do(planned.due)
+        done = _natively(target, loaded, stack, wish, planned, most, tell)
+        if done is None:
+            words = run_words(target, loaded, stack, wish)
+            work = Work(lambda moment: backfill_command([*words, "--logical-date", moment]), most, tell)
+            done = work.do(planned.due)
     return structs.replace(planned, dry_run=False, runs=tuple(done))
+
+
+def _natively(
+    target: Target,
+    loaded: Loaded,
+    stack: Stack,
+    wish: Wish,
+    planned: Backfill,
+    most: int,
+    tell: Callable[[Done], None],
+) -> list[Done] | None:
+    """By the orchestrator itself, where it does just what is asked; None if it does not."""
+    due = [dt.datetime.fromisoformat(moment) for moment in planned.due]
+    remote = live(stack)
+    filling = _filling(remote, loaded.pipeline.name)
+    if remote is None or filling is None or wish.every is not None or wish.reprocess == "all":
+        return None  # what has succeeded there would not be computed again
+    request = Request(stack=stack.name, texts=dict(wish.texts), tags=tags_with_span(wish))
+    records = open_records(target.workspace, stack.name)
+    prepared = prepare(loaded, stack, request, records)
+    done = deploy(target, loaded, stack, remote)
+    await_live(remote, done, stack, lambda _: None)
+    if not filling.would_run(due):
+        return None
+    of_each = {param.name for param in loaded.pipeline.params if param.logical_date} - {*wish.texts}
+    params = engine_params(loaded, request, prepared)
+    conf = {name: value for name, value in params.items() if name not in of_each}
+    return Native(loaded.pipeline.name, stack, records, remote, filling, tell).do(due, most, conf)
+
+
+def _filling(remote: object, pipeline: str) -> Backfilling | None:
+    return remote.backfilling(pipeline) if isinstance(remote, FillsIn) else None
+
+
+def tags_with_span(wish: Wish) -> dict[str, str]:
+    """Those of each run."""
+    return {TAG: f"{wish.first}/{wish.last}", **wish.tags}
 
 
 def run_words(target: Target, loaded: Loaded, stack: Stack, wish: Wish) -> list[str]:
@@ -109,7 +154,7 @@ def run_words(target: Target, loaded: Loaded, stack: Stack, wish: Wish) -> list[
     words = ["run", target_text(target, loaded.pipeline), "-C", root, "--stack", stack.name, "--json"]
     for name, text in wish.texts.items():
         words += ["-p", f"{name}={text}"]
-    for name, text in {TAG: f"{wish.first}/{wish.last}", **wish.tags}.items():
+    for name, text in tags_with_span(wish).items():
         words += ["--tag", f"{name}={text}"]
     return [*words, "--no-cache"] if wish.reprocess == "all" else words
 

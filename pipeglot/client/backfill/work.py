@@ -139,6 +139,14 @@ def _result(began: Began) -> Done:
     return Done(logical_date=began.moment, status=status, run_id=run, seconds=seconds, message=message)
 
 
+def first_error(view: Mapping[str, Any]) -> str:
+    """Of a run as JSON shows it, the first step that failed, in a line; empty if none did."""
+    for step in view.get("steps", ()):
+        if error := step.get("error"):
+            return f"{step['id']}: {error['type']}: {error['message'].partition(chr(10))[0]}"
+    return ""
+
+
 def _json(data: bytes) -> dict[str, Any]:
     """What a command printed; nothing if it was killed before."""
     try:
@@ -150,9 +158,8 @@ def _json(data: bytes) -> dict[str, Any]:
 
 def _why(view: dict[str, Any], err: bytes, code: int) -> str:
     """In a line: the first step that failed, or the command's own words."""
-    for step in view.get("steps", ()):
-        if error := step.get("error"):
-            return f"{step['id']}: {error['type']}: {error['message'].partition(chr(10))[0]}"
+    if told := first_error(view):
+        return told
     if error := view.get("error"):
         return str(error.get("message") or error)
     lines = err.decode("utf-8", "replace").strip().splitlines()
