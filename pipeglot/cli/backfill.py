@@ -17,7 +17,7 @@ from pipeglot.client.launch import check_tags
 from pipeglot.client.text import SHORT_ID, duration, paint, plural, safe_line
 from pipeglot.client.written import params_of, tags_of
 from pipeglot.core import units
-from pipeglot.core.errors import UsageError
+from pipeglot.core.errors import Problem, UsageError
 from pipeglot.stacks.target import load, locate
 
 _WORDS = {"nothing": "no run", "failed": "failed", "running": "running", "succeeded": "succeeded"}
@@ -30,11 +30,11 @@ def do_backfill(args: argparse.Namespace) -> int:
     stack = target.workspace.stack(args.stack)
     with results_only():
         loaded = load(target)
-        found = planned_backfill(target, loaded, stack, wish, lambda text: sys.stderr.write(note(text)))
+        found = planned_backfill(target, loaded, stack, wish, _note)
         if not args.dry_run:
             say(_told(found), sys.stderr)
             progress = _Progress(len(found.due))
-            found = run_all(target, loaded, stack, wish, found, progress.tell) if found.due else _nothing(found)
+            found = run_all(target, loaded, stack, wish, found, progress.tell, _note) if found.due else _nothing(found)
     if args.json:
         print_json(found)
     elif args.dry_run:
@@ -43,6 +43,10 @@ def do_backfill(args: argparse.Namespace) -> int:
     else:
         say(_summary(found), sys.stderr)
     return _exit_code(found)
+
+
+def _note(told: Problem | str) -> None:
+    sys.stderr.write(note(told))
 
 
 def _wish(args: argparse.Namespace) -> Wish:
@@ -111,8 +115,8 @@ def _exit_code(found: Backfill) -> int:
     if found.dry_run:
         return 0
     statuses = {one.status for one in found.runs}
-    if "cancelled" in statuses:
-        return 130
     if "refused" in statuses:
         return 2
-    return 0 if statuses <= {"succeeded"} and len(found.runs) == len(found.due) else 1
+    if "cancelled" in statuses or len(found.runs) < len(found.due):
+        return 130
+    return 0 if statuses <= {"succeeded"} else 1

@@ -56,8 +56,7 @@ def run_there(
     done = deploy(target, loaded, stack, remote)
     source = source_of(loaded, "", done.bundle)
     await_live(remote, done, stack, tell)
-    if remote.wakes and loaded.pipeline.schedule is not None and remote.is_paused(done.pipeline):
-        tell(f"`{done.pipeline}` is paused there: this run wakes it, and its schedule begins{_missed(loaded.pipeline)}")
+    tell_of_waking(remote, loaded.pipeline, tell)
     start = start_there(source, stack, loaded, request, prepared, records, remote)
     tell(f"run {start.run[:SHORT_ID]}: {remote.url(start.pipeline, start.engine['run'])}")
     if not request.wait:
@@ -81,6 +80,12 @@ def start_there(
     engine_run = f"pipeglot__{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}_{os.urandom(4).hex()}"
     run = remote.start(source.pipeline.name, engine_run, engine_params(loaded, request, prepared))
     return join(deployed(source, stack), run, records.ledger, records.artifacts)
+
+
+def tell_of_waking(remote: Remote, pipeline: Pipeline, tell: Tell) -> None:
+    """A run that is started from here may begin more than itself."""
+    if remote.wakes and pipeline.schedule is not None and remote.is_paused(pipeline.name):
+        tell(f"`{pipeline.name}` is paused there: this run wakes it, and its schedule begins{_missed(pipeline)}")
 
 
 def _missed(pipeline: Pipeline) -> str:

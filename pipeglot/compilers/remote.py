@@ -47,11 +47,15 @@ class EngineTask(NamedTuple):
 
 
 class BackfillRun(NamedTuple):
-    """A run that the orchestrator itself has made for a moment of the past. id: its own of it."""
+    """A run that the orchestrator itself has made for a moment of the past.
+
+    id: its own of it. seconds: how long it took; 0 before its end.
+    """
 
     id: str
     moment: dt.datetime
     state: Literal["waiting", "running", "succeeded", "failed"]
+    seconds: float
 
 
 class Backfilling(Protocol):

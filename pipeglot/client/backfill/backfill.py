@@ -21,10 +21,10 @@ from pipeglot.client.indexed import Index
 from pipeglot.client.launch import Request, prepare
 from pipeglot.client.listing import list_runs
 from pipeglot.client.records import open_records
-from pipeglot.client.remote import await_live, engine_params
+from pipeglot.client.remote import await_live, engine_params, tell_of_waking
 from pipeglot.compilers.registry import live
 from pipeglot.compilers.remote import Backfilling, FillsIn
-from pipeglot.core.errors import UsageError
+from pipeglot.core.errors import Problem, UsageError
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.stack import Stack
 from pipeglot.stacks.models import LocalStack
@@ -98,12 +98,18 @@ def planned_backfill(
 
 
 def do_backfill(
-    target: Target, loaded: Loaded, stack: Stack, wish: Wish, planned: Backfill, tell: Callable[[Done], None]
+    target: Target,
+    loaded: Loaded,
+    stack: Stack,
+    wish: Wish,
+    planned: Backfill,
+    tell: Callable[[Done], None],
+    note: Callable[[Problem | str], None],
 ) -> Backfill:
     """Run what is due. Raises `UsageError` if the same one is at work here already."""
     most = wish.most or (HERE if isinstance(stack, LocalStack) else THERE)
     with _alone(target, planned):
-        done = _natively(target, loaded, stack, wish, planned, most, tell)
+        done = _natively(target, loaded, stack, wish, planned, most, tell, note)
         if done is None:
             words = run_words(target, loaded, stack, wish)
             work = Work(lambda moment: backfill_command([*words, "--logical-date", moment]), most, tell)
@@ -119,20 +125,23 @@ def _natively(
     planned: Backfill,
     most: int,
     tell: Callable[[Done], None],
+    note: Callable[[Problem | str], None],
 ) -> list[Done] | None:
     """By the orchestrator itself, where it does just what is asked; None if it does not."""
     due = [dt.datetime.fromisoformat(moment) for moment in planned.due]
     remote = live(stack)
     filling = _filling(remote, loaded.pipeline.name)
-    if remote is None or filling is None or wish.every is not None or wish.reprocess == "all":
-        return None  # what has succeeded there would not be computed again
+    is_new = all(one.before == "nothing" for one in planned.moments if one.is_due)
+    if remote is None or filling is None or wish.every is not None or not is_new:
+        return None  # a run that has been there would go on, with the code that it began with
     request = Request(stack=stack.name, texts=dict(wish.texts), tags=tags_with_span(wish))
     records = open_records(target.workspace, stack.name)
     prepared = prepare(loaded, stack, request, records)
     done = deploy(target, loaded, stack, remote)
-    await_live(remote, done, stack, lambda _: None)
+    await_live(remote, done, stack, note)
     if not filling.would_run(due):
         return None
+    tell_of_waking(remote, loaded.pipeline, note)
     of_each = {param.name for param in loaded.pipeline.params if param.logical_date} - {*wish.texts}
     params = engine_params(loaded, request, prepared)
     conf = {name: value for name, value in params.items() if name not in of_each}

@@ -46,6 +46,7 @@ class Native:
         self.remote = remote
         self.filling = filling
         self.tell = tell
+        self._zone: dt.tzinfo | None = None
         self._signals = 0
         self._done: dict[dt.datetime, Done] = {}
         self._ended: dict[str, float] = {}
@@ -56,14 +57,13 @@ class Native:
 
         Raises `EngineError`, `StoreError`.
         """
-        before = {one.id for one in self.filling.runs(moments) if one.state == "failed"}
-        began = time.monotonic()
+        self._zone = moments[0].tzinfo
         backfill = self.filling.start(moments, most, conf)
         with self._heard():
             while len(self._done) < len(moments) and self._signals < 2:
                 time.sleep(LOOK)
                 try:
-                    self._look(moments, before, began)
+                    self._look(moments)
                     if self._signals == 1 and backfill:
                         self.filling.stop(backfill)
                         backfill = ""
@@ -71,21 +71,19 @@ class Native:
                 except Away:  # it may be started anew just now
                     continue
                 if not backfill and not any(one.state == "running" for one in self.filling.runs(moments)):
+                    self._look(moments)
                     break
         return list(self._done.values())
 
-    def _look(self, moments: Sequence[dt.datetime], before: set[str], began: float) -> None:
+    def _look(self, moments: Sequence[dt.datetime]) -> None:
         for one in self.filling.runs(moments):
-            if one.state in ("waiting", "running"):
-                before.discard(one.id)  # it goes on: its end is a new one
-                self._ended.pop(one.id, None)
-            elif one.moment not in self._done and one.id not in before:
-                done = self._over(one, began)
+            if one.state in ("succeeded", "failed") and one.moment not in self._done:
+                done = self._over(one)
                 if done is not None:
                     self._done[one.moment] = done
                     self.tell(done)
 
-    def _over(self, one: BackfillRun, began: float) -> Done | None:
+    def _over(self, one: BackfillRun) -> Done | None:
         """What became of it, by the ledger; None as long as that is not at its end."""
         run = run_id(self.stack.name, self.pipeline, one.id)
         waited = time.monotonic() - self._ended.setdefault(one.id, time.monotonic())
@@ -94,16 +92,16 @@ class Native:
         except NotFound:
             if waited < LINGER and not self._signals:
                 return None
-            return self._told(one, None, "cancelled" if self._signals else "failed", began, "no task of it has begun")
+            return self._told(one, None, "cancelled" if self._signals else "failed", "no task of it has begun")
         if view.status == "running" and waited < LINGER:
             return None
         status = _OVER.get(view.status, "failed")
         why = "" if status == "succeeded" else first_error(msgspec.to_builtins(view)) or f"the run is {view.status}"
-        return self._told(one, run, status, began, why)
+        return self._told(one, run, status, why)
 
-    def _told(self, one: BackfillRun, run: str | None, status: Status, began: float, why: str) -> Done:
-        seconds = round(time.monotonic() - began, 3)
-        return Done(logical_date=one.moment.isoformat(), status=status, run_id=run, seconds=seconds, message=why)
+    def _told(self, one: BackfillRun, run: str | None, status: Status, why: str) -> Done:
+        moment = one.moment.astimezone(self._zone).isoformat()
+        return Done(logical_date=moment, status=status, run_id=run, seconds=round(one.seconds, 3), message=why)
 
     def _cancel(self, moments: Sequence[dt.datetime]) -> None:
         for one in self.filling.runs(moments):

@@ -19,6 +19,11 @@ _STATES: Mapping[str, Literal["waiting", "running", "succeeded", "failed"]] = {
 }
 
 
+def _seconds(run: Mapping[str, Any]) -> float:
+    begin, end = run.get("start_date"), run.get("end_date")
+    return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(begin)).total_seconds() if begin and end else 0.0
+
+
 class Backfills:
     """Of one DAG. Every call raises `EngineError`."""
 
@@ -35,7 +40,8 @@ class Backfills:
         return [dt.datetime.fromisoformat(date) for date in dates if date] == list(moments)
 
     def start(self, moments: Sequence[dt.datetime], most: int, conf: Mapping[str, Any]) -> str:
-        """Begin. Returns the backfill's id there."""
+        """Begin. Returns the backfill's id there. A DAG that is paused is woken: its runs would wait for ever."""
+        self.api.patch(f"/dags/{part(self.dag)}", {"is_paused": False})
         found = self.api.send("POST", "/backfills", self._body(moments, most, conf), {}, once=True)
         if found.status == 409:
             raise EngineError(
@@ -49,7 +55,7 @@ class Backfills:
         query = {"logical_date_gte": moments[0].isoformat(), "logical_date_lte": moments[-1].isoformat()}
         for one in self.api.pages(f"/dags/{part(self.dag)}/dagRuns", "dag_runs", run_type=["backfill"], **query):
             moment = dt.datetime.fromisoformat(one["logical_date"])
-            yield BackfillRun(one["dag_run_id"], moment, _STATES.get(one["state"], "running"))
+            yield BackfillRun(one["dag_run_id"], moment, _STATES.get(one["state"], "running"), _seconds(one))
 
     def stop(self, backfill: str) -> None:
         """Begin no more of its runs. One that is over stays so."""
@@ -64,6 +70,6 @@ class Backfills:
             "from_date": moments[0].isoformat(),
             "to_date": moments[-1].isoformat(),
             "max_active_runs": most,
-            "reprocess_behavior": "failed",
+            "reprocess_behavior": "none",
             "dag_run_conf": dict(conf),
         }
