@@ -60,6 +60,19 @@ _UNTIL = _argument(
     default=[],
     help="run STEP and what it needs, and nothing else; may be given several times",
 )
+_TAG = _argument(
+    "--tag",
+    dest="tags",
+    metavar="K=V",
+    action="append",
+    default=[],
+    help="a label to find the run by; may be given several times",
+)
+_LOGICAL_DATE = _argument(
+    "--logical-date",
+    metavar="WHEN",
+    help="the moment that the run is for, as `2026-11-01`, in the zone of the schedule; now if left out",
+)
 _NO_CACHE = _argument("--no-cache", action="store_true", help="run every step, whatever was computed before")
 _INLINE = _argument(
     "--inline", action="store_true", help="run all steps in this process, one by one, for `breakpoint()` and debuggers"
@@ -75,14 +88,8 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _NO_CACHE,
         _FROM,
         _UNTIL,
-        _argument(
-            "--tag",
-            dest="tags",
-            metavar="K=V",
-            action="append",
-            default=[],
-            help="a label to find the run by; may be given several times",
-        ),
+        _TAG,
+        _LOGICAL_DATE,
         _INLINE,
         _argument("--no-wait", action="store_true", help="return once the run has begun (not on a local stack)"),
         _RUN_JSON,
@@ -109,6 +116,25 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _TARGET,
         _STACK,
         _argument("--no-wait", action="store_true", help="do not wait until the orchestrator has read the files"),
+        _FOLDER,
+        _JSON,
+    ),
+    "backfill": (
+        _TARGET,
+        _argument("--from", dest="from_", metavar="WHEN", required=True, help="the first day or time, as `2026-01-01`"),
+        _argument("--to", metavar="WHEN", required=True, help="the last one; of a day, all moments of it"),
+        _PARAM,
+        _STACK,
+        _argument("--every", metavar="T", help="a moment each so often, as `1d`, in place of those of the schedule"),
+        _argument("--max-parallel", type=int, metavar="N", help="runs at once (1 on this machine, else 4)"),
+        _TAG,
+        _argument(
+            "--reprocess",
+            choices=("none", "failed", "all"),
+            default="failed",
+            help="which moments with a run are run again: none, those that failed (the default), or all, anew",
+        ),
+        _argument("--dry-run", action="store_true", help="show the moments and what would run; run nothing"),
         _FOLDER,
         _JSON,
     ),

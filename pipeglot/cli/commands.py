@@ -12,6 +12,7 @@ COMMANDS = {
     "check": "say what is wrong with a pipeline, without running it",
     "compile": "write a pipeline as its orchestrator reads it, or as IR",
     "deploy": "compile a pipeline, and install it where its stack says",
+    "backfill": "run a pipeline for the moments of the past that lack a run",
     "bundle": "the project's code as the archive that travels to where it runs",
     "stack list": "the stacks of this project",
     "stack show": "one stack, with its defaults",

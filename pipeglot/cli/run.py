@@ -32,6 +32,7 @@ def do_run(args: argparse.Namespace) -> int:
         until=tuple(args.until),
         inline=args.inline,
         wait=not args.no_wait,
+        logical_date=args.logical_date or "",
     )
     target = locate(args.target, folder_of(args))
     stack = target.workspace.stack(args.stack)
@@ -135,6 +136,7 @@ def _run_again(args: argparse.Namespace) -> list[str]:
     words = ["run", args.target]
     for flag, values in (("-p", args.params), ("--until", args.until), ("--tag", args.tags)):
         words += [word for value in values for word in (flag, value)]
+    words += ["--logical-date", args.logical_date] if args.logical_date else []
     return [*words, "--inline"] if args.inline else words
 
 

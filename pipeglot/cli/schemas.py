@@ -15,6 +15,7 @@ SCHEMAS: dict[str, str] = {
     "compile": "pipeglot.client.views:Compiled",
     "deploy": "pipeglot.client.deploying:Installed",
     "bundle": "pipeglot.core.bundle.archive:BundleView",
+    "backfill": "pipeglot.client.backfill.backfill:Backfill",
     "stack list": "pipeglot.client.views:Stacks",
     "stack show": "pipeglot.client.views:StackView",
     "stack set": "pipeglot.client.views:StackView",

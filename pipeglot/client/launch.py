@@ -16,6 +16,7 @@ from pipeglot.client.checks import notes_or_refusal
 from pipeglot.client.leftovers import clear_leftovers, work_folder
 from pipeglot.client.records import Records, open_stack_store
 from pipeglot.client.resume import carried
+from pipeglot.client.written import planned
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import ParamError, Problem, UsageError
 from pipeglot.core.ir import Pipeline
@@ -49,7 +50,8 @@ class Request(Struct, frozen=True, kw_only=True):
     stack: None is the active one. params: Python values; texts: those of a command line. anew: run these steps and all
     that depends on them, whatever the cache has. until: run these and what they need, and nothing else. inline: all in
     this process. wait: to its end, where that is not in this process. resumes: the start of the run whose parameters,
-    tags, logical date and results are taken. target: what `runs resume` is to load, as seen from the project's root.
+    tags, logical date and results are taken. logical_date: the moment that the run is for, as people write it; now, if
+    not said. target: what `runs resume` is to load, as seen from the project's root.
     """
 
     stack: str | None = None
@@ -62,6 +64,7 @@ class Request(Struct, frozen=True, kw_only=True):
     inline: bool = False
     wait: bool = True
     resumes: Start | None = None
+    logical_date: str = ""
     target: str = ""
 
 
@@ -169,6 +172,8 @@ def prepare(loaded: Loaded, stack: Stack, request: Request, records: Records) ->
         notes += changes
     else:
         moment = moment_in_zone(dt.datetime.now(dt.UTC), pipeline.schedule)
+        if request.logical_date:
+            moment = planned(request.logical_date, "--logical-date", moment)
         asked = resolve(pipeline.params, request.params, texts=request.texts, logical_date=moment)
         given, artifacts = resolve_artifacts(records, pipeline, asked)
         date = moment.isoformat()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from msgspec import UNSET
@@ -61,8 +61,7 @@ def run_there(
     done = deploy(target, loaded, stack, remote)
     source = source_of(loaded, "", done.bundle)
     await_live(remote, done, stack, tell)
-    if remote.wakes and loaded.pipeline.schedule is not None and remote.is_paused(done.pipeline):
-        tell(f"`{done.pipeline}` is paused there: this run wakes it, and its schedule begins{_missed(loaded.pipeline)}")
+    tell_of_waking(remote, loaded.pipeline, tell)
     start = start_there(source, stack, loaded, request, prepared, records, remote)
     tell(f"run {start.run[:SHORT_ID]}: {remote.url(start.pipeline, start.engine['run'])}")
     if not request.wait:
@@ -84,9 +83,7 @@ def start_there(
 ) -> Start:
     """Start a run, and record it as its first task would: so it is known from now on, also if no task ever begins."""
     engine_run = f"pipeglot__{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}_{os.urandom(4).hex()}"
-    wishes = wishes_text(_wishes(request, prepared))
-    params = {**_json_params(loaded, prepared), **({RESERVED: wishes} if wishes else {})}
-    params = set_apart(source.pipeline, params, remote, records.ledger.store)
+    params = engine_params(loaded, request, prepared, remote, records.ledger.store)
     run = remote.start(source.pipeline.name, engine_run, params)
     return join(deployed(source, stack), run, records.ledger, records.artifacts)
 
@@ -105,6 +102,12 @@ def set_apart(pipeline: Pipeline, params: Mapping[str, Any], remote: Remote, sto
         if one.name in away and one.default is UNSET and not one.logical_date:
             sent[one.name] = empty(one.type)
     return {**sent, RESERVED: {**sent.get(RESERVED, {}), **wishes_text(Wishes(held=held))}}
+
+
+def tell_of_waking(remote: Remote, pipeline: Pipeline, tell: Tell) -> None:
+    """A run that is started from here may begin more than itself."""
+    if remote.wakes and pipeline.schedule is not None and remote.is_paused(pipeline.name):
+        tell(f"`{pipeline.name}` is paused there: this run wakes it, and its schedule begins{_missed(pipeline)}")
 
 
 def _missed(pipeline: Pipeline) -> str:
@@ -156,8 +159,25 @@ def _wishes(request: Request, prepared: Prepared) -> Wishes:
         anew=prepared.anew,
         resumes=before.run if before else "",
         target=request.target,
-        logical_date=prepared.logical_date if before else "",
+        logical_date=prepared.logical_date if before or request.logical_date else "",
     )
+
+
+def engine_params(
+    loaded: Loaded,
+    request: Request,
+    prepared: Prepared,
+    remote: Remote,
+    store: Store,
+    without: Collection[str] = (),
+) -> dict[str, Any]:
+    """The parameters of a run as an orchestrator takes them, and what is asked of it beside them. Raises `StoreError`.
+
+    without: those that are not given, for the tasks find them.
+    """
+    wishes = wishes_text(_wishes(request, prepared))
+    given = {name: value for name, value in _json_params(loaded, prepared).items() if name not in without}
+    return set_apart(loaded.pipeline, {**given, **({RESERVED: wishes} if wishes else {})}, remote, store)
 
 
 def _json_params(loaded: Loaded, prepared: Prepared) -> Mapping[str, Any]:

@@ -29,6 +29,20 @@ def moment(text: str, named: str, now: dt.datetime) -> dt.datetime:
         raise UsageError(f"`{named}`: {error}", hint=TIME_HINT) from None
 
 
+def planned(text: str, flag: str, now: dt.datetime) -> dt.datetime:
+    """The moment that a run is for: a day (its beginning) or a time in ISO 8601, in the zone of `now` if it names none.
+
+    Raises `UsageError`.
+    """
+    hint = "write a day, as `2026-11-01`, or a time, as `2026-11-01T06:00`"
+    try:
+        time = dt.datetime.fromisoformat(text)
+        found = time if time.tzinfo else time.replace(tzinfo=now.tzinfo)
+        return found.astimezone(now.tzinfo)  # which no calendar has for its first and last day
+    except (ValueError, OverflowError):
+        raise UsageError(f"`{flag} {text[:60]}` is no time", hint=hint) from None
+
+
 def microseconds(time: dt.datetime) -> int:
     """Since 1970."""
     return (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pipeglot.compilers.base import File, Source
 from pipeglot.core.errors import EngineError, Problem
@@ -60,6 +61,42 @@ def largest(sizes: Mapping[str, int], most: int) -> list[str]:
         rest -= sizes[name]
         found.append(name)
     return found
+
+
+class BackfillRun(NamedTuple):
+    """A run that the orchestrator itself has made for a moment of the past.
+
+    id: its own of it. seconds: how long it took; 0 before its end.
+    """
+
+    id: str
+    moment: dt.datetime
+    state: Literal["waiting", "running", "succeeded", "failed"]
+    seconds: float
+
+
+class Backfilling(Protocol):
+    """What an orchestrator does that fills in the past of a pipeline by itself. Every call raises `EngineError`."""
+
+    def would_run(self, moments: Sequence[dt.datetime]) -> bool:
+        """Whether it would run exactly these moments, were it asked for the span of them."""
+
+    def start(self, moments: Sequence[dt.datetime], most: int, conf: Mapping[str, Any]) -> str:
+        """Begin, so many runs at once, each with these parameters. Returns by what it is stopped."""
+
+    def runs(self, moments: Sequence[dt.datetime]) -> Iterator[BackfillRun]:
+        """Its runs for a span of moments, as far as they are there."""
+
+    def stop(self, backfill: str) -> None:
+        """Begin no more runs."""
+
+
+@runtime_checkable
+class FillsIn(Protocol):
+    """The live orchestrator of a stack, if it can fill in the past by itself."""
+
+    def backfilling(self, pipeline: str) -> Backfilling | None:
+        """How it does, for a pipeline; None if this version of it does not."""
 
 
 class Remote(Protocol):

@@ -54,6 +54,24 @@ def hourly() -> None:
     double(1)
 
 
+@step
+def of_that_day(day: date, folder: str) -> int:
+    if (Path(folder) / f"missing-{day}").exists():
+        raise ValueError(f"nothing for {day}")
+    return day.toordinal()
+
+
+@pipeline
+def dated(folder: str, day: date = LogicalDate()) -> None:
+    """Of each day that somebody asks for."""
+    of_that_day(day, folder)
+
+
+@pipeline(schedule=Cron("30 1 * * *", timezone="Europe/Zurich"))
+def filled(day: date = LogicalDate()) -> None:
+    length(day_of(day))
+
+
 @pipeline(schedule=Cron("30 1 * * *", timezone="Europe/Zurich", start="2024-01-01"))
 def refilled(day: date = LogicalDate()) -> None:
     length(day_of(day))

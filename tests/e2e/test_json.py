@@ -41,6 +41,10 @@ CASES: dict[str, list[list[str]]] = {
     "artifact get": [["artifact", "get", OUTPUT, "--json"], ["artifact", "get", OUTPUT, "--json", "-o", "out.json"]],
     "cache explain": [["cache", "explain", "latest", "total", "--json"]],
     "plan": [["plan", "flow.py", "--json"], ["plan", "flow.py", "--json", "--no-cache", "-p", "count=9"]],
+    "backfill": [
+        ["backfill", "flow.py", "--from", "2026-01-01", "--to", "2026-01-02", "--every", "1d", "--dry-run", "--json"],
+        ["backfill", "flow.py", "--from", "2026-01-01", "--to", "2026-01-01", "--every", "1d", "--json"],
+    ],
     "bundle": [
         ["bundle", "flow.py", "--json", "--list", "-v"],
         ["bundle", "flow.py", "--json", "--out", "code.tar.gz"],

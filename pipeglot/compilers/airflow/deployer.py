@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeglot.compilers.airflow.api import Api
+from pipeglot.compilers.airflow.backfills import Backfills
 from pipeglot.compilers.airflow.logs import v1_log, v2_log
 from pipeglot.compilers.airflow.stack import AirflowStack, step_words
 from pipeglot.compilers.base import File, Source
@@ -149,6 +150,10 @@ class AirflowDeployer:
         if self.stack.version == 3:
             return f"{self.api.url}/dags/{part(pipeline)}/runs/{part(run)}"
         return f"{self.api.url}/dags/{part(pipeline)}/grid?dag_run_id={part(run)}"
+
+    def backfilling(self, pipeline: str) -> Backfills | None:
+        """Airflow 3's own; Airflow 2 has none in its API."""
+        return Backfills(self.api, pipeline) if self.stack.version == 3 else None
 
     def checks(self, deployed: Collection[Pipeline]) -> Iterator[Check]:
         """Whether this Airflow is what the stack says."""
