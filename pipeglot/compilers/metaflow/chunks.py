@@ -24,4 +24,3 @@ def most_tasks(plan: Plan, node: Map, most: int, *, is_switched: bool) -> int | 
         if step.max_parallel is not None
     ]
     return min([most, *limits])
-
