@@ -1,0 +1,30 @@
+"""From a pipeline to a flow of Metaflow: pure, and without an import of Metaflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeglot.compilers.base import Compiler, File, Source
+from pipeglot.compilers.metaflow import limits
+from pipeglot.compilers.metaflow.capabilities import CAPABILITIES, supports
+from pipeglot.compilers.metaflow.stack import MetaflowStack
+from pipeglot.core.errors import Problem
+from pipeglot.core.features import Capabilities
+from pipeglot.core.wire import dump_json
+
+
+class MetaflowCompiler(Compiler[MetaflowStack]):
+    """Metaflow 2."""
+
+    name = "metaflow"
+    capabilities = CAPABILITIES
+    stack_type = MetaflowStack
+
+    def supports(self, stack: MetaflowStack) -> Capabilities:
+        return supports(stack)
+
+    def problems(self, source: Source, stack: MetaflowStack) -> Iterator[Problem]:
+        return limits.problems(source, stack)
+
+    def emit(self, source: Source, stack: MetaflowStack) -> tuple[File, ...]:  # noqa: ARG002  # the flow file comes next
+        return (File(f"{source.pipeline.name}.pipeglot.json", dump_json(source.pipeline)),)
