@@ -21,6 +21,7 @@ class TaskPlace(Process):
     def __init__(self, ends: Path, grace: float) -> None:
         super().__init__()
         self.grace = grace
+        self.was_told = False
         self._ends = ends
 
     @contextmanager
@@ -31,6 +32,7 @@ class TaskPlace(Process):
             def is_told() -> bool:
                 if os.getppid() != parent:  # killed, and nobody is to believe that this task goes on
                     os.kill(os.getpid(), signal.SIGKILL)
-                return told() or (not cleans and self._ends.exists())
+                self.was_told = self.was_told or told() or (not cleans and self._ends.exists())
+                return self.was_told
 
             yield is_told

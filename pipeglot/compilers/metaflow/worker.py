@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from metaflow import current
+from metaflow.exception import MetaflowException
 
 if TYPE_CHECKING:
+    from pipeglot.compilers.metaflow.place import TaskPlace
     from pipeglot.core.task.main import Result
     from pipeglot.core.task.task import TaskRun
 
@@ -32,9 +34,11 @@ HURRY = 3.0
 Items = list[Any]
 
 
-class StepFailed(Exception):
-    """What a task of Metaflow's ends with, so that it is tried again or ends the run. The step's own failure stands
-    above it."""
+class StepFailed(MetaflowException):
+    """What a task of Metaflow's ends with, so that it is tried again or ends the run. The step's own traceback stands
+    above it, and Metaflow adds none to it."""
+
+    headline = "pipeglot"
 
 
 class Worker:
@@ -57,6 +61,7 @@ class Worker:
         self._params = params or {}
         self._texts = texts
         self._carries = on_failure == "carry"
+        self._place: TaskPlace | None = None
 
     # --- what the steps of a flow call --------------------------------------------------------------------------------
 
@@ -120,10 +125,10 @@ class Worker:
         from pipeglot.core.task.joining import EngineRun
         from pipeglot.core.task.task import TaskRun
 
-        place = TaskPlace(end_file(str(current.run_id)), GRACE if self._carries else HURRY)
+        self._place = TaskPlace(end_file(str(current.run_id)), GRACE if self._carries else HURRY)
         about = {"flow": str(current.flow_name)}
         engine = EngineRun(id=flow.pipeglot_run, params=params or {}, about=about, begins=params is not None)
-        return TaskRun(read_deployed(self._deployed), engine, place=place)
+        return TaskRun(read_deployed(self._deployed), engine, place=self._place)
 
     def _given(self, flow: Any) -> dict[str, Any]:
         """What is None was not given."""
@@ -193,6 +198,9 @@ class Worker:
         return current.retry_count + 1 if flow.pipeglot_run == current.run_id else None
 
     def _fail(self, node: str, message: str) -> None:
+        if self._place is not None and self._place.was_told:
+            print("pipeglot: cancelled: this task ends well, and the run as whoever has ended it says")
+            return
         if self._carries:
             print("pipeglot: failed: this task ends well, for others go on; the last one of the run tells")
             return
