@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pipeglot.compilers.base import Compiler, File, Source
 from pipeglot.compilers.metaflow import limits
@@ -11,6 +12,9 @@ from pipeglot.compilers.metaflow.stack import MetaflowStack
 from pipeglot.core.errors import Problem
 from pipeglot.core.features import Capabilities
 from pipeglot.core.wire import dump_json
+
+if TYPE_CHECKING:
+    from pipeglot.compilers.metaflow.deployer import MetaflowDeployer
 
 
 class MetaflowCompiler(Compiler[MetaflowStack]):
@@ -25,6 +29,11 @@ class MetaflowCompiler(Compiler[MetaflowStack]):
 
     def problems(self, source: Source, stack: MetaflowStack) -> Iterator[Problem]:
         return limits.problems(source, stack)
+
+    def remote(self, stack: MetaflowStack) -> MetaflowDeployer:
+        from pipeglot.compilers.metaflow.deployer import MetaflowDeployer
+
+        return MetaflowDeployer(stack)
 
     def emit(self, source: Source, stack: MetaflowStack) -> tuple[File, ...]:  # noqa: ARG002  # the flow file comes next
         return (File(f"{source.pipeline.name}.pipeglot.json", dump_json(source.pipeline)),)

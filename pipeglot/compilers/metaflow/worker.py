@@ -34,7 +34,7 @@ HURRY = 3.0
 Items = list[Any]
 
 
-class StepFailed(MetaflowException):
+class StepFailed(MetaflowException):  # type: ignore[misc]  # Metaflow has no types
     """What a task of Metaflow's ends with, so that it is tried again or ends the run. The step's own traceback stands
     above it, and Metaflow adds none to it."""
 
@@ -78,6 +78,9 @@ class Worker:
 
         tries: whether Metaflow tries again, or all tries are made in this task.
         """
+        from pipeglot.compilers.metaflow.run_log import STEP
+
+        print(f"{STEP}{step}{_item(flow.input)}", flush=True)
         found = self._done(flow, "step", step)
         while found.status == "retry" and tries == "here":
             print(f"pipeglot: {found.message}", flush=True)
@@ -175,18 +178,18 @@ class Worker:
         from pipeglot.core.task.joining import EngineRun
         from pipeglot.core.task.main import Call, Result, perform
 
-        found = flow.input if do != "outcome" else None
+        found: Items | None = flow.input if do != "outcome" else None
         if found == NOTHING:
             print("pipeglot: skipped: the map has no items")
             return Result(status="skipped")
-        several = bool(found) and isinstance(found[0], list)
+        several = found if found and isinstance(found[0], list) else []
         call = Call(
             pipeline=read_deployed(self._deployed),
             run=EngineRun(id=flow.pipeglot_run),
             node=node,
             do=do,
             index=() if several else tuple(found or ()),
-            indexes=tuple(tuple(one) for one in found) if several else (),
+            indexes=tuple(tuple(one) for one in several),
             most=most,
             attempt=self._attempt(flow) if is_counted else None,
             engine={"task": str(current.pathspec), "round": str(current.run_id)},
@@ -208,6 +211,12 @@ class Worker:
 
         end_file(str(current.run_id)).touch()  # Metaflow gives the other tasks 5 s, and tells them nothing
         raise StepFailed(f"`{node}` has failed: {message}")
+
+
+def _item(item: Any) -> str:
+    """As the log of the run tells where a task stands: of several, at the first."""
+    first = item[0] if item and isinstance(item[0], list) else item
+    return f", item {'.'.join(map(str, first))}" if first else ""
 
 
 def _from_json(text: Any) -> Any:
