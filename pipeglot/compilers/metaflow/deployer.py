@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeglot.compilers.base import File, Source
@@ -32,6 +34,12 @@ ALL_ARGUMENTS = 1_000_000
 """Bytes of all of them; Linux takes 2 MiB with the environment, macOS the half of it."""
 
 
+DEPLOYED = 900.0
+"""Seconds that Metaflow has to package and deploy a flow."""
+
+_TITLES = {"argo-workflows": "Argo Workflows", "step-functions": "AWS Step Functions"}
+
+
 class MetaflowDeployer:
     """Runs flows here. Every call raises `EngineError`, `ConfigError`."""
 
@@ -53,6 +61,26 @@ class MetaflowDeployer:
 
     def is_paused(self, pipeline: str) -> bool:  # noqa: ARG002  # nobody starts it but a person
         return False
+
+    def install(self, pipeline: str) -> str:
+        """Deploy the flow by Metaflow's own deployer, if the stack names one. Returns what it is called there."""
+        there = self.stack.deploy_to
+        flow = self._flows.newest(pipeline)
+        if not there or flow is None:
+            return ""
+        most = ["--max-workers", str(self.stack.max_workers)] if self.stack.max_workers else []
+        with tempfile.TemporaryDirectory() as folder:
+            about = Path(folder, "about.json")
+            words = [*self.interpreter.flow(flow), there, "create", *most, "--deployer-attribute-file", str(about)]
+            done = self.interpreter.call(words, DEPLOYED)
+            name = str(json.loads(about.read_bytes()).get("name", "")) if about.exists() else ""
+        if done.returncode:
+            said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-20:])
+            raise EngineError(
+                f"Metaflow does not deploy `{pipeline}` to {_TITLES[there]}: exit code {done.returncode}\n{said}",
+                hint="the pipeline and its code are in the store; deploy again when that is mended",
+            )
+        return f"`{pipeline}` is deployed to {_TITLES[there]}, as `{name or pipeline}`"
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 

@@ -94,29 +94,34 @@ class Interpreter:
     def _look(self) -> Found:
         if not os.access(self.path, os.X_OK):
             raise self._missing()
-        words = [str(self.path), "-c", _LOOK]
-        try:
-            done = subprocess.run(
-                words,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=PATIENCE,
-                check=False,
-            )
-        except OSError as error:
-            raise EngineError(f"`{self.path}` cannot be started: {error.strerror}") from None
-        except subprocess.TimeoutExpired:
-            raise EngineError(f"`{self.path}` has not imported Metaflow within {PATIENCE:.0f} s") from None
+        done = self.call([str(self.path), "-c", _LOOK], PATIENCE)
         try:
             return msgspec.convert(json.loads(done.stdout.splitlines()[-1] if done.stdout else b""), Found)
         except (ValueError, msgspec.ValidationError):
-            said = done.stderr.decode(errors="replace").strip().splitlines()
+            said = done.stderr.strip().splitlines()
             told = said[-1] if said else f"exit code {done.returncode}"
             raise EngineError(
                 f"`{self.path}` cannot import what flows import: {told}",
                 hint=f"`{self.path} -m pip install metaflow pipeglot` installs both",
             ) from None
+
+    def call(self, words: list[str], patience: float) -> subprocess.CompletedProcess[str]:
+        """Run a command of it to its end. Raises `EngineError` if that does not come."""
+        try:
+            return subprocess.run(
+                words,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=patience,
+                check=False,
+            )
+        except OSError as error:
+            raise EngineError(f"`{self.path}` cannot be started: {error.strerror}") from None
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"`{self.path}` has given no answer within {patience:.0f} s") from None
 
     def _missing(self) -> EngineError:
         return EngineError(
