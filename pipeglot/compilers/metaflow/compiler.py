@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeglot.compilers.base import Compiler, File, Source
 from pipeglot.compilers.metaflow import limits
 from pipeglot.compilers.metaflow.capabilities import CAPABILITIES, supports
+from pipeglot.compilers.metaflow.flow import flow
+from pipeglot.compilers.metaflow.flow_file import FlowFile
 from pipeglot.compilers.metaflow.stack import MetaflowStack
 from pipeglot.core.errors import Problem
 from pipeglot.core.features import Capabilities
@@ -35,5 +38,8 @@ class MetaflowCompiler(Compiler[MetaflowStack]):
 
         return MetaflowDeployer(stack)
 
-    def emit(self, source: Source, stack: MetaflowStack) -> tuple[File, ...]:  # noqa: ARG002  # the flow file comes next
-        return (File(f"{source.pipeline.name}.pipeglot.json", dump_json(source.pipeline)),)
+    def emit(self, source: Source, stack: MetaflowStack) -> tuple[File, ...]:
+        text = FlowFile(source, stack, flow(source, stack)).text()
+        name = source.pipeline.name
+        version = hashlib.sha256(text.encode()).hexdigest()
+        return File(f"{name}.py", text, version), File(f"{name}.pipeglot.json", dump_json(source.pipeline))

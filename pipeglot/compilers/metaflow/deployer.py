@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.metaflow import run_log
 from pipeglot.compilers.metaflow.ends import end_file
-from pipeglot.compilers.metaflow.flows import Flows, Parameters, parameters
+from pipeglot.compilers.metaflow.flows import Flows, FlowText, read_flow
 from pipeglot.compilers.metaflow.interpreter import Interpreter
 from pipeglot.compilers.metaflow.processes import RunFolder, RunFolders
 from pipeglot.compilers.metaflow.stack import MetaflowStack
@@ -87,7 +87,7 @@ class MetaflowDeployer:
     def uncarried(self, pipeline: Pipeline, params: Mapping[str, Any]) -> Collection[str]:
         """What a command line does not take, or has no words for."""
         flow = self._flows.newest(pipeline.name)
-        known = parameters(flow.read_text(encoding="utf-8")) if flow is not None else Parameters({}, ())
+        known = read_flow(flow) if flow is not None else FlowText("", {}, ())
         return [name for name, value in params.items() if name != RESERVED and _against(_text(known, name, value))]
 
     def start(self, pipeline: str, run: str, params: Mapping[str, Any]) -> EngineRun:
@@ -97,7 +97,7 @@ class MetaflowDeployer:
             raise Away(
                 f"there is no flow of `{pipeline}` here", hint=f"`pipeglot deploy` brings it, to `{self.stack.name}`"
             )
-        known = parameters(flow.read_text(encoding="utf-8"))
+        known = read_flow(flow)
         words = [
             *self.interpreter.flow(flow),
             "run",
@@ -108,7 +108,7 @@ class MetaflowDeployer:
             *_arguments(known, params),
         ]
         found = self._folders(pipeline).start(run, words, self.interpreter.environment(), end_file)
-        return EngineRun(id=found, params=params, about={"name": run, "flow": flow.stem})
+        return EngineRun(id=found, params=params, about={"name": run, "flow": known.name})
 
     def status(self, pipeline: str, run: str) -> Literal["waiting", "running", "succeeded", "failed", "gone"]:
         """How far it is; `gone` if it was not started from here, or long ago."""
@@ -148,9 +148,9 @@ class MetaflowDeployer:
         """Where a person looks at a run: in Metaflow's own pages if there are some, else in its log."""
         folder = self._folder(pipeline, run)
         pages = self.interpreter.environment().get("METAFLOW_UI_URL", "")
-        if pages:
-            flow = self._flows.newest(pipeline)
-            return f"{pages.rstrip('/')}/{flow.stem if flow is not None else pipeline}/{run}"
+        flow = self._flows.newest(pipeline)
+        if pages and flow is not None:
+            return f"{pages.rstrip('/')}/{read_flow(flow).name}/{run}"
         return str(folder.log) if folder is not None else f"run {run} of Metaflow"
 
     # --- what is asked before -----------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def _state(
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 
-def _arguments(known: Parameters, params: Mapping[str, Any]) -> Iterator[str]:
+def _arguments(known: FlowText, params: Mapping[str, Any]) -> Iterator[str]:
     """Each as one word. Raises `EngineError` for what no command line takes."""
     size = 0
     for name, value in params.items():
@@ -209,7 +209,7 @@ def _arguments(known: Parameters, params: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _text(known: Parameters, name: str, value: Any) -> str | None:
+def _text(known: FlowText, name: str, value: Any) -> str | None:
     """As it stands on the command line; None for what is not to be there."""
     if name == RESERVED or name in known.texts:
         return json.dumps(value)

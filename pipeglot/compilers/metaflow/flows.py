@@ -17,12 +17,13 @@ DIGITS = 16
 """Of a text's digest, by which its folder is named."""
 
 
-class Parameters(NamedTuple):
-    """What a flow file says of its parameters.
+class FlowText(NamedTuple):
+    """What a flow file says of itself.
 
-    words: by a pipeline's name for one its name on the command line. texts: those that travel as JSON in a text.
+    name: the flow's. words: by a pipeline's name for one its name on the command line. texts: those that travel as JSON in a text.
     """
 
+    name: str
     words: Mapping[str, str]
     texts: Collection[str]
 
@@ -65,9 +66,9 @@ class Flows:
         return found is not None and found.parent.name == version[:DIGITS]
 
 
-def parameters(text: str) -> Parameters:
-    """What a flow file says of them, without running it."""
-    tree = ast.parse(text)
+def read_flow(file: Path) -> FlowText:
+    """What a flow file says of itself, read without running it."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     names: dict[str, str] = {}
     texts: list[str] = []
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
@@ -84,7 +85,7 @@ def parameters(text: str) -> Parameters:
         for target, value in [(one.targets[0], one.value)]
         if isinstance(target, ast.Name) and isinstance(value, ast.Call) and _name(value.func) == "Parameter"
     }
-    return Parameters(found, texts)
+    return FlowText(flow.name, found, texts)
 
 
 def _name(node: ast.expr) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from metaflow import current
 from metaflow.exception import MetaflowException
 
+from pipeglot.compilers.metaflow.names import WISHES
+
 if TYPE_CHECKING:
     from pipeglot.compilers.metaflow.place import TaskPlace
     from pipeglot.core.task.main import Result
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
 NOTHING: list[int] = []
 """The only item of a map that has none, for Metaflow steps through no empty list: its tasks do nothing."""
 
-WISHES = "pipeglot_wishes"
-"""The attribute of a flow in which our own wishes travel."""
-
 GRACE = 30.0
 """Seconds that a step has to end by itself when its run is cancelled."""
 
@@ -32,6 +31,8 @@ HURRY = 3.0
 """Seconds that it has where Metaflow ends the run: 5 s after that it kills all tasks."""
 
 Items = list[Any]
+
+_STEP, _ITEM = "step", "item"
 
 
 class StepFailed(MetaflowException):  # type: ignore[misc]  # Metaflow has no types
@@ -73,13 +74,14 @@ class Worker:
         run = self._task_run(flow, self._given(flow))
         print(told_run(run.start.run))
 
-    def step(self, flow: Any, step: str, *, tries: Literal["engine", "here"] = "engine") -> None:
+    def step(self, flow: Any, step: str = "", *, tries: Literal["engine", "here"] = "engine") -> None:
         """Run a step, or take what is there; for the item, or the items, that this task has.
 
-        tries: whether Metaflow tries again, or all tries are made in this task.
+        Without a name, the step that a foreach over `steps` gives to this task. tries: whether Metaflow tries again, or all tries are made in this task.
         """
         from pipeglot.compilers.metaflow.run_log import STEP
 
+        step = step or flow.input[_STEP]
         print(f"{STEP}{step}{_item(flow.input)}", flush=True)
         found = self._done(flow, "step", step)
         while found.status == "retry" and tries == "here":
@@ -99,13 +101,16 @@ class Worker:
             self._fail(map_, found.message)
         return found.value or [NOTHING]
 
+    def steps(self, flow: Any, steps: Sequence[str]) -> Items:
+        """Several steps for a foreach, in place of a split: each task runs one of them."""
+        return [{_STEP: step, _ITEM: flow.input} for step in steps]
+
     def choose(self, flow: Any, branch: str) -> str:
-        """Which arm of a branch is to be taken: `then`, `otherwise`, or `none`."""
+        """Which arm of a branch is to be taken: `then` or `otherwise`. If neither is due, the steps there skip
+        themselves."""
         found = self._done(flow, "choose", branch)
         if found.status == "failed":
             self._fail(branch, found.message)
-        if found.status != "succeeded":
-            return "none"
         return "then" if found.value else "otherwise"
 
     def join(self, flow: Any, inputs: Any) -> None:
@@ -178,7 +183,7 @@ class Worker:
         from pipeglot.core.task.joining import EngineRun
         from pipeglot.core.task.main import Call, Result, perform
 
-        found: Items | None = flow.input if do != "outcome" else None
+        found: Items | None = _own(flow.input) if do != "outcome" else None
         if found == NOTHING:
             print("pipeglot: skipped: the map has no items")
             return Result(status="skipped")
@@ -213,8 +218,16 @@ class Worker:
         raise StepFailed(f"`{node}` has failed: {message}")
 
 
+def _own(item: Any) -> Any:
+    """The item, or items, of a map, where the innermost foreach is over steps."""
+    while isinstance(item, dict):
+        item = item[_ITEM]
+    return item
+
+
 def _item(item: Any) -> str:
     """As the log of the run tells where a task stands: of several, at the first."""
+    item = _own(item)
     first = item[0] if item and isinstance(item[0], list) else item
     return f", item {'.'.join(map(str, first))}" if first else ""
 

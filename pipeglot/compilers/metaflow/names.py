@@ -1,0 +1,82 @@
+"""What steps and parameters are called in Metaflow, and the names that are Metaflow's own, or ours."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable
+
+FLOW = frozenset({"cmd", "foreach_stack", "index", "input", "merge_artifacts", "name", "next", "script_name"})
+"""Attributes of every flow."""
+
+OPTIONS = frozenset(
+    "authorize auto_emit_argo_events aws_batch_tag aws_batch_tags clone_only compress_state_machine decospecs "
+    "deployer_attribute_file enable_error_msg_capture enable_heartbeat_daemon generate_new_token given_token help "
+    "incident_io_alert_source_config_id incident_io_metadata log_execution_history max_log_size max_num_splits "
+    "max_workers namespace new_token no_auto_emit_argo_events no_clone_only no_compress_state_machine "
+    "no_enable_error_msg_capture no_enable_heartbeat_daemon no_notify_on_error no_notify_on_success no_reentrant "
+    "no_use_distributed_map notify_incident_io_api_key notify_on_error notify_on_success "
+    "notify_pager_duty_integration_key notify_slack_webhook_url obj only_json origin_run_id params reentrant "
+    "resume_identifier run_id run_id_file runner_attribute_file step_to_rerun tag tags task_id use_distributed_map "
+    "user_namespace with workflow_description workflow_priority workflow_timeout workflow_title".split()
+)
+"""Options of the commands that take parameters: `run`, `resume`, and those that deploy a flow and start it."""
+
+IMPORTED = frozenset(
+    "FlowSpec Parameter batch card environment kubernetes project resources retry schedule secrets step".split()
+)
+"""What the body of a flow's class calls by its name, after other names of that class."""
+
+WISHES = "pipeglot_wishes"
+"""The attribute of the parameter by which our own wishes travel."""
+
+OURS = frozenset({"pipeglot", "pipeglot_run", WISHES, "arm"})
+"""What emitted files and their worker put on a flow, beside `each_…` and `ref_…`."""
+
+_PREFIXES = ("each_", "ref_", "pipeglot_")
+
+LONGEST = 100
+"""Characters of a step's name: Argo Workflows and Step Functions make longer names of it."""
+
+
+class Names:
+    """The attributes of a flow, each given once."""
+
+    def __init__(self) -> None:
+        self._taken = {name.lower() for name in (*FLOW, *OPTIONS, *IMPORTED, *OURS, "start", "end", "self", "inputs")}
+
+    def step(self, text: str) -> str:
+        """A name for a step that is like `text`: small letters, digits and `_`, as Metaflow wants it."""
+        base = re.sub(r"[^a-z0-9_]+", "_", text.lower()).strip("_")[:LONGEST].rstrip("_")
+        return self._new(base if base and base[0].isalpha() else f"step_{base}".rstrip("_"), "step")
+
+    def param(self, text: str) -> str:
+        """A name for a parameter: Metaflow does not tell `Year` from `year`."""
+        base = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
+        return self._new(base if base and base[0].isalpha() else f"param_{base}".rstrip("_"), "param")
+
+    def each(self, text: str) -> str:
+        """A name for what a foreach goes over: of its own, for a foreach in another one needs both."""
+        return self._new(f"each_{re.sub('[^a-z0-9_]+', '_', text.lower()).strip('_')}", "each")
+
+    def _new(self, base: str, kind: str) -> str:
+        name, number = base, 2
+        if self._is_bad(name, kind):
+            name = base = f"{kind}_{base}"
+        while self._is_bad(name, kind):
+            name, number = f"{base}_{number}", number + 1
+        self._taken.add(name.lower())
+        return name
+
+    def _is_bad(self, name: str, kind: str) -> bool:
+        is_ours = kind != "each" and name.startswith(_PREFIXES)
+        return name.lower() in self._taken or is_ours or keyword.iskeyword(name)
+
+
+def together(names: Iterable[str], word: str) -> str:
+    """A text for several: all of a few, or the first and the last."""
+    found = list(dict.fromkeys(names))
+    text = f"_{word}_".join(found) if word else "_".join(found)
+    if len(found) <= 3 and len(text) <= LONGEST // 2:
+        return text
+    return f"{found[0][: LONGEST // 3]}_to_{found[-1][: LONGEST // 3]}"
