@@ -48,7 +48,7 @@ class MetaflowDeployer:
     def __init__(self, stack: MetaflowStack) -> None:
         self.stack = stack
         self.interpreter = Interpreter(stack)
-        self._flows = Flows(stack.name)
+        self._flows = Flows(self.interpreter.kept, stack.name)
 
     # --- deploying ----------------------------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class MetaflowDeployer:
     # --- what is there ------------------------------------------------------------------------------------------------
 
     def _folders(self, pipeline: str) -> RunFolders:
-        return RunFolders(self.stack.name, pipeline)
+        return RunFolders(self.interpreter.kept, self.stack.name, pipeline)
 
     def _folder(self, pipeline: str, run: str) -> RunFolder | None:
         return self._folders(pipeline).find(run)

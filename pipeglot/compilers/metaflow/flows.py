@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeglot.compilers.base import File
-from pipeglot.compilers.sandboxes.home import cache
+from pipeglot.compilers.metaflow.names import WISHES
 from pipeglot.core.errors import EngineError
 from pipeglot.core.store.files import make_private, write_private
+from pipeglot.core.task.joining import RESERVED
 
 DIGITS = 16
 """Of a text's digest, by which its folder is named."""
@@ -20,7 +20,8 @@ DIGITS = 16
 class FlowText(NamedTuple):
     """What a flow file says of itself.
 
-    name: the flow's. words: by a pipeline's name for one its name on the command line. texts: those that travel as JSON in a text.
+    name: the flow's. words: by a pipeline's name for a parameter its name on the command line. texts: the parameters
+    that travel as JSON in a text.
     """
 
     name: str
@@ -28,16 +29,11 @@ class FlowText(NamedTuple):
     texts: Collection[str]
 
 
-def base() -> Path:
-    """The folder of all flows and runs."""
-    return Path(os.environ.get("PIPEGLOT_METAFLOW") or cache() / "metaflow").absolute()
-
-
 class Flows:
     """Those of one stack. Each text has a folder of its own, and a file says which one is the newest."""
 
-    def __init__(self, stack: str) -> None:
-        self._folder = base() / "flows" / stack
+    def __init__(self, base: Path, stack: str) -> None:
+        self._folder = base / "flows" / stack
 
     def keep(self, pipeline: str, files: Collection[File]) -> Path:
         """Keep what was compiled as the newest. Raises `EngineError`."""
@@ -69,14 +65,15 @@ class Flows:
 def read_flow(file: Path) -> FlowText:
     """What a flow file says of itself, read without running it."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    names: dict[str, str] = {}
+    names = {WISHES: RESERVED}
     texts: list[str] = []
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Name) and call.func.id == "Worker":
             words: dict[str, Any] = {
                 one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg in ("params", "texts")
             }
-            names, texts = words.get("params", {}), words.get("texts", [])
+            names |= words.get("params", {})
+            texts = words.get("texts", [])
     flow = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     found = {
         names.get(target.id, target.id): ast.literal_eval(value.args[0])

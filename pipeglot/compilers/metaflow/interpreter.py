@@ -12,6 +12,7 @@ import msgspec
 
 from pipeglot.compilers.metaflow.stack import MetaflowStack
 from pipeglot.compilers.remote import Check
+from pipeglot.compilers.sandboxes.home import cache
 from pipeglot.compilers.sandboxes.processes import MARK
 from pipeglot.core.errors import EngineError
 from pipeglot.core.variables import expand
@@ -49,6 +50,19 @@ class Interpreter:
         self.stack = stack
         self.path = Path(expand(stack.python, f"stack `{stack.name}`: `python`")).expanduser().absolute()
 
+    @property
+    def kept(self) -> Path:
+        """The folder of all flows and runs: of a sandbox its own, so that it goes with it."""
+        if self._sandbox is not None:
+            return self._sandbox
+        return Path(os.environ.get("PIPEGLOT_METAFLOW") or cache() / "metaflow").absolute()
+
+    @property
+    def _sandbox(self) -> Path | None:
+        """The folder of the sandbox that it belongs to, if it does."""
+        home = self.path.parents[2] if len(self.path.parents) > 2 else self.path.parent
+        return home if (home / _SANDBOX).exists() else None
+
     def flow(self, file: Path) -> list[str]:
         """The beginning of every command to a flow. Raises `EngineError` if there is no such Python."""
         if not os.access(self.path, os.X_OK):
@@ -71,8 +85,8 @@ class Interpreter:
             root = expand(self.stack.datastore_root, f"{name}: `datastore_root`")
             kind = (self.stack.datastore or "local").upper()
             found[f"METAFLOW_DATASTORE_SYSROOT_{kind}"] = str(_folder(root)) if kind == "LOCAL" else root
-        if (home := self.path.parents[2] / _SANDBOX).exists():
-            found[MARK] = str(home.parent)  # it is ended with the sandbox
+        if self._sandbox is not None:
+            found[MARK] = str(self._sandbox)  # it is ended with the sandbox
         return found | {key: expand(value, f"{name}: `{key}`") for key, value in self.stack.environment.items()}
 
     def checks(self) -> Iterator[Check]:

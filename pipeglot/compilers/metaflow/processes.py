@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeglot.compilers.metaflow import run_log
-from pipeglot.compilers.metaflow.flows import base
 from pipeglot.compilers.sandboxes.processes import Child
 from pipeglot.core.errors import EngineError
 from pipeglot.core.store.files import make_private, write_private
@@ -61,8 +60,8 @@ class RunFolder:
 class RunFolders:
     """Those of one pipeline on one stack."""
 
-    def __init__(self, stack: str, pipeline: str) -> None:
-        self._folder = base() / "runs" / stack / pipeline
+    def __init__(self, base: Path, stack: str, pipeline: str) -> None:
+        self._folder = base / "runs" / stack / pipeline
 
     def find(self, run: str) -> RunFolder | None:
         """That of a run, by Metaflow's id of it."""

@@ -77,7 +77,8 @@ class Worker:
     def step(self, flow: Any, step: str = "", *, tries: Literal["engine", "here"] = "engine") -> None:
         """Run a step, or take what is there; for the item, or the items, that this task has.
 
-        Without a name, the step that a foreach over `steps` gives to this task. tries: whether Metaflow tries again, or all tries are made in this task.
+        Without a name, the step that a foreach over `steps` gives to this task. tries: whether Metaflow tries again, or
+        all tries are made in this task.
         """
         from pipeglot.compilers.metaflow.run_log import STEP
 
