@@ -76,7 +76,7 @@ $(AZURITE): requirements/azurite/package.json requirements/azurite/package-lock.
 	@touch $@
 
 # The engines that tests run on, each in an environment of its own, as `pipeglot sandbox up` makes it.
-ENGINES := airflow-3 airflow-2 prefect-3 kfp-2
+ENGINES := airflow-3 airflow-2 prefect-3 kfp-2 metaflow-2
 PREPARED := $(ENGINES:%=$(VENV)/.engine-%)
 $(VENV)/.engine-%: $(wildcard pipeglot/compilers/*/sandbox_v*.txt) | $(READY) $(UV_RULE)
 	@PATH="$(abspath $(dir $(UV))):$$PATH" PIPEGLOT_ENGINES=.cache/engines $(UV_ENV) \
@@ -122,7 +122,8 @@ lock: $(UV_RULE)
 	  lock --exclude-newer 2026-09-18 ../../pyproject.toml airflow-3.in --output-file ../../pipeglot/compilers/airflow/sandbox_v3.txt && \
 	  lock --exclude-newer 2026-03-15 ../../pyproject.toml airflow-2.in --output-file ../../pipeglot/compilers/airflow/sandbox_v2.txt && \
 	  lock --override prefect-3.overrides.in ../../pyproject.toml prefect-3.in --output-file ../../pipeglot/compilers/prefect/sandbox_v3.txt && \
-	  lock --override kfp-2.overrides.in ../../pyproject.toml kfp-2.in --output-file ../../pipeglot/compilers/kfp/sandbox_v2.txt
+	  lock --override kfp-2.overrides.in ../../pyproject.toml kfp-2.in --output-file ../../pipeglot/compilers/kfp/sandbox_v2.txt && \
+  lock ../../pyproject.toml metaflow-2.in --output-file ../../pipeglot/compilers/metaflow/sandbox_v2.txt
 	@mkdir -p .cache && $(UV_ENV) $(PYTHON) requirements/engines/worker.py $(UV) > .cache/worker.json && mv .cache/worker.json pipeglot/compilers/airflow/worker.json
 
 # --- what one does -----------------------------------------------------------------------------------------------------

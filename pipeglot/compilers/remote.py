@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pipeglot.compilers.base import File, Source
 from pipeglot.core.errors import EngineError, Problem
@@ -87,3 +87,12 @@ class Remote(Protocol):
 
     def checks(self, deployed: Collection[Pipeline]) -> Iterator[Check]:
         """What of the live one stands for or against the stack; `deployed` are pipelines that it should know."""
+
+
+@runtime_checkable
+class Installs(Remote, Protocol):
+    """Of one that has more to do for `deploy` than for a run that is started from here."""
+
+    def install(self, pipeline: str) -> str:
+        """Have what was registered run by itself, where the stack says. Returns what was done; "" if there is nothing
+        to do. Raises `EngineError`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pipeglot.compilers.base import Compiler, File, Findings, Source
 from pipeglot.compilers.metaflow import limits
@@ -14,6 +15,9 @@ from pipeglot.compilers.metaflow.stack import MetaflowStack
 from pipeglot.core.errors import Problem
 from pipeglot.core.features import Capabilities
 from pipeglot.core.wire import dump_json
+
+if TYPE_CHECKING:
+    from pipeglot.compilers.metaflow.deployer import MetaflowDeployer
 
 
 class MetaflowCompiler(Compiler[MetaflowStack]):
@@ -33,6 +37,11 @@ class MetaflowCompiler(Compiler[MetaflowStack]):
 
     def problems(self, source: Source, stack: MetaflowStack) -> Iterator[Problem]:
         return limits.problems(source, stack)
+
+    def remote(self, stack: MetaflowStack) -> MetaflowDeployer:
+        from pipeglot.compilers.metaflow.deployer import MetaflowDeployer
+
+        return MetaflowDeployer(stack)
 
     def emit(self, source: Source, stack: MetaflowStack) -> tuple[File, ...]:
         text = FlowFile(source, stack, flow(source, stack)).text()
