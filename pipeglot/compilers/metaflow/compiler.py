@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipeglot.compilers.base import Compiler, File, Source
+from pipeglot.compilers.base import Compiler, File, Findings, Source
 from pipeglot.compilers.metaflow import limits
 from pipeglot.compilers.metaflow.capabilities import CAPABILITIES, supports
 from pipeglot.compilers.metaflow.flow import flow
@@ -29,6 +29,11 @@ class MetaflowCompiler(Compiler[MetaflowStack]):
 
     def supports(self, stack: MetaflowStack) -> Capabilities:
         return supports(stack)
+
+    def check(self, source: Source, stack: MetaflowStack) -> Findings:
+        """With what nothing stands against, and its user should know all the same."""
+        found = super().check(source, stack)
+        return found if found.problems else found._replace(notes=[*found.notes, *limits.notes(source, stack)])
 
     def problems(self, source: Source, stack: MetaflowStack) -> Iterator[Problem]:
         return limits.problems(source, stack)

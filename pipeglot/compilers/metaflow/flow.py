@@ -16,9 +16,6 @@ from pipeglot.compilers.metaflow.tasks import Task, tasks
 from pipeglot.core.ir import Branch, Map, Step
 from pipeglot.core.lineage.plan import Plan
 
-MOST_MOVES = 1_000_000
-"""Steps that Metaflow's code may look at on all ways through a flow: some 2 s, each time that it is checked."""
-
 
 class Flow(NamedTuple):
     """A flow, and how it came to be.
@@ -42,14 +39,16 @@ def flow(source: Source, stack: MetaflowStack) -> Flow:
     Metaflow's, and branches become steps that skip themselves."""
     plan = Plan(source.pipeline)
     found = _made(plan, stack, 0)
-    if found.ways.moves <= MOST_MOVES:
+    if found.ways.is_fine:
         return found
     few, many = 0, len(_changes(found.root, stack))
+    if not many:
+        return found
     best = _made(plan, stack, many)
     while many - few > 1:  # with `many` of them there are few enough ways, if there can be
         middle = (few + many) // 2
         tried = _made(plan, stack, middle)
-        if tried.ways.moves <= MOST_MOVES:
+        if tried.ways.is_fine:
             many, best = middle, tried
         else:
             few = middle

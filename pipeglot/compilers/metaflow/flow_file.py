@@ -60,7 +60,8 @@ class FlowFile:
         found: dict[str, Any] = msgspec.to_builtins(deployed(self.source, self.stack))
         renamed = {one.attribute: one.name for one in self.flow.options if one.attribute != one.name}
         texts = [one.name for one in self.flow.options if one.is_text]
-        words: dict[str, Any] = {}
+        most = [limit for limit in (self.stack.max_workers, self.pipeline.max_parallel) if limit]
+        words: dict[str, Any] = {"most": min(most)} if most else {}
         if renamed:
             words["params"] = renamed
         if texts:

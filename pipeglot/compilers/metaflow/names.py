@@ -10,20 +10,81 @@ FLOW = frozenset({"cmd", "foreach_stack", "index", "input", "merge_artifacts", "
 """Attributes of every flow."""
 
 OPTIONS = frozenset(
-    "authorize auto_emit_argo_events aws_batch_tag aws_batch_tags clone_only compress_state_machine decospecs "
-    "deployer_attribute_file enable_error_msg_capture enable_heartbeat_daemon generate_new_token given_token help "
-    "incident_io_alert_source_config_id incident_io_metadata log_execution_history max_log_size max_num_splits "
-    "max_workers namespace new_token no_auto_emit_argo_events no_clone_only no_compress_state_machine "
-    "no_enable_error_msg_capture no_enable_heartbeat_daemon no_notify_on_error no_notify_on_success no_reentrant "
-    "no_use_distributed_map notify_incident_io_api_key notify_on_error notify_on_success "
-    "notify_pager_duty_integration_key notify_slack_webhook_url obj only_json origin_run_id params reentrant "
-    "resume_identifier run_id run_id_file runner_attribute_file step_to_rerun tag tags task_id use_distributed_map "
-    "user_namespace with workflow_description workflow_priority workflow_timeout workflow_title".split()
+    [
+        "authorize",
+        "auto_emit_argo_events",
+        "aws_batch_tag",
+        "aws_batch_tags",
+        "clone_only",
+        "compress_state_machine",
+        "decospecs",
+        "deployer_attribute_file",
+        "enable_error_msg_capture",
+        "enable_heartbeat_daemon",
+        "generate_new_token",
+        "given_token",
+        "help",
+        "incident_io_alert_source_config_id",
+        "incident_io_metadata",
+        "log_execution_history",
+        "max_log_size",
+        "max_num_splits",
+        "max_workers",
+        "namespace",
+        "new_token",
+        "no_auto_emit_argo_events",
+        "no_clone_only",
+        "no_compress_state_machine",
+        "no_enable_error_msg_capture",
+        "no_enable_heartbeat_daemon",
+        "no_notify_on_error",
+        "no_notify_on_success",
+        "no_reentrant",
+        "no_use_distributed_map",
+        "notify_incident_io_api_key",
+        "notify_on_error",
+        "notify_on_success",
+        "notify_pager_duty_integration_key",
+        "notify_slack_webhook_url",
+        "obj",
+        "only_json",
+        "origin_run_id",
+        "params",
+        "reentrant",
+        "resume_identifier",
+        "run_id",
+        "run_id_file",
+        "runner_attribute_file",
+        "step_to_rerun",
+        "tag",
+        "tags",
+        "task_id",
+        "use_distributed_map",
+        "user_namespace",
+        "with",
+        "workflow_description",
+        "workflow_priority",
+        "workflow_timeout",
+        "workflow_title",
+    ]
 )
 """Options of the commands that take parameters: `run`, `resume`, and those that deploy a flow and start it."""
 
 IMPORTED = frozenset(
-    "FlowSpec Parameter batch card environment kubernetes project resources retry schedule secrets step".split()
+    [
+        "FlowSpec",
+        "Parameter",
+        "batch",
+        "card",
+        "environment",
+        "kubernetes",
+        "project",
+        "resources",
+        "retry",
+        "schedule",
+        "secrets",
+        "step",
+    ]
 )
 """What the body of a flow's class calls by its name, after other names of that class."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
@@ -53,18 +52,6 @@ class Option(NamedTuple):
 def options(pipeline: Pipeline, names: Names) -> list[Option]:
     """Those of a flow, in the order of the pipeline."""
     return [_option(one, names.param(one.name)) for one in pipeline.params]
-
-
-def encoded(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, str]:
-    """What a run is given, by the options of the flow, as the texts that a command line takes. None is left out where
-    that means the same."""
-    found = {}
-    for option in options(pipeline, Names()):
-        if option.name in given and (given[option.name] is not None or option.is_text):
-            value = given[option.name]
-            is_word = isinstance(value, str) and not option.is_text
-            found[option.attribute] = value if is_word else json.dumps(value, ensure_ascii=False)
-    return found
 
 
 def _option(one: Param, attribute: str) -> Option:
