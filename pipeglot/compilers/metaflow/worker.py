@@ -115,9 +115,10 @@ class Worker:
         return "then" if found.value else "otherwise"
 
     def join(self, flow: Any, inputs: Any) -> None:
-        """Hand on what all tasks need to know: the run, and the lists of the foreaches that this one stands in."""
-        open_ones = [frame.var for frame in flow._foreach_stack or ()]
-        flow.merge_artifacts(inputs, include=["pipeglot_run", *open_ones])
+        """Hand on what all tasks need to know: Metaflow drops it, with the items of each foreach around this join."""
+        flow.pipeglot_run = inputs[0].pipeglot_run
+        for frame in flow._foreach_stack:  # noqa: SLF001  # `foreach_stack()` has the names of none
+            setattr(flow, frame.var, getattr(inputs[0], frame.var))
 
     def end(self, flow: Any) -> None:
         """Fail if not all of the run is good, for Metaflow cannot know."""
