@@ -68,7 +68,8 @@ class MetaflowDeployer:
         flow = self._flows.newest(pipeline)
         if not there or flow is None:
             return ""
-        most = ["--max-workers", str(self.stack.max_workers)] if self.stack.max_workers else []
+        limit = read_flow(flow).most or self.stack.max_workers
+        most = ["--max-workers", str(limit)] if limit else []
         with tempfile.TemporaryDirectory() as folder:
             about = Path(folder, "about.json")
             words = [*self.interpreter.flow(flow), there, "create", *most, "--deployer-attribute-file", str(about)]
@@ -103,7 +104,7 @@ class MetaflowDeployer:
             "run",
             *("--run-id-file", "{id}"),
             *("--tag", f"pipeglot_run:{run}"),
-            *("--max-workers", str(self.stack.max_workers or os.cpu_count() or 1)),
+            *("--max-workers", str(known.most or self.stack.max_workers or os.cpu_count() or 1)),
             *("--max-num-splits", str(MOST_SPLITS)),
             *_arguments(known, params),
         ]

@@ -17,16 +17,20 @@ DIGITS = 16
 """Of a text's digest, by which its folder is named."""
 
 
+_SAID = ("most", "params", "texts")
+
+
 class FlowText(NamedTuple):
     """What a flow file says of itself.
 
     name: the flow's. words: by a pipeline's name for a parameter its name on the command line. texts: the parameters
-    that travel as JSON in a text.
+    that travel as JSON in a text. most: how many tasks are at work at once; 0 if it says nothing of it.
     """
 
     name: str
     words: Mapping[str, str]
     texts: Collection[str]
+    most: int = 0
 
 
 class Flows:
@@ -67,13 +71,12 @@ def read_flow(file: Path) -> FlowText:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     names = {WISHES: RESERVED}
     texts: list[str] = []
+    most = 0
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Name) and call.func.id == "Worker":
-            words: dict[str, Any] = {
-                one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg in ("params", "texts")
-            }
+            words: dict[str, Any] = {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg in _SAID}
             names |= words.get("params", {})
-            texts = words.get("texts", [])
+            texts, most = words.get("texts", []), words.get("most", 0)
     flow = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     found = {
         names.get(target.id, target.id): ast.literal_eval(value.args[0])
@@ -82,7 +85,7 @@ def read_flow(file: Path) -> FlowText:
         for target, value in [(one.targets[0], one.value)]
         if isinstance(target, ast.Name) and isinstance(value, ast.Call) and _name(value.func) == "Parameter"
     }
-    return FlowText(flow.name, found, texts)
+    return FlowText(flow.name, found, texts, most)
 
 
 def _name(node: ast.expr) -> str:
