@@ -39,7 +39,11 @@ def in_flow(
     common = MetaflowStack(name="far", store=store, code="installed", **stack)
     text = MetaflowCompiler().emit(source, common)[0].text
     current = SimpleNamespace(run_id=str(chance.random()), origin_run_id=None, flow_name="p", pathspec="p/1")
-    with _metaflow(current), mock.patch.object(places, "Bench", Here), mock.patch.object(installed, "refuse_other_code"):
+    with (
+        _metaflow(current),
+        mock.patch.object(places, "Bench", Here),
+        mock.patch.object(installed, "refuse_other_code"),
+    ):
         names: dict[str, Any] = {"__name__": "flow"}
         exec(compile(text, "flow.py", "exec"), names)  # of our own files
         is_good = _Engine(names[pipeline.name], given, current, chance).run()
@@ -52,7 +56,7 @@ class _Frame(NamedTuple):
     split: int
     branches: int
     var: str = ""
-    index: int = 0
+    place: int = 0
 
 
 class _Flow:
@@ -66,7 +70,7 @@ class _Flow:
             return None
         frame = self._foreach_stack[-1]
         found = getattr(self, frame.var, None)
-        return None if found is None else found[frame.index]
+        return None if found is None else found[frame.place]
 
     def next(self, *steps: Callable[..., None], **words: str) -> None:
         self.__dict__["_next"] = (steps, words)
@@ -82,9 +86,7 @@ class _Task(NamedTuple):
 
 
 class _Engine:
-    def __init__(
-        self, flow: type[Any], given: dict[str, Any], current: SimpleNamespace, chance: random.Random
-    ) -> None:
+    def __init__(self, flow: type[Any], given: dict[str, Any], current: SimpleNamespace, chance: random.Random) -> None:
         self.flow = flow
         self.current = current
         self.chance = chance
@@ -114,7 +116,7 @@ class _Engine:
             flow.__dict__["_foreach_stack"] = [frame for frame in task.frames if frame.var]
             try:
                 function(flow, *([task.inputs] if task.inputs else []))
-            except sys.modules["metaflow.exception"].MetaflowException:  # type: ignore[attr-defined]
+            except sys.modules["metaflow.exception"].MetaflowException:
                 continue
             return flow
         return None
@@ -129,8 +131,8 @@ class _Engine:
             (step,) = steps
             items = getattr(flow, words["foreach"])
             assert items, "Metaflow goes over no empty list"
-            frames = self.split(task, len(items), words["foreach"])
-            yield from (_Task(step.__name__, one, kept) for one in frames)
+            for frames in self.split(task, len(items), words["foreach"]):
+                yield _Task(step.__name__, frames, kept)
         elif "condition" in words:
             yield _Task(steps[0][getattr(flow, words["condition"])].__name__, task.frames, kept)
         elif len(steps) > 1:
