@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import structs
 
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.metaflow.deployer import ALL_ARGUMENTS, MetaflowDeployer
@@ -146,6 +147,16 @@ def test_a_run_that_succeeds(here: Here) -> None:
     assert words[words.index("--tag") + 1] == "pipeglot_run:pipeglot__1"
     assert words[words.index("--max-workers") + 1] == "3"
     assert int(words[words.index("--max-num-splits") + 1]) >= 1_000_000
+
+
+def test_a_pipeline_that_bounds_itself(here: Here) -> None:
+    version = hashlib.sha256(FLOW.encode()).hexdigest()
+    bounded = structs.replace(PIPELINE, max_parallel=2)
+    text = FLOW.replace("WHAT", "0")
+    here.remote.register(Source(bounded, "shop.py", "0" * 64), [File("shop.py", text, version)])
+    here.remote.start("shop", "pipeglot__1", {})
+    here.await_over()
+    assert here.words()[here.words().index("--max-workers") + 1] == "2"
 
 
 def test_a_run_that_fails(here: Here) -> None:
