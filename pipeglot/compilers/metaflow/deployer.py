@@ -54,7 +54,7 @@ class MetaflowDeployer:
 
     def register(self, source: Source, files: Collection[File]) -> None:
         """Keep the flow's file, for runs that are started from here."""
-        self._flows.keep(source.pipeline, files)
+        self._flows.keep(source.pipeline.name, files)
 
     def is_live(self, pipeline: str, version: str) -> bool:
         return self._flows.is_newest(pipeline, version)
@@ -68,8 +68,8 @@ class MetaflowDeployer:
         flow = self._flows.newest(pipeline)
         if not there or flow is None:
             return ""
-        bound = self._flows.most(pipeline) or self.stack.max_workers
-        most = ["--max-workers", str(self._most(pipeline))] if bound else []
+        limit = read_flow(flow).most or self.stack.max_workers
+        most = ["--max-workers", str(limit)] if limit else []
         with tempfile.TemporaryDirectory() as folder:
             about = Path(folder, "about.json")
             words = [*self.interpreter.flow(flow), there, "create", *most, "--deployer-attribute-file", str(about)]
@@ -104,7 +104,7 @@ class MetaflowDeployer:
             "run",
             *("--run-id-file", "{id}"),
             *("--tag", f"pipeglot_run:{run}"),
-            *("--max-workers", str(self._most(pipeline))),
+            *("--max-workers", str(known.most or self.stack.max_workers or os.cpu_count() or 1)),
             *("--max-num-splits", str(MOST_SPLITS)),
             *_arguments(known, params),
         ]
@@ -164,11 +164,6 @@ class MetaflowDeployer:
         yield from self.interpreter.checks()
 
     # --- what is there ------------------------------------------------------------------------------------------------
-
-    def _most(self, pipeline: str) -> int:
-        """Tasks at once: as the stack says, but no more than the pipeline allows."""
-        most, bound = self.stack.max_workers or os.cpu_count() or 1, self._flows.most(pipeline)
-        return min(most, bound) if bound else most
 
     def _folders(self, pipeline: str) -> RunFolders:
         return RunFolders(self.interpreter.kept, self.stack.name, pipeline)

@@ -99,6 +99,8 @@ _PREFIXES = ("each_", "ref_", "pipeglot_")
 LONGEST = 100
 """Characters of a step's name: Argo Workflows and Step Functions make longer names of it."""
 
+_FEW = 3
+
 
 class Names:
     """The attributes of a flow, each given once."""
@@ -134,10 +136,15 @@ class Names:
         return name.lower() in self._taken or is_ours or keyword.iskeyword(name)
 
 
-def together(names: Iterable[str], word: str) -> str:
-    """A text for several: all of a few, or the first and the last."""
-    found = list(dict.fromkeys(names))
-    text = f"_{word}_".join(found) if word else "_".join(found)
-    if len(found) <= 3 and len(text) <= LONGEST // 2:
+def together(ids: Iterable[str], word: str = "") -> str:
+    """A text for several nodes: all of a few, or the first and the last; what stands before a dot in all of them only
+    once."""
+    found = list(dict.fromkeys(ids))
+    first = found[0].rpartition(".")[0]
+    if first and all(name.rpartition(".")[0] == first for name in found):
+        inner = together((name.removeprefix(f"{first}.") for name in found), word)
+        return f"{first}_{inner}"
+    text = (f"_{word}_" if word else "_").join(found)
+    if len(found) <= _FEW and len(text) <= LONGEST // 2:
         return text
     return f"{found[0][: LONGEST // 3]}_to_{found[-1][: LONGEST // 3]}"

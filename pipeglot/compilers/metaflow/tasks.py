@@ -130,21 +130,21 @@ class _Tasks:
         if len(block.rows) == 1:
             return self._row(body, block.rows[0], at)
         ids = [body.ids(row) for row in block.rows]
-        fork = self._free(at, f"fork_{together((one[0] for one in ids), '')}")
+        fork = self._free(at, f"fork_{together(one[0] for one in ids)}")
         firsts: list[Task] = []
         tails = [self._single(self._row(body, row, _Open(firsts.append))) for row in block.rows]
         fork.go("split", *firsts)
-        return _join(tails, f"join_{together((one[-1] for one in ids), '')}")
+        return _join(tails, f"join_{together(one[-1] for one in ids)}")
 
     def _group(self, body: Body, group: Group, at: _Open) -> _Open:
         steps = tuple(node for node in map(body.nodes.__getitem__, group.elements) if isinstance(node, Step))
         ids = [step.id for step in steps]
-        lists = self._free(at, f"share_{together(ids, '')}")
+        lists = self._free(at, f"share_{together(ids)}")
         task = self._new(together(ids, "or"), lambda _: None)
         task.group = steps
         lists.shared, lists.each = steps, self.names.each(task.name)
         lists.go("foreach", task)
-        return _join([task], f"join_{together(ids, '')}")
+        return _join([task], f"join_{together(ids)}")
 
     def _map(self, node: Map, body: Body, at: _Open) -> _Open:
         lists = self._free(at, f"{node.id}_items")

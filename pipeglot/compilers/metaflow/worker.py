@@ -45,6 +45,7 @@ class StepFailed(MetaflowException):  # type: ignore[misc]  # Metaflow has no ty
 class Worker:
     """A pipeline, in a process of Metaflow's.
 
+    most: how many tasks of a run are at work at once: whoever starts one tells it Metaflow, by `--max-workers`.
     params: of parameters whose attribute has another name than they have, that name by the attribute's. texts: the
     names of those that travel as JSON in a text. on_failure: whether others go on after a step that has failed
     (`carry`), and `end` tells; or Metaflow ends the run at once (`native`).
@@ -54,6 +55,7 @@ class Worker:
         self,
         deployed: Mapping[str, Any],
         *,
+        most: int = 0,  # noqa: ARG002  # it stands in the file, for those who read that
         params: Mapping[str, str] | None = None,
         texts: Sequence[str] = (),
         on_failure: Literal["carry", "native"] = "carry",
@@ -117,7 +119,7 @@ class Worker:
     def join(self, flow: Any, inputs: Any) -> None:
         """Hand on what all tasks need to know: Metaflow drops it, with the items of each foreach around this join."""
         flow.pipeglot_run = inputs[0].pipeglot_run
-        for frame in flow._foreach_stack:  # noqa: SLF001  # `foreach_stack()` has the names of none
+        for frame in flow._foreach_stack:  # `foreach_stack()` has the names of none
             setattr(flow, frame.var, getattr(inputs[0], frame.var))
 
     def end(self, flow: Any) -> None:

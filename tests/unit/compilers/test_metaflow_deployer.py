@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from msgspec import structs
 
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.metaflow.deployer import ALL_ARGUMENTS, MetaflowDeployer
@@ -149,11 +148,9 @@ def test_a_run_that_succeeds(here: Here) -> None:
     assert int(words[words.index("--max-num-splits") + 1]) >= 1_000_000
 
 
-def test_a_pipeline_that_bounds_itself(here: Here) -> None:
-    version = hashlib.sha256(FLOW.encode()).hexdigest()
-    bounded = structs.replace(PIPELINE, max_parallel=2)
-    text = FLOW.replace("WHAT", "0")
-    here.remote.register(Source(bounded, "shop.py", "0" * 64), [File("shop.py", text, version)])
+def test_a_flow_that_says_how_many_tasks_run_at_once(here: Here) -> None:
+    text = FLOW.replace("WHAT", "0").replace("Worker({}, ", "Worker({}, most=2, ")
+    here.remote.register(Source(PIPELINE, "shop.py", "0" * 64), [File("shop.py", text, "1" * 64)])
     here.remote.start("shop", "pipeglot__1", {})
     here.await_over()
     assert here.words()[here.words().index("--max-workers") + 1] == "2"
