@@ -78,6 +78,10 @@ _METAFLOW_LACKS = _IN_UTC | frozenset(
     }
 )
 """Its own runner starts nothing by itself."""
+_METAFLOW_UNSEEN = frozenset(
+    {Feature.IMAGE, Feature.CPU, Feature.MEMORY, Feature.GPU, Feature.SCHEDULE_CRON, Feature.MAX_PARALLEL}
+)
+"""On this machine it has no images, resources and schedules; the rest stands on its command line."""
 _KFP_UNSEEN = frozenset({Feature.IMAGE, Feature.CPU, Feature.MEMORY, Feature.GPU})
 _KFP_LOCAL = (
     "by `kfp.local`, its local simulator, and not on a cluster: it has no images, no resources and no Kubernetes, runs"
@@ -88,7 +92,7 @@ ENGINES: Mapping[str, Engine] = {
     "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),
     "prefect3": Engine("prefect", True, shared_prefect, OnPrefect, _PREFECT_LACKS),
     "kfp": Engine("kfp", True, shared_kfp, OnKfp, _KFP_LACKS, _KFP_UNSEEN, _KFP_LOCAL),
-    "metaflow": Engine("metaflow", True, shared_metaflow, OnMetaflow, _METAFLOW_LACKS),
+    "metaflow": Engine("metaflow", True, shared_metaflow, OnMetaflow, _METAFLOW_LACKS, _METAFLOW_UNSEEN),
 }
 
 

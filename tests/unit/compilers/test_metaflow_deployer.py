@@ -148,6 +148,14 @@ def test_a_run_that_succeeds(here: Here) -> None:
     assert int(words[words.index("--max-num-splits") + 1]) >= 1_000_000
 
 
+def test_a_flow_that_says_how_many_tasks_run_at_once(here: Here) -> None:
+    text = FLOW.replace("WHAT", "0").replace("Worker({}, ", "Worker({}, most=2, ")
+    here.remote.register(Source(PIPELINE, "shop.py", "0" * 64), [File("shop.py", text, "1" * 64)])
+    here.remote.start("shop", "pipeglot__1", {})
+    here.await_over()
+    assert here.words()[here.words().index("--max-workers") + 1] == "2"
+
+
 def test_a_run_that_fails(here: Here) -> None:
     here.run("fails")
     assert here.await_over() == "failed"
