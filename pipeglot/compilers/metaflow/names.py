@@ -102,38 +102,38 @@ LONGEST = 100
 _FEW = 3
 
 
+_KEPT = frozenset(name.lower() for name in (*FLOW, *OPTIONS, *IMPORTED, *OURS, "start", "end", "self", "inputs"))
+
+
 class Names:
     """The attributes of a flow, each given once."""
 
     def __init__(self) -> None:
-        self._taken = {name.lower() for name in (*FLOW, *OPTIONS, *IMPORTED, *OURS, "start", "end", "self", "inputs")}
+        self._given: set[str] = set()
 
     def step(self, text: str) -> str:
         """A name for a step that is like `text`: small letters, digits and `_`, as Metaflow wants it."""
-        base = re.sub(r"[^a-z0-9_]+", "_", text.lower()).strip("_")[:LONGEST].rstrip("_")
-        return self._new(base if base and base[0].isalpha() else f"step_{base}".rstrip("_"), "step")
+        return self._own(re.sub(r"[^a-z0-9_]+", "_", text.lower())[:LONGEST], "step")
 
     def param(self, text: str) -> str:
         """A name for a parameter: Metaflow does not tell `Year` from `year`."""
-        base = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
-        return self._new(base if base and base[0].isalpha() else f"param_{base}".rstrip("_"), "param")
+        return self._own(re.sub(r"[^A-Za-z0-9_]+", "_", text), "param")
 
     def each(self, text: str) -> str:
         """A name for what a foreach goes over: of its own, for a foreach in another one needs both."""
-        return self._new(f"each_{re.sub('[^a-z0-9_]+', '_', text.lower()).strip('_')}", "each")
+        return self._new(f"each_{re.sub('[^a-z0-9_]+', '_', text.lower()).strip('_')}")
 
-    def _new(self, base: str, kind: str) -> str:
+    def _own(self, text: str, kind: str) -> str:
+        base = text.strip("_")
+        is_kept = base.lower() in _KEPT or base.startswith(_PREFIXES) or keyword.iskeyword(base)
+        return self._new(f"{kind}_{base or 'x'}" if is_kept or not base[:1].isalpha() else base)
+
+    def _new(self, base: str) -> str:
         name, number = base, 2
-        if self._is_bad(name, kind):
-            name = base = f"{kind}_{base}"
-        while self._is_bad(name, kind):
+        while name.lower() in self._given:
             name, number = f"{base}_{number}", number + 1
-        self._taken.add(name.lower())
+        self._given.add(name.lower())
         return name
-
-    def _is_bad(self, name: str, kind: str) -> bool:
-        is_ours = kind != "each" and name.startswith(_PREFIXES)
-        return name.lower() in self._taken or is_ours or keyword.iskeyword(name)
 
 
 def together(ids: Iterable[str], word: str = "") -> str:
