@@ -92,6 +92,13 @@ $(PODS): requirements/engines/pods-2.txt | $(READY) $(UV_RULE)
 	@$(UV_ENV) $(UV) pip install --quiet --no-deps --compile-bytecode --target $(@D) -r $<
 	@touch $@
 
+# Beside Metaflow, for tests of its deployers.
+DEPLOYING := .cache/deploying/.ready
+$(DEPLOYING): requirements/engines/deploying.txt | $(READY) $(UV_RULE)
+	@echo 'installing what the deployers of Metaflow need into $(@D)'
+	@$(UV_ENV) $(UV) pip install --quiet --no-deps --compile-bytecode --target $(@D) -r $<
+	@touch $@
+
 $(BIN)/python: | $(UV_RULE) python-version
 	@$(UV_ENV) $(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
 
@@ -125,7 +132,10 @@ lock: $(UV_RULE)
 	  lock --exclude-newer 2026-03-15 ../../pyproject.toml airflow-2.in --output-file ../../pipeglot/compilers/airflow/sandbox_v2.txt && \
 	  lock --override prefect-3.overrides.in ../../pyproject.toml prefect-3.in --output-file ../../pipeglot/compilers/prefect/sandbox_v3.txt && \
 	  lock --override kfp-2.overrides.in ../../pyproject.toml kfp-2.in --output-file ../../pipeglot/compilers/kfp/sandbox_v2.txt && \
-  lock ../../pyproject.toml metaflow-2.in --output-file ../../pipeglot/compilers/metaflow/sandbox_v2.txt
+  lock ../../pyproject.toml metaflow-2.in --output-file ../../pipeglot/compilers/metaflow/sandbox_v2.txt && \
+	  $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../../$(UV)) pip compile --quiet --universal --python-version 3.11 --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(foreach one,boto3 botocore s3transfer,--no-emit-package $(one)) \
+	  -c ../../pipeglot/compilers/metaflow/sandbox_v2.txt deploying.in --output-file deploying.txt
 	@mkdir -p .cache && $(UV_ENV) $(PYTHON) requirements/engines/worker.py $(UV) > .cache/worker.json && mv .cache/worker.json pipeglot/compilers/airflow/worker.json
 
 # --- what one does -----------------------------------------------------------------------------------------------------
@@ -149,7 +159,7 @@ demo: $(READY)
 # first. `HANDS=` runs all in one process, as a debugger needs.
 # One test resolves what is printed for workers, by uv.
 HANDS ?= -n 3 --dist loadfile --no-loadscope-reorder
-test: $(READY) $(AZURITE) $(PREPARED) $(PODS)
+test: $(READY) $(AZURITE) $(PREPARED) $(PODS) $(DEPLOYING)
 	@PATH="$(abspath $(dir $(UV))):$$PATH" $(UV_ENV) $(BIN)/python -m pytest $(HANDS) $(ARGS)
 
 # In an environment of its own. Files and processes are tested as ever; e2e and docs stay with the versions of today.
@@ -161,7 +171,7 @@ oldest: $(AZURITE)
 # Longer than tests may take: the runner with real workers against the interpreter; all that is at work on one store in any
 # interleaving against the rules of the protocol; faults at each point of reading and writing, in folders and on S3.
 # What they printed is noted in conformance.md.
-conformance: $(READY) $(PREPARED) $(PODS)
+conformance: $(READY) $(PREPARED) $(PODS) $(DEPLOYING)
 	PIPEGLOT_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance tests/e2e/test_pods.py
 	$(MAKE) --no-print-directory matrix
 	$(BIN)/python -m tests.oracle $(or $(COUNT),2000) $(or $(SEED),$(shell date +%Y%m%d))
