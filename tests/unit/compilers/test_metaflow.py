@@ -401,6 +401,17 @@ def test_a_chain_that_is_too_long() -> None:
     ]
 
 
+def test_a_flow_that_argo_may_have_no_room_for() -> None:
+    many = nodes(*(step(f"s{n}") for n in range(178)))
+    assert noted(many, deploy_to=ARGO) == [
+        (
+            "the flow has 181 steps in Metaflow: Argo Workflows keeps all of them in one object of Kubernetes, "
+            "which has room for about 180"
+        )
+    ]
+    assert noted(many) == []
+
+
 def test_more_ways_than_metaflow_can_walk_are_made_fewer() -> None:
     top, made = "top", [step("top")]
     for n in range(20):
