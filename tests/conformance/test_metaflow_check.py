@@ -42,7 +42,7 @@ def python() -> Path:
 
 def call(python: Path, *words: object) -> subprocess.CompletedProcess[str]:
     env = {"PATH": os.environ["PATH"], "USERNAME": "test", "METAFLOW_HOME": "/nonexistent"}
-    return subprocess.run([python, *map(str, words)], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run([python, "-B", *map(str, words)], env=env, capture_output=True, text=True, check=False)
 
 
 def told(python: Path, files: list[Path]) -> list[tuple[str, float]]:
