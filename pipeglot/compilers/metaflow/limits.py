@@ -20,8 +20,13 @@ _BESIDE = frozenset({"boto3", "botocore", "dateutil", "jmespath", "metaflow", "p
 """What Metaflow imports that is no part of Python: a file beside the flow's would come first."""
 
 _TITLES = {"argo-workflows": "Argo Workflows", "step-functions": "Step Functions"}
-_MOST_ON_ARGO = 180
-"""Steps of Metaflow's: of each, its deployer writes some 8 kB, and an object of Kubernetes has 1.5 MB at most."""
+_MOST_DEPLOYED = 180
+"""Steps of Metaflow's. For each, its deployers write some 8 kB for Argo Workflows, and 5.5 kB for Step Functions."""
+
+_ROOM = {
+    "argo-workflows": "Argo Workflows keeps all of them in one object of Kubernetes, of 1.5 MB",
+    "step-functions": "Step Functions takes a definition of 1 MB",
+}
 
 _CONTAINERS = {"batch": "step-functions", "kubernetes": "argo-workflows"}
 """Where steps run that have one of these decorators, and what deploys them."""
@@ -49,10 +54,10 @@ def notes(source: Source, stack: MetaflowStack) -> Iterator[Problem]:
         if is_date and source.pipeline.schedule is not None and stack.deploy_to:
             told = f"parameter `{option.name}` is the time when a run begins: {_TITLES[stack.deploy_to]} tells no other"
             yield Problem("metaflow", told, source.locations.get(PARAM + option.name))
-    if stack.deploy_to == "argo-workflows" and len(found.tasks) > _MOST_ON_ARGO:
+    if stack.deploy_to and len(found.tasks) > _MOST_DEPLOYED:
         told = (
-            f"the flow has {len(found.tasks)} steps in Metaflow: Argo Workflows keeps all of them in one object of "
-            f"Kubernetes, which has room for about {_MOST_ON_ARGO}"
+            f"the flow has {len(found.tasks)} steps in Metaflow: {_ROOM[stack.deploy_to]}, "
+            f"which has room for about {_MOST_DEPLOYED}"
         )
         yield Problem("metaflow", told, None, "map over a list in place of so many steps, or make several pipelines")
     if found.before is None:

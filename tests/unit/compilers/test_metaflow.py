@@ -401,13 +401,16 @@ def test_a_chain_that_is_too_long() -> None:
     ]
 
 
-def test_a_flow_that_argo_may_have_no_room_for() -> None:
+def test_a_flow_that_its_engine_may_have_no_room_for() -> None:
     many = nodes(*(step(f"s{n}") for n in range(178)))
     assert noted(many, deploy_to=ARGO) == [
         (
-            "the flow has 181 steps in Metaflow: Argo Workflows keeps all of them in one object of Kubernetes, "
+            "the flow has 181 steps in Metaflow: Argo Workflows keeps all of them in one object of Kubernetes, of 1.5 MB, "
             "which has room for about 180"
         )
+    ]
+    assert noted(many, deploy_to=AWS) == [
+        ("the flow has 181 steps in Metaflow: Step Functions takes a definition of 1 MB, which has room for about 180")
     ]
     assert noted(many) == []
 
