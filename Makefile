@@ -46,7 +46,8 @@ help:
 	@echo 'make bench-prefect'
 	@echo '             the same on a real Prefect'
 	@echo 'make bench-metaflow'
-	@echo '             what the layouts of Metaflow flows cost in steps that wait (ARGS="--orders 50")'
+	@echo '             what the layouts of Metaflow flows cost in steps that wait (ARGS="--orders 50"), and what a run of'
+	@echo '             ours costs beside a flow written by hand'
 	@echo 'make bench-peers'
 	@echo '             the same beside Prefect, Dagster, ZenML and Metaflow, and docs/benchmarks.md anew'
 	@echo 'make matrix  write docs/support-matrix.md anew'
@@ -209,8 +210,9 @@ bench-prefect: $(READY) $(VENV)/.engine-prefect-3
 bench-kfp: $(READY) $(VENV)/.engine-kfp-2
 	$(BIN)/python -m benchmarks.kfp $(ARGS)
 
-bench-metaflow: $(READY)
+bench-metaflow: $(READY) $(VENV)/.engine-metaflow-2
 	$(BIN)/python -m benchmarks.metaflow.layouts $(ARGS)
+	$(BIN)/python -m benchmarks.metaflow.overhead
 
 PEERS := prefect dagster zenml metaflow
 bench-peers: $(READY) $(PEERS:%=.cache/peers/%/.locked)

@@ -47,6 +47,8 @@ def asking(count: int = 3) -> None:
 """
 
 THERE = ("argo-workflows", "step-functions")
+REFUSED = {("rain/score.py", "step-functions")}
+"""Its schedule is in a zone, and Step Functions knows UTC only."""
 
 
 class Deploying(NamedTuple):
@@ -128,4 +130,7 @@ def test_examples(deploying: Deploying, example: str, there: str) -> None:
         dirs_exist_ok=True,
     )
     for asked in EXAMPLES[example]:
-        assert deploying.json(asked[0], there)
+        if (f"{example}/{asked[0]}", there) in REFUSED:
+            deploying.project("check", asked[0], "--stack", there, code=33)
+        else:
+            assert deploying.json(asked[0], there)
