@@ -405,8 +405,8 @@ def test_a_flow_that_its_engine_may_have_no_room_for() -> None:
     many = nodes(*(step(f"s{n}") for n in range(178)))
     assert noted(many, deploy_to=ARGO) == [
         (
-            "the flow has 181 steps in Metaflow: Argo Workflows keeps all of them in one object of Kubernetes, of 1.5 MB, "
-            "which has room for about 180"
+            "the flow has 181 steps in Metaflow: Argo Workflows keeps all of them in one object of Kubernetes, of 1.5 "
+            "MB, which has room for about 180"
         )
     ]
     assert noted(many, deploy_to=AWS) == [
