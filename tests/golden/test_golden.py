@@ -107,7 +107,7 @@ def test_files_are_what_they_were(case: str, stack: str, tmp_path: Path) -> None
     assert found == {path.name: path.read_text() for path in sorted(kept.iterdir())}
 
 
-@pytest.mark.parametrize(("case", "stack"), [("shapes", "airflow3"), ("forms", "kfp")])
+@pytest.mark.parametrize(("case", "stack"), [("shapes", "airflow3"), ("forms", "kfp"), ("graphs", "metaflow")])
 def test_files_are_the_same_anywhere(case: str, stack: str, tmp_path: Path) -> None:
     first = compiled(case, stack, tmp_path / "1")
     odd = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "HOME": str(tmp_path)}

@@ -37,7 +37,11 @@ CAPABILITIES: Capabilities = declare(
             Level.NATIVE, "where splits and joins cannot say it, some steps wait for more than they must"
         ),
         Feature.ALL_DONE: _AFTER_FAILURES,
-        Feature.STEP_MAX_PARALLEL: Support(Level.EMULATED, "the items of a map share so many tasks"),
+        Feature.STEP_MAX_PARALLEL: Support(
+            Level.EMULATED,
+            "the items of a map share so many tasks; in a map in a map, and beside other steps in one, items wait for more "
+            "than they must",
+        ),
         Feature.MAX_PARALLEL: Support(Level.NATIVE, "as `--max-workers`, which counts tasks of all steps"),
         Feature.POOL: Support(Level.NOT_YET, "Metaflow holds back the tasks of one run, not those of several"),
         Feature.MAP: Support(Level.NATIVE, "a foreach over the items; of an empty list over one, which does nothing"),

@@ -75,8 +75,11 @@ IMPORTED = frozenset(
         "FlowSpec",
         "Parameter",
         "batch",
+        "bool",
         "card",
         "environment",
+        "float",
+        "int",
         "kubernetes",
         "project",
         "resources",
@@ -84,6 +87,7 @@ IMPORTED = frozenset(
         "schedule",
         "secrets",
         "step",
+        "str",
     ]
 )
 """What the body of a flow's class calls by its name, after other names of that class."""
@@ -102,7 +106,7 @@ LONGEST = 100
 _FEW = 3
 
 
-_KEPT = frozenset(name.lower() for name in (*FLOW, *OPTIONS, *IMPORTED, *OURS, "start", "end", "self", "inputs"))
+_KEPT = FLOW | IMPORTED | OURS | {"start", "end", "self", "inputs"}
 
 
 class Names:
@@ -125,7 +129,7 @@ class Names:
 
     def _own(self, text: str, kind: str) -> str:
         base = text.strip("_")
-        is_kept = base.lower() in _KEPT or base.startswith(_PREFIXES) or keyword.iskeyword(base)
+        is_kept = base in _KEPT or base.lower() in OPTIONS or base.startswith(_PREFIXES) or keyword.iskeyword(base)
         return self._new(f"{kind}_{base or 'x'}" if is_kept or not base[:1].isalpha() else base)
 
     def _new(self, base: str) -> str:

@@ -306,5 +306,12 @@ def test_names() -> None:
         "x" * 100,
         "step_each_x",
     ]
+    assert [names.param(text) for text in ("str", "Tags", "parameter", "größe", "größe")] == [
+        "param_str",
+        "param_Tags",
+        "parameter",
+        "gr_e",
+        "gr_e_2",
+    ]
     assert together(["a.b", "a.c"], "or") == "a_b_or_c"
     assert together(["a", "b", "c", "d"], "or") == "a_to_d"
