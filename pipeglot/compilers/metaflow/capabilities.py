@@ -39,8 +39,8 @@ CAPABILITIES: Capabilities = declare(
         Feature.ALL_DONE: _AFTER_FAILURES,
         Feature.STEP_MAX_PARALLEL: Support(
             Level.EMULATED,
-            "the items of a map share so many tasks; in a map in a map, and beside other steps in one, items wait for more "
-            "than they must",
+            "the items of a map share so many tasks; in a map in a map, and beside other steps in one, items wait for "
+            "more than they must",
         ),
         Feature.MAX_PARALLEL: Support(Level.NATIVE, "as `--max-workers`, which counts tasks of all steps"),
         Feature.POOL: Support(Level.NOT_YET, "Metaflow holds back the tasks of one run, not those of several"),
