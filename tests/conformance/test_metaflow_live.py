@@ -16,7 +16,7 @@ import pytest
 
 from pipeglot.compilers.metaflow.flows import Flows
 from tests.conformance.backends import ENGINES
-from tests.conformance.backends.metaflow import OnMetaflow
+from tests.conformance.backends.metaflow import SHARED, OnMetaflow
 from tests.conformance.live import OnEngine, ancestor, is_alive, states, until, written
 from tests.conformance.results import Tally
 from tests.conformance.suite import HERE, STACK
@@ -272,6 +272,16 @@ def test_a_failure_that_ends_the_run(live: OnLive) -> None:
 @pytest.mark.parametrize("count", [0, 1, 101, 500])
 def test_maps_of_all_sizes(live: OnLive, count: int) -> None:
     assert len(live.same("wide", count)["steps"]) == count + 2
+
+
+@pytest.mark.whole
+def test_more_tasks_than_metaflow_takes_by_itself(live: OnLive) -> None:
+    """Which is 100: whoever starts the run says that it may have more."""
+    live.project.replace("pipeglot.yaml", SHARED, "max_map_length: 200")
+    try:
+        assert len(live.same("wide", 101)["steps"]) == 103
+    finally:
+        live.project.replace("pipeglot.yaml", "max_map_length: 200", SHARED)
 
 
 @pytest.mark.whole

@@ -95,7 +95,10 @@ class MetaflowStack(Stack, frozen=True, kw_only=True, tag="metaflow"):
     steps: dict[str, StepWords] = msgspec.field(default_factory=dict)
 
     live_setting: ClassVar[str] = "python"
-    untold: ClassVar[str] = "`python FLOW.py run` runs what `pipeglot compile --out DIR` writes"
+    untold: ClassVar[str] = (
+        "with it `run` starts flows, and `deploy` calls the deployer of `deploy_to:`; "
+        "`python FLOW.py run` runs what `pipeglot compile --out DIR` writes"
+    )
     settings: ClassVar[Mapping[str, Setting]] = {
         **COMMON,
         "python": a_place("a path", "The Python that has Metaflow and pipeglot, as `/opt/metaflow/bin/python`."),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from metaflow import current
@@ -72,8 +73,9 @@ class Worker:
         """Record the run. Its id is kept for all its tasks, and for those of a run that Metaflow resumes."""
         from pipeglot.core.task.task import told_run
 
-        flow.pipeglot_run = self._began_before() or str(current.run_id)
-        run = self._task_run(flow, self._given(flow))
+        with _short():
+            flow.pipeglot_run = self._began_before() or str(current.run_id)
+            run = self._task_run(flow, self._given(flow))
         print(told_run(run.start.run))
 
     def step(self, flow: Any, step: str = "", *, tries: Literal["engine", "here"] = "engine") -> None:
@@ -204,7 +206,8 @@ class Worker:
             attempt=self._attempt(flow) if is_counted else None,
             engine={"task": str(current.pathspec), "round": str(current.run_id)},
         )
-        return perform(call, self._task_run(flow))
+        with _short():
+            return perform(call, self._task_run(flow))
 
     def _attempt(self, flow: Any) -> int | None:
         """Metaflow's count of its tries; None in a run that it resumes, for that counts from 1 again."""
@@ -221,6 +224,17 @@ class Worker:
 
         end_file(str(current.run_id)).touch()  # Metaflow gives the other tasks 5 s, and tells them nothing
         raise StepFailed(f"`{node}` has failed: {message}")
+
+
+@contextmanager
+def _short() -> Iterator[None]:
+    """Around what may be refused: Metaflow shows such a message without a traceback."""
+    from pipeglot.core.errors import PipeglotError
+
+    try:
+        yield
+    except PipeglotError as error:
+        raise StepFailed(str(error)) from None
 
 
 def _own(item: Any) -> Any:

@@ -18,6 +18,9 @@ from tests.servers.sandbox import PATIENCE
 AT_ONCE = max(2, os.cpu_count() or 1)
 """Runs: each has a process for every task, and all together would only be in each other's way."""
 
+SHARED = "max_map_length: 20"
+"""Each task is a process, of which `make test` may not have too many."""
+
 
 class OnMetaflow:
     """Metaflow's own runner. Runs are started as `pipeglot run` starts them, and nobody follows them."""
@@ -30,7 +33,7 @@ class OnMetaflow:
 
     @property
     def words(self) -> str:
-        return self.server.words
+        return f"{self.server.words}, {SHARED}"
 
     def start(self, pipeline: str, params: Mapping[str, Any], *, cache: bool = False) -> str:
         self._wait(AT_ONCE - 1)

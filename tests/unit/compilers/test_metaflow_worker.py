@@ -82,6 +82,14 @@ def test_parameters(flow: Flow) -> None:
     assert (start.params, start.tags) == ({"n": 12}, {"a": "b"})
 
 
+def test_what_is_refused_is_told_without_a_traceback(flow: Flow) -> None:
+    flow.engine.deploy(work("one"))
+    worker = flow.worker(texts=["n"])
+    with pytest.raises(flow.module.StepFailed, match=r"parameter `n`.*hello") as error:
+        worker.begin(flow.task(n='"hello"'))
+    assert error.value.__suppress_context__
+
+
 def test_items_and_those_that_share_a_task(flow: Flow) -> None:
     flow.engine.deploy(
         work("numbers", given={"n": 3}), mapped("each", out("numbers"), work("add", inputs={"x": item("each")}))
