@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -22,12 +22,15 @@ Like = Callable[[Step], object]
 @dataclass(eq=False)
 class Body:
     """Nodes that stand in the same map and arm. inner: of each node that has some, its bodies, by its number: of a map
-    one, of a branch two. inline: the branches that are laid out as steps which skip themselves."""
+    one, of a branch two. is_flat: whether they stand in levels, for there were too many blocks in blocks. inline: the
+    branches that are laid out as steps which skip themselves.
+    """
 
     nodes: tuple[AnyNode, ...]
     order: Order
     row: Row
     inner: dict[int, list[Body]] = field(default_factory=dict)
+    is_flat: bool = False
     inline: set[int] = field(default_factory=set)
 
     def all(self) -> Iterator[Body]:
@@ -56,6 +59,14 @@ def laid_out(plan: Plan, layout: Layout) -> Body:
     return _Layouts(plan, layout).body(plan.pipeline.nodes)
 
 
+_LAYOUTS: Mapping[Layout, Callable[[Order], Row]] = {
+    "sp": posets.series_parallel,
+    "levels": posets.levels,
+    "foreach": posets.levels,
+    "linear": posets.linear,
+}
+
+
 class _Layouts:
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self.plan = plan
@@ -70,15 +81,9 @@ class _Layouts:
         ]
         weights = [1 + max(map(_length, inner.get(number, ())), default=0.0) for number in range(len(nodes))]
         order = Order(needs, weights)
-        return Body(nodes, order, self._row(order), inner)
-
-    def _row(self, order: Order) -> Row:
-        if self.layout == "linear":
-            return posets.linear(order)
-        if self.layout != "sp":
-            return posets.levels(order)
-        row = posets.series_parallel(order)
-        return posets.levels(order) if posets.nesting(row) > DEEPEST else row
+        row = _LAYOUTS[self.layout](order)
+        is_flat = posets.nesting(row) > DEEPEST
+        return Body(nodes, order, posets.levels(order) if is_flat else row, inner, is_flat)
 
     def _wanted(self, node: AnyNode) -> Iterator[str]:
         """The steps that a node waits for, or something in it does."""

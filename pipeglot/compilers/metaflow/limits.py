@@ -9,6 +9,7 @@ from pipeglot.compilers import elsewhere
 from pipeglot.compilers.base import Source
 from pipeglot.compilers.metaflow.decorators import decorators
 from pipeglot.compilers.metaflow.flow import Flow, flow
+from pipeglot.compilers.metaflow.layout import DEEPEST
 from pipeglot.compilers.metaflow.paths import MOST_CHAINED
 from pipeglot.compilers.metaflow.schedules import for_eventbridge
 from pipeglot.compilers.metaflow.stack import MetaflowStack
@@ -60,6 +61,11 @@ def notes(source: Source, stack: MetaflowStack) -> Iterator[Problem]:
             f"which has room for about {_MOST_DEPLOYED}"
         )
         yield Problem("metaflow", told, None, "map over a list in place of so many steps, or make several pipelines")
+    if any(body.is_flat for body in found.root.all()):
+        told = (
+            f"more than {DEEPEST} blocks would stand in each other in this flow: its steps run a level after the other"
+        )
+        yield Problem("metaflow", told)
     if found.before is None:
         return
     done = []

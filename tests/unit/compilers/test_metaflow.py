@@ -432,6 +432,13 @@ def test_more_ways_than_metaflow_can_walk_are_made_fewer() -> None:
     assert "self.next(self.b19, self.c19)" in found, "no more of them than it takes"
 
 
+def test_more_blocks_in_blocks_than_can_be() -> None:
+    comb = nodes(*(step(f"s{n}", after=(f"s{(n - 1) // 2 * 2 if n % 2 else n - 2}",) if n else ()) for n in range(230)))
+    assert noted(comb)[0] == (
+        "more than 100 blocks would stand in each other in this flow: its steps run a level after the other"
+    )
+
+
 def test_with_too_many_branches_steps_skip_themselves() -> None:
     made: list[Any] = [step("a")]
     for n in range(30):
