@@ -28,7 +28,7 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test oldest conformance lint types format lock bench bench-airflow bench-prefect bench-peers matrix docs dist clean
+.PHONY: help demo test oldest conformance lint types format lock bench bench-airflow bench-prefect bench-metaflow bench-peers matrix docs dist clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
@@ -45,6 +45,9 @@ help:
 	@echo '             a task of ours on a real Airflow beside one written by hand (ARGS="--only chain --rounds 3")'
 	@echo 'make bench-prefect'
 	@echo '             the same on a real Prefect'
+	@echo 'make bench-metaflow'
+	@echo '             what the layouts of Metaflow flows cost in steps that wait (ARGS="--orders 50"), and what a run of'
+	@echo '             ours costs beside a flow written by hand'
 	@echo 'make bench-peers'
 	@echo '             the same beside Prefect, Dagster, ZenML and Metaflow, and docs/benchmarks.md anew'
 	@echo 'make matrix  write docs/support-matrix.md anew'
@@ -76,7 +79,7 @@ $(AZURITE): requirements/azurite/package.json requirements/azurite/package-lock.
 	@touch $@
 
 # The engines that tests run on, each in an environment of its own, as `pipeglot sandbox up` makes it.
-ENGINES := airflow-3 airflow-2 prefect-3 kfp-2
+ENGINES := airflow-3 airflow-2 prefect-3 kfp-2 metaflow-2
 PREPARED := $(ENGINES:%=$(VENV)/.engine-%)
 $(VENV)/.engine-%: $(wildcard pipeglot/compilers/*/sandbox_v*.txt) | $(READY) $(UV_RULE)
 	@PATH="$(abspath $(dir $(UV))):$$PATH" PIPEGLOT_ENGINES=.cache/engines $(UV_ENV) \
@@ -87,6 +90,13 @@ $(VENV)/.engine-%: $(wildcard pipeglot/compilers/*/sandbox_v*.txt) | $(READY) $(
 PODS := .cache/pods-2/.ready
 $(PODS): requirements/engines/pods-2.txt | $(READY) $(UV_RULE)
 	@echo 'installing the provider of Kubernetes for Airflow 2 into $(@D)'
+	@$(UV_ENV) $(UV) pip install --quiet --no-deps --compile-bytecode --target $(@D) -r $<
+	@touch $@
+
+# Beside Metaflow, for tests of its deployers.
+DEPLOYING := .cache/deploying/.ready
+$(DEPLOYING): requirements/engines/deploying.txt | $(READY) $(UV_RULE)
+	@echo 'installing what the deployers of Metaflow need into $(@D)'
 	@$(UV_ENV) $(UV) pip install --quiet --no-deps --compile-bytecode --target $(@D) -r $<
 	@touch $@
 
@@ -122,7 +132,11 @@ lock: $(UV_RULE)
 	  lock --exclude-newer 2026-09-18 ../../pyproject.toml airflow-3.in --output-file ../../pipeglot/compilers/airflow/sandbox_v3.txt && \
 	  lock --exclude-newer 2026-03-15 ../../pyproject.toml airflow-2.in --output-file ../../pipeglot/compilers/airflow/sandbox_v2.txt && \
 	  lock --override prefect-3.overrides.in ../../pyproject.toml prefect-3.in --output-file ../../pipeglot/compilers/prefect/sandbox_v3.txt && \
-	  lock --override kfp-2.overrides.in ../../pyproject.toml kfp-2.in --output-file ../../pipeglot/compilers/kfp/sandbox_v2.txt
+	  lock --override kfp-2.overrides.in ../../pyproject.toml kfp-2.in --output-file ../../pipeglot/compilers/kfp/sandbox_v2.txt && \
+  lock ../../pyproject.toml metaflow-2.in --output-file ../../pipeglot/compilers/metaflow/sandbox_v2.txt && \
+	  $(UV_ENV) $(if $(filter /%,$(UV)),$(UV),../../$(UV)) pip compile --quiet --universal --python-version 3.11 --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(foreach one,boto3 botocore s3transfer,--no-emit-package $(one)) \
+	  -c ../../pipeglot/compilers/metaflow/sandbox_v2.txt deploying.in --output-file deploying.txt
 	@mkdir -p .cache && $(UV_ENV) $(PYTHON) requirements/engines/worker.py $(UV) > .cache/worker.json && mv .cache/worker.json pipeglot/compilers/airflow/worker.json
 
 # --- what one does -----------------------------------------------------------------------------------------------------
@@ -146,7 +160,7 @@ demo: $(READY)
 # first. `HANDS=` runs all in one process, as a debugger needs.
 # One test resolves what is printed for workers, by uv.
 HANDS ?= -n 3 --dist loadfile --no-loadscope-reorder
-test: $(READY) $(AZURITE) $(PREPARED) $(PODS)
+test: $(READY) $(AZURITE) $(PREPARED) $(PODS) $(DEPLOYING)
 	@PATH="$(abspath $(dir $(UV))):$$PATH" $(UV_ENV) $(BIN)/python -m pytest $(HANDS) $(ARGS)
 
 # In an environment of its own. Files and processes are tested as ever; e2e and docs stay with the versions of today.
@@ -158,7 +172,7 @@ oldest: $(AZURITE)
 # Longer than tests may take: the runner with real workers against the interpreter; all that is at work on one store in any
 # interleaving against the rules of the protocol; faults at each point of reading and writing, in folders and on S3.
 # What they printed is noted in conformance.md.
-conformance: $(READY) $(PREPARED) $(PODS)
+conformance: $(READY) $(PREPARED) $(PODS) $(DEPLOYING)
 	PIPEGLOT_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance tests/e2e/test_pods.py
 	$(MAKE) --no-print-directory matrix
 	$(BIN)/python -m tests.oracle $(or $(COUNT),2000) $(or $(SEED),$(shell date +%Y%m%d))
@@ -195,6 +209,10 @@ bench-prefect: $(READY) $(VENV)/.engine-prefect-3
 
 bench-kfp: $(READY) $(VENV)/.engine-kfp-2
 	$(BIN)/python -m benchmarks.kfp $(ARGS)
+
+bench-metaflow: $(READY) $(VENV)/.engine-metaflow-2
+	$(BIN)/python -m benchmarks.metaflow.layouts $(ARGS)
+	$(BIN)/python -m benchmarks.metaflow.overhead
 
 PEERS := prefect dagster zenml metaflow
 bench-peers: $(READY) $(PEERS:%=.cache/peers/%/.locked)

@@ -165,7 +165,7 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
             "--backend",
             metavar="B",
             required=True,
-            help="what runs its pipelines: `local`, `airflow`, `kfp`, `prefect`, `vertex`",
+            help="what runs its pipelines: `local`, `airflow`, `kfp`, `metaflow`, `prefect`, `vertex`",
         ),
         _many("-o", dest="options", metavar="KEY=VALUE", help="a setting, as `version=3` or `auth.user=admin`"),
         _FOLDER,

@@ -13,7 +13,7 @@ from pipeglot.cli.errors import note
 from pipeglot.cli.output import print_fields, print_json, results_only
 from pipeglot.cli.parsing import folder_of
 from pipeglot.client.deploying import Installed, deploy
-from pipeglot.compilers.remote import Remote
+from pipeglot.compilers.remote import Installs, Remote
 from pipeglot.core.errors import Problem
 from pipeglot.core.stack import Stack
 from pipeglot.stacks.target import Loaded, load, locate
@@ -29,6 +29,8 @@ def do_deploy(args: argparse.Namespace) -> int:
         done = deploy(target, loaded, stack, remote)
         if remote is not None and done.written and not args.no_wait:
             done = _read_there(remote, loaded, done, stack)
+        if isinstance(remote, Installs) and (told := remote.install(done.pipeline)):
+            _tell(told)
     if args.json:
         print_json(done)
     else:

@@ -69,10 +69,11 @@ def _print(view: SandboxView) -> None:
     say(f"{view.engine} {view.release} is {status}{f': {view.trouble}' if view.trouble else ''}")
     fields = []
     if view.status != "down":
-        fields += [("url", view.url), ("user", f"{view.user}, with the password in {view.password_file}")]
+        fields += [("url", view.url)] if view.url else []
+        fields += [("user", f"{view.user}, with the password in {view.password_file}")] if view.user else []
         fields += [(part.name, _part(part.pid, part.memory)) for part in view.services]
         fields += [("memory", f"{size(view.memory)}, with all that runs in it")]
-    fields += [(name, path) for name, path in view.folders.items() if name in ("dags", "logs")]
+    fields += [(name, path) for name, path in view.folders.items() if name in ("dags", "logs", "datastore")]
     print_fields([*fields, ("home", view.home)])
 
 

@@ -20,6 +20,7 @@ ENGINES = {
     "airflow": "pipeglot.compilers.airflow.sandbox:Airflow",
     "prefect": "pipeglot.compilers.prefect.sandbox:Prefect",
     "kfp": "pipeglot.compilers.kfp.sandbox:Kfp",
+    "metaflow": "pipeglot.compilers.metaflow.sandbox:Metaflow",
 }
 """Every engine that has a sandbox, as `module:class`: only the one that is asked for is imported."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "airflow": "pipeglot.compilers.airflow.compiler:AirflowCompiler",
     "kfp": "pipeglot.compilers.kfp.compiler:KfpCompiler",
+    "metaflow": "pipeglot.compilers.metaflow.compiler:MetaflowCompiler",
     "prefect": "pipeglot.compilers.prefect.compiler:PrefectCompiler",
     "vertex": "pipeglot.compilers.kfp.compiler:VertexCompiler",
 }

@@ -147,3 +147,12 @@ class Remote(Protocol):
 
     def checks(self, deployed: Collection[Pipeline]) -> Iterator[Check]:
         """What of the live one stands for or against the stack; `deployed` are pipelines that it should know."""
+
+
+@runtime_checkable
+class Installs(Remote, Protocol):
+    """Of one that has more to do for `deploy` than for a run that is started from here."""
+
+    def install(self, pipeline: str) -> str:
+        """Have what was registered run by itself, where the stack says. Returns what was done; "" if there is nothing
+        to do. Raises `EngineError`."""

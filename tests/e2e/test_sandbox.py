@@ -10,7 +10,10 @@ REFUSED: list[tuple[list[str], str]] = [
     (["up", "airfow"], "error: there is no sandbox of `airfow`  [usage]\n\nhint: did you mean `airflow`?\n"),
     (
         ["down", "vertex"],
-        "error: there is no sandbox of `vertex`  [usage]\n\nhint: there are those of: `airflow`, `prefect`, `kfp`\n",
+        (
+            "error: there is no sandbox of `vertex`  [usage]\n\n"
+            "hint: there are those of: `airflow`, `prefect`, `kfp`, `metaflow`\n"
+        ),
     ),
     (
         ["up", "airflow", "--version", "1"],
@@ -21,6 +24,13 @@ REFUSED: list[tuple[list[str], str]] = [
         "error: `max_run` is no setting of this sandbox  [usage]\n\nhint: it has one: `-o max_runs=4`\n",
     ),
     (["up", "kfp", "-o", "max_runs=0"], "error: `max_runs` is how many runs there are at once, and not `0`  [usage]"),
+    (
+        ["up", "metaflow", "-o", "METAFLOW_USER=me"],
+        (
+            "error: `METAFLOW_USER` is no setting of this sandbox: it has none  [usage]\n\n"
+            "hint: `environment:` of its stack sets Metaflow's own, as `METAFLOW_USER`\n"
+        ),
+    ),
     (["down", "airflow", "--version", "1"], "error: there is no sandbox of Airflow `1`  [usage]"),
     (["up", "airflow", "-o", "core.parallelism"], "error: `-o core.parallelism` has no `=`  [usage]"),
     (

@@ -28,6 +28,8 @@ CASES = {
     "follows": (HERE / "cases", "shapes.py:follows"),
     "forms": (HERE / "cases", "forms.py:forms"),
     "plain": (HERE / "cases", "forms.py:plain"),
+    "graphs": (HERE / "graphs", "graphs.py:graphs"),
+    "diamonds": (HERE / "graphs", "graphs.py:diamonds"),
 }
 """The project of each case, and its target."""
 
@@ -44,6 +46,12 @@ STACKS = {
     'secrets: {WAREHOUSE: "k8s:warehouse/password"}, steps: {heavy: {node_selector: {disk: ssd}}}}',
     "vertex": '{backend: vertex, store: "gs://ml/prod", image: "ghcr.io/acme/steps@sha256:1b2c3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e", project: acme, '
     'location: europe-west4, pipeline_root: "gs://ml/vertex", secrets: {WAREHOUSE: "env:WAREHOUSE"}}',
+    "metaflow": '{backend: metaflow, store: "s3://ml/prod", max_workers: 4, deploy_to: argo-workflows, project: ml, '
+    'secrets: {WAREHOUSE: "env:WAREHOUSE"}, steps: {heavy: {kubernetes: {node_selector: "disk=ssd"}}}}',
+    "metaflow_levels": '{backend: metaflow, store: "s3://ml/prod", layout: levels}',
+    "metaflow_foreach": '{backend: metaflow, store: "s3://ml/prod", layout: foreach, deploy_to: step-functions, '
+    "datastore: s3}",
+    "metaflow_native": '{backend: metaflow, store: "s3://ml/prod", layout: linear, on_failure: native}',
     "airflow2_pod": '{backend: airflow, version: 2, store: "s3://ml/prod", run: pod, image: "ghcr.io/acme/steps:1"}',
 }
 CONFIG = "stacks:\n  local: {backend: local}\n" + "".join(f"  {name}: {stack}\n" for name, stack in STACKS.items())
@@ -64,14 +72,26 @@ def compiled(case: str, stack: str, folder: Path, **environment: str) -> dict[st
     return {path.name: path.read_text() for path in sorted((folder / "out").iterdir()) if path.suffix != ".json"}
 
 
-FORMS = {"python": ("shapes",), "pod": ("shapes", "flights")}
+FORMS = {
+    "python": ("shapes",),
+    "pod": ("shapes", "flights"),
+    "levels": ("graphs",),
+    "foreach": ("graphs", "plain"),
+    "native": ("graphs", "forms"),
+}
 """The cases of stacks that emit files of another form."""
 SPECS = ("kfp", "vertex")
-"""Stacks that emit YAML, and hold nothing back but a map's items: what `shapes` has to show, `forms` shows there."""
+"""Stacks that emit YAML."""
+UNLIMITED = (*SPECS, "metaflow")
+"""Stacks that hold nothing back but a map's items: what `shapes` has to show, `forms` shows there."""
+GRAPHS = ("metaflow",)
+"""Stacks whose engine takes only graphs of some shapes."""
 
 
 def cases(stack: str) -> list[str]:
-    found = [case for case in CASES if stack in SPECS or case not in ("forms", "plain")]
+    left = ("forms", "plain") if stack not in UNLIMITED else ()
+    left += ("graphs", "diamonds") if stack not in GRAPHS else ()
+    found = [case for case in CASES if case not in left]
     return list(FORMS.get(stack.partition("_")[2], found))
 
 
@@ -87,7 +107,7 @@ def test_files_are_what_they_were(case: str, stack: str, tmp_path: Path) -> None
     assert found == {path.name: path.read_text() for path in sorted(kept.iterdir())}
 
 
-@pytest.mark.parametrize(("case", "stack"), [("shapes", "airflow3"), ("forms", "kfp")])
+@pytest.mark.parametrize(("case", "stack"), [("shapes", "airflow3"), ("forms", "kfp"), ("graphs", "metaflow")])
 def test_files_are_the_same_anywhere(case: str, stack: str, tmp_path: Path) -> None:
     first = compiled(case, stack, tmp_path / "1")
     odd = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "HOME": str(tmp_path)}

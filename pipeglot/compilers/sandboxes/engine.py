@@ -41,6 +41,8 @@ class Engine(ABC):
     user: ClassVar[str]
     ports: ClassVar[int]
     """How many it needs."""
+    serves: ClassVar[bool] = True
+    """Whether it has parts that run. One without is up once it is there."""
 
     @abstractmethod
     def check_settings(self, version: str, settings: Mapping[str, str]) -> None:
@@ -61,6 +63,9 @@ class Engine(ABC):
     @abstractmethod
     def trouble(self, state: State, home: Home) -> str:
         """What is not well, in a few words; "" if all of it is. Asks the engine, and does not wait long for it."""
+
+    def end(self, home: Home) -> None:  # noqa: B027  # most need nothing
+        """Take away what would let somebody go on with it, once its processes have ended."""
 
     @abstractmethod
     def stack(self, state: State, home: Home) -> dict[str, Any]:

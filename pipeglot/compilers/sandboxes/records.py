@@ -76,9 +76,9 @@ class SandboxView(Struct, frozen=True, kw_only=True):
         there, else `down`.
     trouble: what is wrong, if it is broken; empty otherwise.
     stack: the name of its stack.
-    url: where it answers.
-    user: who may log in.
-    password_file: the file that holds the password, which only you may read.
+    url: where it answers; empty if it has no server.
+    user: who may log in; empty if there is nobody to let in.
+    password_file: the file that holds the password, which only you may read; empty if there is none.
     folders: what lies where: `dags`, `logs` and the like.
     home: the folder that all of it lies in.
     environment: the folder of the virtual environment that it runs in; tasks run there too.

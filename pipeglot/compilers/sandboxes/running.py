@@ -81,7 +81,8 @@ class Sandbox:
         self, environment: Path, settings: Mapping[str, str], before: State | None, tell: Callable[[str], None]
     ) -> None:
         ports = free_ports(self.engine.ports, before.ports if before else ())
-        self.home.secret(PASSWORD)
+        if self.engine.user:
+            self.home.secret(PASSWORD)
         state = State(
             engine=self.engine.name,
             version=self.version,
@@ -140,7 +141,11 @@ class Sandbox:
                 holder.stop()
 
         with self.home.lock("down", busy):
-            self._end(self.home.read_state())
+            state = self.home.read_state()
+            self._end(state)
+            self.engine.end(self.home)
+            if state is not None and not self.engine.serves:
+                self.home.write_state(msgspec.structs.replace(state, whole=False))
             view = self.view()
             if purge:
                 self.home.purge()
@@ -169,9 +174,10 @@ class Sandbox:
         state = self.home.read_state()
         processes = table()
         members = self._members(state, processes)
-        trouble = self._trouble(state) if members else ""
+        is_there = bool(members) or (not self.engine.serves and state is not None and state.whole)
+        trouble = self._trouble(state) if is_there else ""
         ports: tuple[int, ...] = (0,) * self.engine.ports
-        status: Literal["up", "starting", "broken", "down"] = "up" if members else "down"
+        status: Literal["up", "starting", "broken", "down"] = "up" if is_there else "down"
         if trouble:
             starting = state is not None and not state.whole and self.home.is_worked_on()
             status = "starting" if starting else "broken"
@@ -184,7 +190,7 @@ class Sandbox:
             stack=self.engine.stack_name(self.version),
             url=state.url if state else self.engine.url(ports),
             user=self.engine.user,
-            password_file=str(self.home.path / PASSWORD),
+            password_file=str(self.home.path / PASSWORD) if self.engine.user else "",
             folders=state.folders if state else {},
             home=str(self.home.path),
             environment=state.environment if state else "",

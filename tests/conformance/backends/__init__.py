@@ -13,9 +13,11 @@ import pytest
 from pipeglot.core.features import Feature
 from tests.conformance.backends.airflow import OnAirflow
 from tests.conformance.backends.kfp import OnKfp
+from tests.conformance.backends.metaflow import OnMetaflow
 from tests.conformance.backends.prefect import OnPrefect
 from tests.servers.airflow import shared_airflow
 from tests.servers.kfp import shared_kfp
+from tests.servers.metaflow import shared_metaflow
 from tests.servers.prefect import shared_prefect
 
 
@@ -62,6 +64,22 @@ _KFP_LACKS = frozenset(
         "scheduled from now on by a cron",
     }
 )
+_METAFLOW_LACKS = _IN_UTC | frozenset(
+    {
+        "all that a step can ask for",
+        "backfilled by the engine",
+        "started by an asset",
+        "scheduled by the engine",
+        "scheduled from now on",
+        "scheduled from now on by a cron",
+        "scheduled for the past",
+    }
+)
+"""Its own runner starts nothing by itself."""
+_METAFLOW_UNSEEN = frozenset(
+    {Feature.IMAGE, Feature.CPU, Feature.MEMORY, Feature.GPU, Feature.SCHEDULE_CRON, Feature.MAX_PARALLEL}
+)
+"""On this machine it has no images, resources and schedules; the rest stands on its command line."""
 _KFP_UNSEEN = frozenset({Feature.IMAGE, Feature.CPU, Feature.MEMORY, Feature.GPU})
 _KFP_LOCAL = (
     "by `kfp.local`, its local simulator, and not on a cluster: it has no images, no resources and no Kubernetes, runs"
@@ -72,6 +90,7 @@ ENGINES: Mapping[str, Engine] = {
     "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),
     "prefect3": Engine("prefect", True, shared_prefect, OnPrefect, _PREFECT_LACKS),
     "kfp": Engine("kfp", True, shared_kfp, OnKfp, _KFP_LACKS, _KFP_UNSEEN, _KFP_LOCAL),
+    "metaflow": Engine("metaflow", True, shared_metaflow, OnMetaflow, _METAFLOW_LACKS, _METAFLOW_UNSEEN),
 }
 
 

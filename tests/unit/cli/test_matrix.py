@@ -31,8 +31,8 @@ def test_every_feature_of_every_backend() -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matrix"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["FEATURE", "LOCAL", "AIRFLOW", "KFP", "PREFECT", "VERTEX", "NOTE"]
-    assert lines[1].split() == ["retry", *["native"] * 5]
+    assert lines[0].split() == ["FEATURE", "LOCAL", "AIRFLOW", "KFP", "METAFLOW", "PREFECT", "VERTEX", "NOTE"]
+    assert lines[1].split()[:7] == ["retry", *["native"] * 6]
     assert main(["matrix", "--markdown"]) == 0
     assert capsys.readouterr().out == markdown()
 
@@ -51,6 +51,10 @@ def test_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
             "local": {"level": "native", "note": ""},
             "airflow": {"level": "native", "note": ""},
             "kfp": {"level": "native", "note": ""},
+            "metaflow": {
+                "level": "native",
+                "note": "up to 4 more tries; of more than these, the task itself makes all",
+            },
             "prefect": {"level": "native", "note": ""},
             "vertex": {"level": "native", "note": ""},
         },

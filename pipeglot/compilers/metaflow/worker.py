@@ -1,0 +1,259 @@
+"""What emitted flows import: from a task of Metaflow's to a task of ours, and back.
+
+Metaflow starts a process for each task, which imports the flow's file; so does the process that starts them. All that a
+step needs is imported when one runs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from metaflow import current
+from metaflow.exception import MetaflowException
+
+from pipeglot.compilers.metaflow.names import WISHES
+
+if TYPE_CHECKING:
+    from pipeglot.compilers.metaflow.place import TaskPlace
+    from pipeglot.core.task.main import Result
+    from pipeglot.core.task.task import TaskRun
+
+NOTHING: list[int] = []
+"""The only item of a map that has none, for Metaflow steps through no empty list: its tasks do nothing."""
+
+GRACE = 30.0
+"""Seconds that a step has to end by itself when its run is cancelled."""
+
+HURRY = 3.0
+"""Seconds that it has where Metaflow ends the run: 5 s after that it kills all tasks."""
+
+Items = list[Any]
+
+_STEP, _ITEM = "step", "item"
+
+
+class StepFailed(MetaflowException):  # type: ignore[misc]  # Metaflow has no types
+    """What a task of Metaflow's ends with, so that it is tried again or ends the run. The step's own traceback stands
+    above it, and Metaflow adds none to it."""
+
+    headline = "pipeglot"
+
+
+class Worker:
+    """A pipeline, in a process of Metaflow's.
+
+    most: how many tasks of a run are at work at once: whoever starts one tells it Metaflow, by `--max-workers`.
+    params: of parameters whose attribute has another name than they have, that name by the attribute's. texts: the
+    names of those that travel as JSON in a text. on_failure: whether others go on after a step that has failed
+    (`carry`), and `end` tells; or Metaflow ends the run at once (`native`).
+    """
+
+    def __init__(
+        self,
+        deployed: Mapping[str, Any],
+        *,
+        most: int = 0,  # noqa: ARG002  # it stands in the file, for those who read that
+        params: Mapping[str, str] | None = None,
+        texts: Sequence[str] = (),
+        on_failure: Literal["carry", "native"] = "carry",
+    ) -> None:
+        self._deployed = deployed
+        self._params = params or {}
+        self._texts = texts
+        self._carries = on_failure == "carry"
+        self._place: TaskPlace | None = None
+
+    # --- what the steps of a flow call --------------------------------------------------------------------------------
+
+    def begin(self, flow: Any) -> None:
+        """Record the run. Its id is kept for all its tasks, and for those of a run that Metaflow resumes."""
+        from pipeglot.core.task.task import told_run
+
+        with _short():
+            flow.pipeglot_run = self._began_before() or str(current.run_id)
+            run = self._task_run(flow, self._given(flow))
+        print(told_run(run.start.run))
+
+    def step(self, flow: Any, step: str = "", *, tries: Literal["engine", "here"] = "engine") -> None:
+        """Run a step, or take what is there; for the item, or the items, that this task has.
+
+        Without a name, the step that a foreach over `steps` gives to this task. tries: whether Metaflow tries again, or
+        all tries are made in this task.
+        """
+        from pipeglot.compilers.metaflow.run_log import STEP
+
+        step = step or flow.input[_STEP]
+        print(f"{STEP}{step}{_item(flow.input)}", flush=True)
+        found = self._done(flow, "step", step)
+        while found.status == "retry" and tries == "here":
+            print(f"pipeglot: {found.message}", flush=True)
+            found = self._done(flow, "step", step, is_counted=False)
+        if found.status == "succeeded":
+            setattr(flow, "ref_" + re.sub(r"\W", "_", step), found.value)
+        elif found.status == "retry":
+            raise StepFailed(f"step `{step}` is tried again: {found.message}")
+        elif found.status == "failed":
+            self._fail(step, found.message)
+
+    def items(self, flow: Any, map_: str, most: int | None = None) -> Items:
+        """Where the items of a map stand, for a foreach; `most`: more than these share tasks."""
+        found = self._done(flow, "list", map_, most)
+        if found.status == "failed":
+            self._fail(map_, found.message)
+        return found.value or [NOTHING]
+
+    def steps(self, flow: Any, steps: Sequence[str]) -> Items:
+        """Several steps for a foreach, in place of a split: each task runs one of them."""
+        return [{_STEP: step, _ITEM: flow.input} for step in steps]
+
+    def choose(self, flow: Any, branch: str) -> str:
+        """Which arm of a branch is to be taken: `then` or `otherwise`. If neither is due, the steps there skip
+        themselves."""
+        found = self._done(flow, "choose", branch)
+        if found.status == "failed":
+            self._fail(branch, found.message)
+        return "then" if found.value else "otherwise"
+
+    def join(self, flow: Any, inputs: Any) -> None:
+        """Hand on what all tasks need to know: Metaflow drops it, with the items of each foreach around this join."""
+        flow.pipeglot_run = inputs[0].pipeglot_run
+        for frame in flow._foreach_stack:  # `foreach_stack()` has the names of none
+            setattr(flow, frame.var, getattr(inputs[0], frame.var))
+
+    def end(self, flow: Any) -> None:
+        """Fail if not all of the run is good, for Metaflow cannot know."""
+        found = self._done(flow, "outcome", "")
+        if found.status != "succeeded":
+            raise StepFailed(found.message)
+
+    # --- a run --------------------------------------------------------------------------------------------------------
+
+    def _task_run(self, flow: Any, params: Mapping[str, Any] | None = None) -> TaskRun:
+        """The run, which only a task that knows the parameters may begin."""
+        from pipeglot.compilers.metaflow.ends import end_file
+        from pipeglot.compilers.metaflow.place import TaskPlace
+        from pipeglot.core.task.deployed import read_deployed
+        from pipeglot.core.task.joining import EngineRun
+        from pipeglot.core.task.task import TaskRun
+
+        self._place = TaskPlace(end_file(str(current.run_id)), GRACE if self._carries else HURRY)
+        about = {"flow": str(current.flow_name)}
+        engine = EngineRun(id=flow.pipeglot_run, params=params or {}, about=about, begins=params is not None)
+        return TaskRun(read_deployed(self._deployed), engine, place=self._place)
+
+    def _given(self, flow: Any) -> dict[str, Any]:
+        """What is None was not given."""
+        from pipeglot.core.task.joining import RESERVED
+
+        given: dict[str, Any] = {}
+        for attribute in current.parameter_names:
+            value = getattr(flow, attribute)
+            if attribute == WISHES:
+                given |= {RESERVED: json.loads(value)} if value else {}
+            elif value is not None:
+                name = self._params.get(attribute, attribute)
+                given[name] = _from_json(value) if name in self._texts else value
+        return given
+
+    def _began_before(self) -> str:
+        """The run that Metaflow resumes, if that had begun, and not come so far as to keep it."""
+        if not current.origin_run_id:
+            return ""
+        from pipeglot.core.lineage.keys import run_id
+        from pipeglot.core.lineage.ledger import Ledger
+        from pipeglot.core.store import open_store
+        from pipeglot.core.task.deployed import read_deployed
+        from pipeglot.core.variables import expand
+
+        deployed, before = read_deployed(self._deployed), str(current.origin_run_id)
+        uri = expand(deployed.store, "the store of this pipeline")
+        store = open_store(uri, trusted=deployed.trusted, durable=deployed.durable)
+        known = Ledger(store).started(run_id(deployed.stack, deployed.pipeline, before)) is not None
+        return before if known else ""
+
+    # --- a task -------------------------------------------------------------------------------------------------------
+
+    def _done(
+        self,
+        flow: Any,
+        do: Literal["step", "list", "choose", "outcome"],
+        node: str,
+        most: int | None = None,
+        *,
+        is_counted: bool = True,
+    ) -> Result:
+        from pipeglot.core.task.deployed import read_deployed
+        from pipeglot.core.task.joining import EngineRun
+        from pipeglot.core.task.main import Call, Result, perform
+
+        found: Items | None = _own(flow.input) if do != "outcome" else None
+        if found == NOTHING:
+            print("pipeglot: skipped: the map has no items")
+            return Result(status="skipped")
+        several = found if found and isinstance(found[0], list) else []
+        call = Call(
+            pipeline=read_deployed(self._deployed),
+            run=EngineRun(id=flow.pipeglot_run),
+            node=node,
+            do=do,
+            index=() if several else tuple(found or ()),
+            indexes=tuple(tuple(one) for one in several),
+            most=most,
+            attempt=self._attempt(flow) if is_counted else None,
+            engine={"task": str(current.pathspec), "round": str(current.run_id)},
+        )
+        with _short():
+            return perform(call, self._task_run(flow))
+
+    def _attempt(self, flow: Any) -> int | None:
+        """Metaflow's count of its tries; None in a run that it resumes, for that counts from 1 again."""
+        return current.retry_count + 1 if flow.pipeglot_run == current.run_id else None
+
+    def _fail(self, node: str, message: str) -> None:
+        if self._place is not None and self._place.was_told:
+            print("pipeglot: cancelled: this task ends well, and the run as whoever has ended it says")
+            return
+        if self._carries:
+            print("pipeglot: failed: this task ends well, for others go on; the last one of the run tells")
+            return
+        from pipeglot.compilers.metaflow.ends import end_file
+
+        end_file(str(current.run_id)).touch()  # Metaflow gives the other tasks 5 s, and tells them nothing
+        raise StepFailed(f"`{node}` has failed: {message}")
+
+
+@contextmanager
+def _short() -> Iterator[None]:
+    """Around what may be refused: Metaflow shows such a message without a traceback."""
+    from pipeglot.core.errors import PipeglotError
+
+    try:
+        yield
+    except PipeglotError as error:
+        raise StepFailed(str(error)) from None
+
+
+def _own(item: Any) -> Any:
+    """The item, or items, of a map, where the innermost foreach is over steps."""
+    while isinstance(item, dict):
+        item = item[_ITEM]
+    return item
+
+
+def _item(item: Any) -> str:
+    """As the log of the run tells where a task stands: of several, at the first."""
+    item = _own(item)
+    first = item[0] if item and isinstance(item[0], list) else item
+    return f", item {'.'.join(map(str, first))}" if first else ""
+
+
+def _from_json(text: Any) -> Any:
+    """What is no JSON is the text itself."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text

@@ -1,0 +1,219 @@
+"""What a task of Metaflow's does with the item that it has, and what it puts on its flow. Metaflow is a fake here."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeglot.core.ir import Branch, Retry
+from pipeglot.core.lineage.keys import run_id
+from tests.unit.lineage.build import above, item, mapped, out
+from tests.unit.runtime_local.conftest import work
+from tests.unit.task.conftest import ROOT, Engine
+
+MODULE = "pipeglot.compilers.metaflow.worker"
+
+
+class Flow:
+    """Tasks of one flow: each has a fresh flow object, with what a join or a task before has put on it."""
+
+    def __init__(self, engine: Engine, module: Any, current: SimpleNamespace) -> None:
+        self.engine = engine
+        self.module = module
+        self.current = current
+        self.run = ""
+
+    def worker(self, **words: Any) -> Any:
+        return self.module.Worker(msgspec.to_builtins(self.engine.deployed), **words)
+
+    def task(self, given: Any = None, **params: Any) -> Any:
+        self.current.parameter_names = list(params)
+        return SimpleNamespace(input=given, pipeglot_run=self.run, _foreach_stack=[], **params)
+
+    def begin(self, worker: Any, **params: Any) -> None:
+        flow = self.task(**{"n": 7, "pipeglot_wishes": "", **params})
+        worker.begin(flow)
+        self.run = flow.pipeglot_run
+
+
+@pytest.fixture
+def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
+    monkeypatch.setenv("PIPEGLOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(ROOT)
+    current = SimpleNamespace(run_id="17", origin_run_id=None, flow_name="p", pathspec="p/17/x/1", retry_count=0)
+    metaflow, exception = ModuleType("metaflow"), ModuleType("metaflow.exception")
+    metaflow.current = current  # type: ignore[attr-defined]
+    exception.MetaflowException = type("MetaflowException", (Exception,), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "metaflow", metaflow)
+    monkeypatch.setitem(sys.modules, "metaflow.exception", exception)
+    monkeypatch.delitem(sys.modules, MODULE, raising=False)
+    yield Flow(Engine(tmp_path), importlib.import_module(MODULE), current)
+    sys.modules.pop(MODULE, None)
+
+
+def test_a_step_leaves_the_ids_of_its_artifacts(flow: Flow, capfd: pytest.CaptureFixture[str]) -> None:
+    flow.engine.deploy(work("one"))
+    worker, task = flow.worker(), flow.task()
+    flow.begin(worker)
+    task = flow.task()
+    worker.step(task, "one")
+    run = run_id("far", "p", "17")
+    assert task.ref_one == {"output": f"{run}/one/output"}
+    told = capfd.readouterr().out.splitlines()
+    assert told[:3] == [f"pipeglot: run {run[:10]}", "pipeglot: step one", f"pipeglot: run {run[:10]}"]
+    worker.end(flow.task())
+
+
+def test_parameters(flow: Flow) -> None:
+    """By their names in the pipeline; those that are None were not given."""
+    flow.engine.deploy(work("one"))
+    worker = flow.worker(params={"n_2": "n"}, texts=["n"])
+    begun = flow.task(n_2="12", pipeglot_wishes='{"tags": {"a": "b"}}', logical=None)
+    worker.begin(begun)
+    start = flow.engine.ledger.started(run_id("far", "p", "17"))
+    assert start is not None
+    assert (start.params, start.tags) == ({"n": 12}, {"a": "b"})
+
+
+def test_what_is_refused_is_told_without_a_traceback(flow: Flow) -> None:
+    flow.engine.deploy(work("one"))
+    worker = flow.worker(texts=["n"])
+    with pytest.raises(flow.module.StepFailed, match=r"parameter `n`.*hello") as error:
+        worker.begin(flow.task(n='"hello"'))
+    assert error.value.__suppress_context__
+
+
+def test_items_and_those_that_share_a_task(flow: Flow) -> None:
+    flow.engine.deploy(
+        work("numbers", given={"n": 3}), mapped("each", out("numbers"), work("add", inputs={"x": item("each")}))
+    )
+    worker = flow.worker()
+    flow.begin(worker)
+    worker.step(flow.task(), "numbers")
+    assert worker.items(flow.task(), "each") == [[0], [1], [2]]
+    assert worker.items(flow.task(), "each", most=2) == [[[0], [1]], [[2]]]
+    for given in ([0], [[1], [2]]):
+        worker.step(flow.task(given), "add")
+    worker.end(flow.task())
+    verdicts = [flow.engine.ledger.verdict(run_id("far", "p", "17"), "add", (index,)) for index in range(3)]
+    assert [one and one.status for one in verdicts] == ["succeeded"] * 3
+
+
+def test_an_empty_list_has_one_item_with_which_nothing_is_done(flow: Flow, capfd: pytest.CaptureFixture[str]) -> None:
+    flow.engine.deploy(
+        work("numbers", given={"n": 0}), mapped("each", out("numbers"), work("add", inputs={"x": item("each")}))
+    )
+    worker = flow.worker()
+    flow.begin(worker)
+    worker.step(flow.task(), "numbers")
+    (nothing,) = worker.items(flow.task(), "each")
+    assert nothing == []
+    task = flow.task(nothing)
+    worker.step(task, "add")
+    assert not hasattr(task, "ref_add")
+    assert worker.items(flow.task(nothing), "each") == [[]], "nor has a map in it any"
+    assert worker.choose(flow.task(nothing), "each") == "otherwise"
+    assert "skipped: the map has no items" in capfd.readouterr().out
+    worker.end(flow.task())
+
+
+def test_steps_of_a_foreach(flow: Flow) -> None:
+    """Each task has the name of its step, and the item of the map around it."""
+    flow.engine.deploy(
+        work("numbers", given={"n": 2}), mapped("each", out("numbers"), work("add", inputs={"x": item("each")}))
+    )
+    worker = flow.worker()
+    flow.begin(worker)
+    (first,) = worker.steps(flow.task(), ["numbers"])
+    worker.step(flow.task(first))
+    for index in ([0], [1]):
+        (inner,) = worker.steps(flow.task(index), ["add"])
+        task = flow.task(inner)
+        worker.step(task)
+        assert task.ref_add["output"].endswith(f"/add/{index[0]}/output")
+    worker.end(flow.task())
+
+
+def test_a_join_hands_on_the_items_around_it(flow: Flow) -> None:
+    flow.engine.deploy(work("one"))
+    joined = flow.task()
+    joined._foreach_stack = [SimpleNamespace(var="each_row")]
+    before = SimpleNamespace(pipeglot_run="17", each_row=[[0], [1]])
+    flow.worker().join(joined, [before])
+    assert (joined.pipeglot_run, joined.each_row) == ("17", [[0], [1]])
+
+
+def test_arms(flow: Flow) -> None:
+    branch = Branch(id="when", when=above("numbers", 1), then=(work("one"),))
+    flow.engine.deploy(work("numbers", "one"), branch)
+    worker = flow.worker()
+    flow.begin(worker)
+    assert worker.choose(flow.task(), "when") == "otherwise", "what it needs is not there"
+    worker.step(flow.task(), "numbers")
+    assert worker.choose(flow.task(), "when") == "then"
+
+
+def test_a_failure_is_carried_to_the_end(flow: Flow, capfd: pytest.CaptureFixture[str]) -> None:
+    flow.engine.deploy(work("fail", retry=Retry(attempts=2)), work("add", inputs={"x": out("fail")}))
+    worker = flow.worker()
+    flow.begin(worker)
+    with pytest.raises(flow.module.StepFailed, match="step `fail` is tried again: ValueError: no good: 0"):
+        worker.step(flow.task(), "fail")
+    flow.current.retry_count = 1
+    worker.step(flow.task(), "fail")
+    assert "pipeglot: failed: this task ends well" in capfd.readouterr().out
+    flow.current.retry_count = 0
+    worker.step(flow.task(), "add")
+    with pytest.raises(flow.module.StepFailed, match="a step has failed: `pipeglot runs show` tells which"):
+        worker.end(flow.task())
+
+
+def test_all_tries_in_one_task(flow: Flow) -> None:
+    flow.engine.deploy(work("fail", retry=Retry(attempts=7)))
+    worker = flow.worker()
+    flow.begin(worker)
+    worker.step(flow.task(), "fail", tries="here")
+    verdict = flow.engine.ledger.verdict(run_id("far", "p", "17"), "fail", ())
+    assert verdict is not None
+    assert (verdict.status, verdict.observed.attempt) == ("failed", 7)
+
+
+def test_a_failure_that_ends_the_run_and_tells_the_others(flow: Flow, tmp_path: Path) -> None:
+    flow.engine.deploy(work("fail"), work("one"))
+    worker = flow.worker(on_failure="native")
+    flow.begin(worker)
+    with pytest.raises(flow.module.StepFailed, match="`fail` has failed: ValueError: no good: 0"):
+        worker.step(flow.task(), "fail")
+    assert (tmp_path / "cache/metaflow-end-17").exists()
+
+
+def test_a_run_that_metaflow_resumes_goes_on_with_ours(flow: Flow) -> None:
+    """Its tasks count from one again: a step that has failed runs again, in an attempt of its own."""
+    flow.engine.deploy(work("fail"))
+    worker = flow.worker()
+    flow.begin(worker)
+    worker.step(flow.task(), "fail")
+    flow.current.run_id, flow.current.origin_run_id = "18", "17"
+    worker.step(flow.task(), "fail")
+    verdict = flow.engine.ledger.verdict(run_id("far", "p", "17"), "fail", (), 2)
+    assert verdict is not None
+    assert verdict.observed.attempt == 2
+
+
+def test_a_run_that_is_resumed_before_it_kept_its_id(flow: Flow) -> None:
+    flow.engine.deploy(work("one"))
+    worker = flow.worker()
+    flow.begin(worker)
+    flow.current.run_id, flow.current.origin_run_id = "18", "17"
+    flow.begin(worker)
+    assert flow.run == "17"
+    flow.current.run_id, flow.current.origin_run_id = "20", "19"
+    flow.begin(worker)
+    assert flow.run == "20", "the one before had not begun"
