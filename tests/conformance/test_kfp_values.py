@@ -12,6 +12,7 @@ import pytest
 
 from pipeglot.core.artifacts.blobs import blob_key
 from pipeglot.core.lineage import keys
+from tests.conformance.backends.kfp import OnKfp
 from tests.conformance.suite import STACK
 from tests.e2e.conftest import ENVIRONMENT, Project
 from tests.servers.kfp import Kfp
@@ -49,7 +50,7 @@ def join(digest: str, text: str) -> str:
 
 
 @pipeline
-def values(
+def carried(
     need: str,
     text: str = "{{tasks.x}} {{$}} python3 'x' \\"y\\"",
     large: str = "é" * 20_000,
@@ -106,7 +107,7 @@ class Far:
                 f"{name}={value if isinstance(value, str) and name != 'anything' else json.dumps(value)}",
             )
         ]
-        done = self.project("run", "flow.py:values", "--stack", stack, "--no-cache", "--json", *given, *words)
+        done = self.project("run", "flow.py:carried", "--stack", stack, "--no-cache", "--json", *given, *words)
         found: dict[str, Any] = done.json
         return found
 
@@ -124,7 +125,7 @@ class Far:
         return str(made["run_id"])
 
     def shown(self, engine_run: str) -> dict[str, Any]:
-        run = keys.run_id(STACK, "values", engine_run)
+        run = keys.run_id(STACK, "carried", engine_run)
         found: dict[str, Any] = self.project("runs", "show", run, "--stack", STACK, "--json").json
         return found
 
@@ -152,8 +153,8 @@ def test_a_megabyte(far: Far) -> None:
     """From Python, for no command line takes as much."""
     script = """\
 import sys
-from flow import values
-run = values.on(sys.argv[1]).run(need="né{{ " * 200_000, names=["python3"] * 100_000)
+from flow import carried
+run = carried.on(sys.argv[1]).run(need="né{{ " * 200_000, names=["python3"] * 100_000)
 print(run.status, run.lineage_digest, len(run.params["need"]))
 """
     far.project.write("start.py", script)
@@ -190,8 +191,9 @@ def test_what_has_gone_from_the_store(far: Far) -> None:
     (far.store / blob_key(held["week"], held["blob"])).unlink()
     run = far.again(first)
     assert far.server.state(run) == "FAILED"
-    tasks = far.server.tasks(run).values()
-    (log,) = [far.server.log(run, one["pod_name"]) for one in tasks if "executor" in one["display_name"]]
+    remote = OnKfp(far.server).remote
+    (task,) = remote.tasks(first["pipeline"], run, ("failed",))
+    log = remote.log(first["pipeline"], run, task)
     assert "what this run was given for `need`, `text`, `large` is gone: the store" in log
     assert "hint: start the run anew: `pipeglot run` puts it there again" in log
 
