@@ -30,11 +30,11 @@ def do_backfill(args: argparse.Namespace) -> int:
     stack = target.workspace.stack(args.stack)
     with results_only():
         loaded = load(target)
-        found = planned_backfill(target, loaded, stack, wish, _note)
-        if not args.dry_run:
-            say(_told(found), sys.stderr)
-            progress = _Progress(len(found.due))
-            found = run_all(target, loaded, stack, wish, found, progress.tell, _note) if found.due else _nothing(found)
+        if args.dry_run:
+            found = planned_backfill(target, loaded, stack, wish, _note)
+        else:
+            progress = _Progress()
+            found = run_all(target, loaded, stack, wish, progress.begin, progress.tell, _note)
     if args.json:
         print_json(found)
     elif args.dry_run:
@@ -63,9 +63,13 @@ def _wish(args: argparse.Namespace) -> Wish:
 class _Progress:
     """A line for each run that is over."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self) -> None:
+        self.total = 0
         self.count = 0
+
+    def begin(self, planned: Backfill) -> None:
+        self.total = len(planned.due)
+        say(_told(planned), sys.stderr)
 
     def tell(self, done: Done) -> None:
         self.count += 1
@@ -102,12 +106,6 @@ def _summary(found: Backfill) -> str:
         return "nothing to do"
     more = "" if _exit_code(found) == 0 else "; the same command goes on with what has not succeeded"
     return f"{', '.join(parts)}{more}"
-
-
-def _nothing(found: Backfill) -> Backfill:
-    from msgspec import structs
-
-    return structs.replace(found, dry_run=False)
 
 
 def _exit_code(found: Backfill) -> int:

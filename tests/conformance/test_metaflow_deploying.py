@@ -21,6 +21,8 @@ from tests.servers.sandbox import PATIENCE, ROOT
 FLOW = """\
 from pipeglot import Cron, Resources, Retry, each, otherwise, pipeline, step, when
 
+pytestmark = pytest.mark.whole
+
 
 @step
 def numbers(count: int) -> list[int]:

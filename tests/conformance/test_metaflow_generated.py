@@ -18,6 +18,8 @@ PATIENT = 4 * PATIENCE
 HEAD = """\
 from pipeglot import each, otherwise, pipeline, step, when
 
+pytestmark = pytest.mark.whole
+
 
 @step
 def mix(number: int, *, xs: list[int]) -> int:

@@ -31,6 +31,8 @@ from pathlib import Path
 
 from pipeglot import each, one_of, otherwise, pipeline, step, when
 
+pytestmark = pytest.mark.whole
+
 
 @step
 def numbers(count: int) -> list[int]:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from pipeglot import pipeline, step
 
+pytestmark = pytest.mark.whole
+
 
 @step
 def nap(folder: str) -> int:

@@ -6,7 +6,7 @@ import datetime as dt
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -22,9 +22,10 @@ from pipeglot.client.launch import Request, prepare
 from pipeglot.client.listing import list_runs
 from pipeglot.client.records import open_records
 from pipeglot.client.remote import await_live, engine_params, tell_of_waking
+from pipeglot.client.text import plural
 from pipeglot.compilers.registry import live
 from pipeglot.compilers.remote import Backfilling, FillsIn
-from pipeglot.core.errors import Problem, UsageError
+from pipeglot.core.errors import EngineError, Problem, UsageError
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.stack import Stack
 from pipeglot.stacks.models import LocalStack
@@ -102,13 +103,17 @@ def do_backfill(
     loaded: Loaded,
     stack: Stack,
     wish: Wish,
-    planned: Backfill,
+    begins: Callable[[Backfill], None],
     tell: Callable[[Done], None],
     note: Callable[[Problem | str], None],
 ) -> Backfill:
-    """Run what is due. Raises `UsageError` if the same one is at work here already."""
+    """Run what is due; `begins` hears what that is. Raises `UsageError` if the same one is at work here already."""
     most = wish.most or (HERE if isinstance(stack, LocalStack) else THERE)
-    with _alone(target, planned):
+    with _alone(target, stack.name, loaded.pipeline.name):
+        planned = planned_backfill(target, loaded, stack, wish, note)  # what one before has done is seen
+        begins(planned)
+        if not planned.due:
+            return structs.replace(planned, dry_run=False)
         done = _natively(target, loaded, stack, wish, planned, most, tell, note)
         if done is None:
             words = run_words(target, loaded, stack, wish)
@@ -134,7 +139,14 @@ def _natively(
     is_new = all(one.before == "nothing" for one in planned.moments if one.is_due)
     if remote is None or filling is None or wish.every is not None or not is_new:
         return None  # a run that has been there would go on, with the code that it began with
-    request = Request(stack=stack.name, texts=dict(wish.texts), tags=tags_with_span(wish))
+    refuse_left(filling, due, stack)
+    request = Request(
+        stack=stack.name,
+        texts=dict(wish.texts),
+        tags=tags_with_span(wish),
+        cache=wish.reprocess != "all",
+        target=target_text(target, loaded.pipeline),
+    )
     records = open_records(target.workspace, stack.name)
     prepared = prepare(loaded, stack, request, records)
     done = deploy(target, loaded, stack, remote)
@@ -145,6 +157,19 @@ def _natively(
     of_each = {param.name for param in loaded.pipeline.params if param.logical_date} - {*wish.texts}
     conf = engine_params(loaded, request, prepared, remote, records.ledger.store, of_each)
     return Native(loaded.pipeline.name, stack, records, remote, filling, tell).do(due, most, conf)
+
+
+def refuse_left(filling: Backfilling, due: Sequence[dt.datetime], stack: Stack) -> None:
+    """What a backfill that was killed has left there runs by itself: here it would run a second time."""
+    wanted = {moment.astimezone(dt.UTC) for moment in due}
+    left = [one for one in filling.runs(due) if one.state in ("waiting", "running")]
+    left = [one for one in left if one.moment.astimezone(dt.UTC) in wanted]
+    if left:
+        raise EngineError(
+            f"the orchestrator of stack `{stack.name}` is still to run {plural(len(left), 'moment')} of these, as"
+            f" `{left[0].id}`",
+            hint="wait until they are over, or cancel the backfill on its pages; then the same command does the rest",
+        )
 
 
 def _filling(remote: object, pipeline: str) -> Backfilling | None:
@@ -168,9 +193,9 @@ def run_words(target: Target, loaded: Loaded, stack: Stack, wish: Wish) -> list[
 
 
 @contextmanager
-def _alone(target: Target, planned: Backfill) -> Iterator[None]:
+def _alone(target: Target, stack: str, pipeline: str) -> Iterator[None]:
     """Two of one pipeline on one stack would run moments twice. The system lets go of a killed one's lock."""
-    name = hashlib.sha256(f"{planned.stack}\0{planned.pipeline}".encode()).hexdigest()[:24]
+    name = hashlib.sha256(f"{stack}\0{pipeline}".encode()).hexdigest()[:24]
     folder = target.workspace.state("backfill")
     folder.mkdir(mode=0o700, exist_ok=True)
     fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -179,7 +204,7 @@ def _alone(target: Target, planned: Backfill) -> Iterator[None]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(
-                f"a backfill of `{planned.pipeline}` on stack `{planned.stack}` is at work already,"
+                f"a backfill of `{pipeline}` on stack `{stack}` is at work already,"
                 f" as process {os.pread(fd, 20, 0).decode() or '?'}",
                 hint="wait for it, or end it: it can be gone on with by the same command",
             ) from None

@@ -22,6 +22,9 @@ from pipeglot.core.stack import Stack
 LOOK = 1.0
 """Seconds between two looks at how far it is."""
 
+STILL = 120.0
+"""Seconds without a run that is at work or waits, after which the moments that are left are given up."""
+
 LINGER = 30.0
 """Seconds that the ledger of a run has to come to its end once the orchestrator calls it over."""
 
@@ -48,6 +51,7 @@ class Native:
         self.tell = tell
         self._asked: dict[dt.datetime, str] = {}
         """Each moment as it was asked for: the orchestrator tells it in UTC."""
+        self._heard_of = time.monotonic()
         self._signals = 0
         self._done: dict[dt.datetime, Done] = {}
         self._ended: dict[str, float] = {}
@@ -58,10 +62,10 @@ class Native:
 
         Raises `EngineError`, `StoreError`.
         """
-        self._asked = {moment: moment.isoformat() for moment in moments}
+        self._asked = {moment.astimezone(dt.UTC): moment.isoformat() for moment in moments}
         backfill = self.filling.start(moments, most, conf)
         with self._heard():
-            while len(self._done) < len(moments) and self._signals < 2:
+            while len(self._done) < len(moments) and self._signals < 2 and not self._is_still():
                 time.sleep(LOOK)
                 try:
                     self._look(moments)
@@ -78,11 +82,19 @@ class Native:
 
     def _look(self, moments: Sequence[dt.datetime]) -> None:
         for one in self.filling.runs(moments):
-            if one.moment in self._asked and one.state in ("succeeded", "failed") and one.moment not in self._done:
+            moment = one.moment.astimezone(dt.UTC)
+            if one.state in ("waiting", "running"):
+                self._heard_of = time.monotonic()
+            elif moment in self._asked and moment not in self._done:
                 done = self._over(one)
                 if done is not None:
-                    self._done[one.moment] = done
+                    self._heard_of = time.monotonic()
+                    self._done[moment] = done
                     self.tell(done)
+
+    def _is_still(self) -> bool:
+        """Whether nothing goes on there, as if a moment had been passed over."""
+        return time.monotonic() - self._heard_of > STILL
 
     def _over(self, one: BackfillRun) -> Done | None:
         """What became of it, by the ledger; None as long as that is not at its end."""
@@ -101,9 +113,8 @@ class Native:
         return self._told(one, run, status, why)
 
     def _told(self, one: BackfillRun, run: str | None, status: Status, why: str) -> Done:
-        return Done(
-            logical_date=self._asked[one.moment], status=status, run_id=run, seconds=round(one.seconds, 3), message=why
-        )
+        asked = self._asked[one.moment.astimezone(dt.UTC)]
+        return Done(logical_date=asked, status=status, run_id=run, seconds=round(one.seconds, 3), message=why)
 
     def _cancel(self, moments: Sequence[dt.datetime]) -> None:
         for one in self.filling.runs(moments):

@@ -50,12 +50,12 @@ def plan(
     """
     known: dict[dt.datetime, list[RunSummary]] = {}
     for run in runs:
-        known.setdefault(dt.datetime.fromisoformat(run.logical_date), []).append(run)
+        known.setdefault(_instant(dt.datetime.fromisoformat(run.logical_date)), []).append(run)
     found = []
     for moment in when:
         resolved = resolve(pipeline.params, {}, texts=given, logical_date=moment)
         params = _comparable(pipeline, {name: readable(value) for name, value in resolved.items()})
-        same = [run for run in known.get(moment, ()) if _comparable(pipeline, run.params) == params]
+        same = [run for run in known.get(_instant(moment), ()) if _comparable(pipeline, run.params) == params]
         best = max(same, key=lambda run: (_RANK.index(_before(run)), run.created), default=None)
         before = _before(best) if best is not None else "nothing"
         due = before == "nothing" or reprocess == "all" or (reprocess == "failed" and before == "failed")
@@ -68,6 +68,11 @@ def plan(
             )
         )
     return found
+
+
+def _instant(moment: dt.datetime) -> dt.datetime:
+    """In UTC: where clocks are changed, a time of a zone is equal to none of another zone."""
+    return moment.astimezone(dt.UTC)
 
 
 def _before(run: RunSummary) -> Found:

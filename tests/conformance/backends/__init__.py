@@ -90,7 +90,7 @@ ENGINES: Mapping[str, Engine] = {
     "airflow2": Engine("airflow", False, partial(shared_airflow, "2"), OnAirflow, _AIRFLOW_LACKS),
     "prefect3": Engine("prefect", True, shared_prefect, OnPrefect, _PREFECT_LACKS),
     "kfp": Engine("kfp", True, shared_kfp, OnKfp, _KFP_LACKS, _KFP_UNSEEN, _KFP_LOCAL),
-    "metaflow": Engine("metaflow", True, shared_metaflow, OnMetaflow, _METAFLOW_LACKS, _METAFLOW_UNSEEN),
+    "metaflow": Engine("metaflow", False, shared_metaflow, OnMetaflow, _METAFLOW_LACKS, _METAFLOW_UNSEEN),
 }
 
 

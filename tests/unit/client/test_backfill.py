@@ -10,11 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from pipeglot.client.backfill.backfill import refuse_left
 from pipeglot.client.backfill.moments import MOST, Span, moments, read_span
 from pipeglot.client.backfill.plan import Reprocess, plan
 from pipeglot.client.listing import RunSummary
-from pipeglot.core.errors import UsageError
+from pipeglot.compilers.airflow.stack import AirflowStack
+from pipeglot.compilers.remote import BackfillRun
+from pipeglot.core.errors import EngineError, UsageError
 from pipeglot.core.ir import Param, Pipeline, ScalarType, Schedule
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -187,3 +191,34 @@ def test_the_parameters_that_are_given_count() -> None:
     pipeline = scheduled(Schedule(cron="0 6 * * *"), **PARAMS)
     when = moments(pipeline, read_span("2026-01-06", "2026-01-06", pipeline.schedule, NOW), None)
     assert [one.before for one in plan(pipeline, when, RUNS, {"count": "4"}, "none")] == ["succeeded"]
+
+
+def test_an_hour_that_comes_twice_is_known_by_its_offset() -> None:
+    """A time of a zone in such an hour is equal to no time with an offset."""
+    pipeline = scheduled(Schedule(cron="0 * * * *", timezone="Europe/Berlin"))
+    when = moments(pipeline, read_span("2026-10-25T01:00", "2026-10-25T03:00", pipeline.schedule, NOW), None)
+    assert [one.isoformat()[11:] for one in when] == [
+        "01:00:00+02:00",
+        "02:00:00+02:00",
+        "02:00:00+01:00",
+        "03:00:00+01:00",
+    ]
+    done = [structs.replace(run(1, "succeeded"), logical_date=one.isoformat(), params={}) for one in when]
+    assert [one.before for one in plan(pipeline, when, done, {}, "none")] == ["succeeded"] * 4
+
+
+class Left:
+    """What an orchestrator has of a backfill that was killed."""
+
+    def runs(self, _: object) -> list[BackfillRun]:
+        at = dt.datetime(2026, 1, 2, 5, tzinfo=dt.UTC)
+        return [BackfillRun("backfill__2", at, "waiting", 0.0), BackfillRun("backfill__1", at, "succeeded", 1.0)]
+
+
+def test_what_the_orchestrator_is_still_to_run_is_not_run_twice() -> None:
+    stack = AirflowStack(name="prod", store="s3://a/b")
+    due = [dt.datetime(2026, 1, 2, 6, tzinfo=BERLIN)]
+    with pytest.raises(EngineError, match="is still to run 1 moment of these, as `backfill__2`") as caught:
+        refuse_left(Left(), due, stack)  # type: ignore[arg-type]  # nothing else of it is asked
+    assert "cancel the backfill on its pages" in caught.value.hint
+    refuse_left(Left(), [due[0] + dt.timedelta(days=1)], stack)  # type: ignore[arg-type]
