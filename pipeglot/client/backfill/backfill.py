@@ -139,7 +139,6 @@ def _natively(
     is_new = all(one.before == "nothing" for one in planned.moments if one.is_due)
     if remote is None or filling is None or wish.every is not None or not is_new:
         return None  # a run that has been there would go on, with the code that it began with
-    refuse_left(filling, due, stack)
     request = Request(
         stack=stack.name,
         texts=dict(wish.texts),
@@ -151,6 +150,7 @@ def _natively(
     prepared = prepare(loaded, stack, request, records)
     done = deploy(target, loaded, stack, remote)
     await_live(remote, done, stack, note)
+    refuse_left(filling, due, stack)
     if not filling.would_run(due):
         return None
     tell_of_waking(remote, loaded.pipeline, note)
