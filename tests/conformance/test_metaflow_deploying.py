@@ -18,10 +18,10 @@ from tests.servers.metaflow import Metaflow
 from tests.servers.moto import Moto
 from tests.servers.sandbox import PATIENCE, ROOT
 
+pytestmark = pytest.mark.whole
+
 FLOW = """\
 from pipeglot import Cron, Resources, Retry, each, otherwise, pipeline, step, when
-
-pytestmark = pytest.mark.whole
 
 
 @step

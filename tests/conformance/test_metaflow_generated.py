@@ -11,14 +11,14 @@ from tests.e2e.conftest import Project
 from tests.servers.metaflow import Metaflow
 from tests.servers.sandbox import PATIENCE
 
+pytestmark = pytest.mark.whole
+
 COUNT, ALWAYS = 20, 2
 LAYOUTS = ("sp", "sp", "levels", "foreach", "linear")
 PATIENT = 4 * PATIENCE
 
 HEAD = """\
 from pipeglot import each, otherwise, pipeline, step, when
-
-pytestmark = pytest.mark.whole
 
 
 @step

@@ -24,14 +24,14 @@ from tests.e2e.conftest import ENVIRONMENT
 from tests.servers.metaflow import Metaflow
 from tests.servers.sandbox import PATIENCE, held
 
+pytestmark = pytest.mark.whole
+
 FLOW = """\
 import os
 import time
 from pathlib import Path
 
 from pipeglot import each, one_of, otherwise, pipeline, step, when
-
-pytestmark = pytest.mark.whole
 
 
 @step

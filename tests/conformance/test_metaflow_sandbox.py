@@ -11,14 +11,14 @@ from tests.conformance.suite import STACK
 from tests.e2e.conftest import Project
 from tests.servers.metaflow import Metaflow
 
+pytestmark = pytest.mark.whole
+
 FLOW = """\
 import os
 import time
 from pathlib import Path
 
 from pipeglot import pipeline, step
-
-pytestmark = pytest.mark.whole
 
 
 @step
