@@ -34,6 +34,8 @@ COMMANDS = {
     "lineage": "what a value came from and what was made of it, or all of a run",
     "cache explain": "why a step ran or was reused: what changed, and against which run",
     "store verify": "read every record and artifact of the store, and name what is damaged or missing",
+    "store gc": "remove runs that are not to be kept, and bytes that nothing refers to",
+    "store size": "how many bytes each pipeline and step has in the store",
     "store reindex": "make the index of the store anew",
     "sandbox up": "start a real engine on this machine, with a stack to run pipelines on it",
     "sandbox down": "end an engine that `sandbox up` has started",

@@ -36,6 +36,8 @@ SCHEMAS: dict[str, str] = {
     "lineage": "pipeglot.client.lineage:Graph",
     "cache explain": "pipeglot.client.explain:Explanation",
     "store verify": "pipeglot.client.verify:Verified",
+    "store gc": "pipeglot.core.lineage.gc.passes:Collected",
+    "store size": "pipeglot.client.size:StoreSize",
     "store reindex": "pipeglot.client.indexed:Rebuilt",
     "sandbox up": "pipeglot.compilers.sandboxes.records:SandboxView",
     "sandbox down": "pipeglot.compilers.sandboxes.records:SandboxViews",

@@ -78,13 +78,16 @@ class _Sync:
     def run(self) -> Synced:
         known = self._known()  # before the listing: what is in the index, and not in the listing, is gone
         listed = list(self.ledger.markers())
+        gone = {run for key, run in listed if keys.tells_gone(key)}  # pruned: as if nothing were there
+        listed = [one for one in listed if one[1] not in gone]
         self.unreadable += [f"`{key}` is no marker of the journal" for key, run in listed if not run]
         new: dict[str, list[str]] = {}
         for key, run in listed:
             if run and key not in known.markers:
                 new.setdefault(run, []).append(key)
         self._forget(known, {key for key, _ in listed})
-        todo = {**{run: new.get(run, []) for run in known.open}, **new}
+        self._forget_pruned(gone)
+        todo = {**{run: new.get(run, []) for run in known.open if run not in gone}, **new}
         read = self._read_all(todo, known)
         self._refresh()
         return Synced(read, self.unreadable)
@@ -107,6 +110,18 @@ class _Sync:
             writer.drop_markers(gone)
             for run in {known.markers[marker] for marker in gone} - kept:
                 writer.drop_run(run)
+
+    def _forget_pruned(self, gone: set[str]) -> None:
+        """Also those that another process had just read, and put in after they were removed."""
+        if not gone:
+            return
+        rows = self.database.connection.execute("SELECT run, id FROM runs WHERE known = 1")
+        left = [run_id for run, run_id in rows if run in gone]
+        if left:
+            with self.database.transaction() as connection:
+                writer = Writer(connection)
+                for run_id in left:
+                    writer.drop_run(run_id)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

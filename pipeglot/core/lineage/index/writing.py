@@ -63,7 +63,10 @@ class Writer:
         self.connection.executemany("DELETE FROM journal WHERE marker = ?", [(marker,) for marker in markers])
 
     def drop_run(self, run_id: int) -> None:
-        """Forget a run; what later runs took from it stays as a name."""
+        """Forget a run; what later runs took from it stays as a name.
+
+        The row with the highest id stays too: another run must not get it, while a process knows it as this one's.
+        """
         self._drop_details(run_id)
         self.connection.execute(
             "DELETE FROM nodes WHERE run_id = ? AND NOT EXISTS (SELECT 1 FROM edges WHERE source = nodes.id)", (run_id,)
@@ -71,7 +74,9 @@ class Writer:
         columns = ", ".join(f"{name} = ?" for name in _STUB)
         self.connection.execute(f"UPDATE runs SET {columns} WHERE id = ?", (*_STUB.values(), run_id))
         self.connection.execute(
-            "DELETE FROM runs WHERE id = ? AND NOT EXISTS (SELECT 1 FROM nodes WHERE run_id = runs.id)", (run_id,)
+            "DELETE FROM runs WHERE id = ? AND NOT EXISTS (SELECT 1 FROM nodes WHERE run_id = runs.id) "
+            "AND id < (SELECT MAX(id) FROM runs)",
+            (run_id,),
         )
 
     # --- details ------------------------------------------------------------------------------------------------------
