@@ -109,7 +109,7 @@ def launch(
     if not isinstance(stack, LocalStack):
         return _launch_there(workspace, loaded, stack, request, listener, tell)
     store = open_stack_store(workspace, stack)
-    prepared = prepare(loaded, stack, request, Records(workspace, store))
+    prepared = prepare(loaded, stack, request, Records(workspace, store, stack))
     for one in (*clear_leftovers(workspace), *prepared.notes):
         tell(one)
     settings = local_settings(
@@ -138,7 +138,7 @@ def _launch_there(
     if remote is None or not request.target:
         raise not_here(stack)
     refuse_parts(request, stack)
-    records = Records(workspace, open_stack_store(workspace, stack))
+    records = Records(workspace, open_stack_store(workspace, stack), stack)
     prepared = prepare(loaded, stack, request, records)
     for one in prepared.notes:
         tell(one)

@@ -21,6 +21,8 @@ Cell = tuple[str, Index]
 """One execution of a step: its id and its position in each enclosing map."""
 
 JOURNAL = "journal/"
+INDEX_ID = "index/id"
+"""What tells the store from others in a shared index; there once it has come into one."""
 
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
 _BASE32 = frozenset("abcdefghijklmnopqrstuvwxyz234567")
