@@ -52,6 +52,7 @@ CASES: dict[str, list[list[str]]] = {
     "runs diff": [["runs", "diff", "latest", "latest", "--json"]],
     "replay": [["replay", "latest", "total", "--json"]],
     "lineage": [["lineage", "latest", "--json"], ["lineage", OUTPUT, "--json", "--up"]],
+    "lineage export": [["lineage", "export", "latest", "--openlineage", "--json"]],
     "store verify": [["store", "verify", "--json"]],
     "store reindex": [["store", "reindex", "--json"]],
     "sandbox up": [],  # it takes a real engine: tests/conformance holds what it prints against the schema

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ class Team:
         self.postgres = postgres
         self.database = postgres.database()
         self.uri = postgres.uri(self.database)
-        self.env = {"PIPEGLOT_METADATA": self.uri}
+        self.env: dict[str, Any] = {"PIPEGLOT_METADATA": self.uri}
         self.here, self.there = Project(folder / "here"), Project(folder / "there")
         for one in (self.here, self.there):
             one.write("flow.py", FLOW)
