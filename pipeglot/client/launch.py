@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from pipeglot.client.checks import notes_or_refusal
 from pipeglot.client.leftovers import clear_leftovers, work_folder
 from pipeglot.client.records import Records, open_stack_store
-from pipeglot.client.resume import carried
+from pipeglot.client.resume import carried, moved
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import ParamError, Problem, UsageError
 from pipeglot.core.ir import Pipeline
@@ -166,7 +166,7 @@ def prepare(loaded: Loaded, stack: Stack, request: Request, records: Records) ->
         asked, changes = carried(request.resumes, pipeline, records.ledger)
         given, artifacts = resolve_artifacts(records, pipeline, asked, known=same_artifacts(request.resumes, asked))
         date = request.resumes.logical_date
-        notes += changes
+        notes = [*moved(request.resumes, pipeline, records, stack), *notes, *changes]
     else:
         moment = moment_in_zone(dt.datetime.now(dt.UTC), pipeline.schedule)
         asked = resolve(pipeline.params, request.params, texts=request.texts, logical_date=moment)
