@@ -52,10 +52,5 @@ def test_the_usual_run_needs_neither_yaml_nor_rich(flow: Project) -> None:
 def test_a_shared_index_is_met_by_who_asks_it_and_nobody_else(flow: Project) -> None:
     """The variable is not even set: neither a run nor what it leads to needs it."""
     flow.write("pipeglot.yaml", "stacks:\n  local: {backend: local, metadata: '${NO_SUCH_VARIABLE}'}\n")
-    for words in (
-        ["run", "flow.py"],
-        ["check", "flow.py"],
-        ["runs", "show", "latest"],
-        ["cache", "explain", "latest", "add"],
-    ):
+    for words in (["run", "flow.py"], ["check", "flow.py"], ["runs", "show", "latest"]):
         assert "psycopg" not in modules(flow, *words)
