@@ -290,6 +290,16 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _FOLDER,
         _JSON,
     ),
+    "lineage export": (
+        _RUN,
+        _argument("--openlineage", action="store_true", help="the format: events of OpenLineage, one on each line"),
+        _argument("--namespace", metavar="TEXT", default="pipeglot", help="that of jobs and datasets; `pipeglot`"),
+        _argument("-o", "--output", metavar="FILE", help="write them into FILE"),
+        _argument("--force", action="store_true", help="replace FILE if it is there"),
+        _STACK,
+        _FOLDER,
+        _JSON,
+    ),
     "cache explain": (_RUN, _argument("step", metavar="STEP", help="the step"), _INDEX, _STACK, _FOLDER, _JSON),
     "store verify": (
         _argument("--quick", action="store_true", help="look at the sizes of artifacts only, not at their bytes"),

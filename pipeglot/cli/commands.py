@@ -32,6 +32,7 @@ COMMANDS = {
     "artifact show": "one artifact: what it is and where it came from",
     "artifact get": "the value of an artifact, on the screen or as a file",
     "lineage": "what a value came from and what was made of it, or all of a run",
+    "lineage export": "a run as events of OpenLineage, for catalogs of data",
     "cache explain": "why a step ran or was reused: what changed, and against which run",
     "store verify": "read every record and artifact of the store, and name what is damaged or missing",
     "store gc": "remove runs that are not to be kept, and bytes that nothing refers to",

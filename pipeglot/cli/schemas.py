@@ -34,6 +34,7 @@ SCHEMAS: dict[str, str] = {
     "artifact show": "pipeglot.client.views:ArtifactDetails",
     "artifact get": "pipeglot.client.views:ArtifactValue",
     "lineage": "pipeglot.client.lineage:Graph",
+    "lineage export": "pipeglot.client.openlineage:OpenLineageEvents",
     "cache explain": "pipeglot.client.explain:Explanation",
     "store verify": "pipeglot.client.verify:Verified",
     "store gc": "pipeglot.core.lineage.gc.passes:Collected",

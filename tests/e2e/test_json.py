@@ -56,6 +56,7 @@ CASES: dict[str, list[list[str]]] = {
     "runs diff": [["runs", "diff", "latest", "latest", "--json"]],
     "replay": [["replay", "latest", "total", "--json"]],
     "lineage": [["lineage", "latest", "--json"], ["lineage", OUTPUT, "--json", "--up"]],
+    "lineage export": [["lineage", "export", "latest", "--openlineage", "--json"]],
     "store verify": [["store", "verify", "--json"], ["store", "verify", "--repair", "--json"]],
     "store gc": [["store", "gc", "--json"], ["store", "gc", "--keep-last", "1", "--yes", "--json"]],
     "store size": [["store", "size", "--json"]],

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.lineage.index.database import Database
 from pipeglot.core.lineage.index.queries import RunFilter, RunRow, list_runs
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.view import read_run
@@ -141,7 +141,7 @@ class _Game:
 
         def work(store: Memory) -> None:
             before = (self.rules.started(), self.rules.ends())
-            with Database(self.path) as database:
+            with FileDatabase(self.path) as database:
                 found = sync(database, Ledger(store), Artifacts(store), known.append)
                 self.rules.index(list_runs(database.connection, RunFilter()), found.unreadable, before)
 
@@ -173,6 +173,6 @@ class _Game:
 
     def _rows(self, path: Path) -> list[RunRow]:
         store = Memory(self.world)
-        with Database(path) as database:
+        with FileDatabase(path) as database:
             sync(database, Ledger(store), Artifacts(store), lambda _: None)
             return list_runs(database.connection, RunFilter())

@@ -39,6 +39,9 @@ BUSY = "gc/busy/"
 
 _GONE = "gone"
 
+INDEX_ID = "index/id"
+"""What tells the store from others in a shared index; there once it has come into one."""
+
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
 _BASE32 = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 

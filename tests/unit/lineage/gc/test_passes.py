@@ -13,8 +13,8 @@ from pipeglot.core.errors import NewerFormat, Pruned
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.gc import passes
 from pipeglot.core.lineage.gc.retention import Retention
-from pipeglot.core.lineage.index.database import Database
 from pipeglot.core.lineage.index.queries import RunFilter, list_runs
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.ledger import pack
 from pipeglot.core.lineage.records import Beat, CacheEntry, CheckpointRecord, GcPass, Origin
@@ -327,7 +327,7 @@ def test_who_cannot_read_all_does_not_collect(house: House) -> None:
 
 def test_readers_say_that_a_run_was_pruned(house: House, tmp_path: Path) -> None:
     run, other = house.run("one"), house.run("two")
-    with Database(tmp_path / "index") as database:
+    with FileDatabase(tmp_path / "index") as database:
 
         def listed() -> list[str]:
             sync(database, house.ledger, house.artifacts, lambda _: None)

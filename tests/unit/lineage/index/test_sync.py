@@ -44,9 +44,8 @@ def test_what_is_indexed_bit_by_bit_is_what_a_new_index_has(bench: Bench) -> Non
     third.commit(("a", ()), **cached_from(first, ("a", ())))
     third.go_on(lambda *_: Failed, most=2)
     bench.sync()
-    new = bench.folder / "new.sqlite"
-    bench.sync(path=new)
-    assert bench.rows() == bench.rows(new)
+    bench.sync(name="new")
+    assert bench.rows() == bench.rows("new")
     assert [run for run, _ in listed(bench)] == [third.run, second.run, first.run]
     counts = bench.ask(queries.totals)
     assert counts["runs"] == 3
@@ -151,7 +150,7 @@ def test_a_store_that_was_made_anew_at_its_place(bench: Bench) -> None:
     done(bench.ledger, FLOW, answer)
     bench.sync()
     shutil.rmtree(bench.folder / "store")
-    fresh = Bench(bench.folder)
+    fresh = bench.again()
     run = done(fresh.ledger, FLOW, answer)
     fresh.sync()
     assert listed(fresh) == [(run.run, "succeeded")]
