@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.conformance.live import is_alive, until, written
 from tests.conformance.suite import STACK
 from tests.e2e.conftest import Project
@@ -30,6 +32,7 @@ def napping(folder: str) -> None:
 """
 
 
+@pytest.mark.whole
 def test_it_is_up_until_it_is_down(tmp_path: Path) -> None:
     """`down` ends the runs that were started on it, and no other one starts before the next `up`."""
     home = tmp_path / "home"

@@ -45,7 +45,11 @@ class Moto(Server):
         words = [python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         super().__init__(words, folder, {"PYTHONPATH": str(PACKAGES)})
         self.wait(self._answers)
-        subprocess.run([python, "-c", _SET_UP], env={**os.environ, **self.environment}, check=True)
+        try:
+            subprocess.run([python, "-c", _SET_UP], env={**os.environ, **self.environment}, check=True)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def environment(self) -> dict[str, str]:
