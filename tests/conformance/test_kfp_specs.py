@@ -33,13 +33,12 @@ KUBERNETES: dict[str, Any] = json.loads(Path(__file__).with_name("kfp_kubernetes
 REFUSED = {
     "settings": "kfp vertex",  # a pool, and a limit of all
     "pooled": "kfp vertex",
-    "params": "kfp vertex",  # a default that KFP would fill in
-    "hostile": "kfp vertex",
     "after_all": "kfp vertex",  # schedules by assets
     "after_both": "kfp vertex",
     "taker": "kfp vertex",
     "nightly": "kfp vertex",  # in a time zone; and for the past
     "refilled": "kfp",
+    "filled": "kfp",
     "minutely": "kfp",
     "hourly": "vertex",  # intervals; and for the past
     "ticking": "vertex",

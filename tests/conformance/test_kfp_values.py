@@ -12,6 +12,7 @@ import pytest
 
 from pipeglot.core.artifacts.blobs import blob_key
 from pipeglot.core.lineage import keys
+from tests.conformance.backends.kfp import OnKfp
 from tests.conformance.suite import STACK
 from tests.e2e.conftest import ENVIRONMENT, Project
 from tests.servers.kfp import Kfp
@@ -190,8 +191,9 @@ def test_what_has_gone_from_the_store(far: Far) -> None:
     (far.store / blob_key(held["week"], held["blob"])).unlink()
     run = far.again(first)
     assert far.server.state(run) == "FAILED"
-    tasks = far.server.tasks(run).values()
-    (log,) = [far.server.log(run, one["pod_name"]) for one in tasks if "executor" in one["display_name"]]
+    remote = OnKfp(far.server).remote
+    (task,) = remote.tasks(first["pipeline"], run, ("failed",))
+    log = remote.log(first["pipeline"], run, task)
     assert "what this run was given for `need`, `text`, `large` is gone: the store" in log
     assert "hint: start the run anew: `pipeglot run` puts it there again" in log
 
