@@ -17,27 +17,17 @@ SPAN = ("--from", "2024-03-30", "--to", "2024-04-01")
 DAYS = ["2024-03-30", "2024-03-31", "2024-04-01"]
 
 
-def on(request: pytest.FixtureRequest, engines: tuple[Path, str], name: str, folder: Path) -> Iterator[OnEngine]:
-    server = request.getfixturevalue(name)
-    with held(engines, name):
-        live = OnEngine(ENGINES[name], server, folder)
-        here = f"local: {{backend: local, store: '{live.store}', trusted: true}}"
-        live.project.write("pipeglot.yaml", f"stacks:\n  {here}\n  {STACK}: {{{server.stack(live.store)}}}\n")
-        yield live
-
-
 @pytest.fixture(scope="module", params=EACH)
 def live(
     request: pytest.FixtureRequest, engines: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OnEngine]:
-    yield from on(request, engines, request.param, tmp_path_factory.mktemp(f"backfill-{request.param}"))
-
-
-@pytest.fixture(scope="module")
-def airflow(
-    request: pytest.FixtureRequest, engines: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OnEngine]:
-    yield from on(request, engines, "airflow3", tmp_path_factory.mktemp("backfill-airflow"))
+    name, folder = request.param, tmp_path_factory.mktemp(f"backfill-{request.param}")
+    server = request.getfixturevalue(name)
+    with held(engines, name):
+        found = OnEngine(ENGINES[name], server, folder)
+        here = f"local: {{backend: local, store: '{found.store}', trusted: true}}"
+        found.project.write("pipeglot.yaml", f"stacks:\n  {here}\n  {STACK}: {{{server.stack(found.store)}}}\n")
+        yield found
 
 
 def filled(live: OnEngine, pipeline: str, *words: str, code: int = 0) -> dict[str, Any]:
@@ -70,9 +60,10 @@ def test_the_days_that_lack_are_run_there(live: OnEngine) -> None:
         assert run["lineage_digest"] == local
 
 
-def test_airflow_makes_the_runs_that_are_all_new_by_itself(airflow: OnEngine) -> None:
+@pytest.mark.parametrize("live", ["airflow3"], indirect=True)
+def test_airflow_makes_the_runs_that_are_all_new_by_itself(live: OnEngine) -> None:
     """They stand in its pages at their dates, as those of its own schedule do."""
-    found = filled(airflow, "filled", "--max-parallel", "2")
+    found = filled(live, "filled", "--max-parallel", "2")
     assert sorted(one["logical_date"] for one in found["runs"]) == [
         "2024-03-30T01:30:00+01:00",
         "2024-03-31T01:30:00+01:00",
@@ -80,7 +71,9 @@ def test_airflow_makes_the_runs_that_are_all_new_by_itself(airflow: OnEngine) ->
     ]
     assert {one["status"] for one in found["runs"]} == {"succeeded"}
     assert all(one["seconds"] > 0 for one in found["runs"])
-    backfilled = [run for run in airflow.listed("filled") if run["engine"]["type"] == "backfill"]
-    assert [run["params"]["day"] for run in backfilled] == DAYS
-    assert all(run["tags"] == {"backfill": "2024-03-30/2024-04-01"} for run in backfilled)
-    assert filled(airflow, "filled")["runs"] == []
+    status, there = live.backend.server.ask("GET", "/dags/filled/dagRuns?run_type=backfill")
+    assert status == 200
+    assert len(there["dag_runs"]) == 3
+    runs = [run for run in live.listed("filled") if run["params"]["day"] in DAYS]
+    assert [run["tags"] for run in runs] == [{"backfill": "2024-03-30/2024-04-01"}] * 3
+    assert filled(live, "filled")["runs"] == []

@@ -50,7 +50,7 @@ def join(digest: str, text: str) -> str:
 
 
 @pipeline
-def values(
+def carried(
     need: str,
     text: str = "{{tasks.x}} {{$}} python3 'x' \\"y\\"",
     large: str = "é" * 20_000,
@@ -107,7 +107,7 @@ class Far:
                 f"{name}={value if isinstance(value, str) and name != 'anything' else json.dumps(value)}",
             )
         ]
-        done = self.project("run", "flow.py:values", "--stack", stack, "--no-cache", "--json", *given, *words)
+        done = self.project("run", "flow.py:carried", "--stack", stack, "--no-cache", "--json", *given, *words)
         found: dict[str, Any] = done.json
         return found
 
@@ -125,7 +125,7 @@ class Far:
         return str(made["run_id"])
 
     def shown(self, engine_run: str) -> dict[str, Any]:
-        run = keys.run_id(STACK, "values", engine_run)
+        run = keys.run_id(STACK, "carried", engine_run)
         found: dict[str, Any] = self.project("runs", "show", run, "--stack", STACK, "--json").json
         return found
 
@@ -153,8 +153,8 @@ def test_a_megabyte(far: Far) -> None:
     """From Python, for no command line takes as much."""
     script = """\
 import sys
-from flow import values
-run = values.on(sys.argv[1]).run(need="né{{ " * 200_000, names=["python3"] * 100_000)
+from flow import carried
+run = carried.on(sys.argv[1]).run(need="né{{ " * 200_000, names=["python3"] * 100_000)
 print(run.status, run.lineage_digest, len(run.params["need"]))
 """
     far.project.write("start.py", script)

@@ -46,7 +46,8 @@ class Native:
         self.remote = remote
         self.filling = filling
         self.tell = tell
-        self._zone: dt.tzinfo | None = None
+        self._asked: dict[dt.datetime, str] = {}
+        """Each moment as it was asked for: the orchestrator tells it in UTC."""
         self._signals = 0
         self._done: dict[dt.datetime, Done] = {}
         self._ended: dict[str, float] = {}
@@ -57,7 +58,7 @@ class Native:
 
         Raises `EngineError`, `StoreError`.
         """
-        self._zone = moments[0].tzinfo
+        self._asked = {moment: moment.isoformat() for moment in moments}
         backfill = self.filling.start(moments, most, conf)
         with self._heard():
             while len(self._done) < len(moments) and self._signals < 2:
@@ -68,16 +69,16 @@ class Native:
                         self.filling.stop(backfill)
                         backfill = ""
                         self._cancel(moments)
+                    if not backfill and not any(one.state == "running" for one in self.filling.runs(moments)):
+                        self._look(moments)
+                        break
                 except Away:  # it may be started anew just now
                     continue
-                if not backfill and not any(one.state == "running" for one in self.filling.runs(moments)):
-                    self._look(moments)
-                    break
         return list(self._done.values())
 
     def _look(self, moments: Sequence[dt.datetime]) -> None:
         for one in self.filling.runs(moments):
-            if one.state in ("succeeded", "failed") and one.moment not in self._done:
+            if one.moment in self._asked and one.state in ("succeeded", "failed") and one.moment not in self._done:
                 done = self._over(one)
                 if done is not None:
                     self._done[one.moment] = done
@@ -100,8 +101,9 @@ class Native:
         return self._told(one, run, status, why)
 
     def _told(self, one: BackfillRun, run: str | None, status: Status, why: str) -> Done:
-        moment = one.moment.astimezone(self._zone).isoformat()
-        return Done(logical_date=moment, status=status, run_id=run, seconds=round(one.seconds, 3), message=why)
+        return Done(
+            logical_date=self._asked[one.moment], status=status, run_id=run, seconds=round(one.seconds, 3), message=why
+        )
 
     def _cancel(self, moments: Sequence[dt.datetime]) -> None:
         for one in self.filling.runs(moments):
