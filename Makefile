@@ -28,7 +28,7 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test oldest conformance lint types format lock bench bench-airflow bench-prefect bench-metaflow bench-peers matrix docs dist clean
+.PHONY: help demo test oldest conformance lint types format lock bench bench-airflow bench-prefect bench-metaflow bench-index bench-peers matrix docs dist clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
@@ -48,6 +48,8 @@ help:
 	@echo 'make bench-metaflow'
 	@echo '             what the layouts of Metaflow flows cost in steps that wait (ARGS="--orders 50"), and what a run of'
 	@echo '             ours costs beside a flow written by hand'
+	@echo 'make bench-index'
+	@echo '             an index of 10,000 runs, and one of a million edges, in a file and in PostgreSQL'
 	@echo 'make bench-peers'
 	@echo '             the same beside Prefect, Dagster, ZenML and Metaflow, and docs/benchmarks.md anew'
 	@echo 'make matrix  write docs/support-matrix.md anew'
@@ -206,6 +208,9 @@ bench-airflow: $(READY) $(VENV)/.engine-airflow-3
 
 bench-prefect: $(READY) $(VENV)/.engine-prefect-3
 	$(BIN)/python -m benchmarks.prefect $(ARGS)
+
+bench-index: $(READY)
+	$(BIN)/python -m benchmarks.index $(ARGS)
 
 bench-kfp: $(READY) $(VENV)/.engine-kfp-2
 	$(BIN)/python -m benchmarks.kfp $(ARGS)

@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from tests.conformance.cases import WHOLE
 from tests.servers.azurite import Azurite
+from tests.servers.postgres import Postgres
 from tests.servers.seaweed import Seaweed
 
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -52,3 +53,10 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     server = Azurite(tmp_path_factory.mktemp("azurite"))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.remove()

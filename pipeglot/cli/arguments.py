@@ -290,9 +290,42 @@ ARGUMENTS: dict[str, tuple[Argument, ...]] = {
         _FOLDER,
         _JSON,
     ),
+    "lineage export": (
+        _RUN,
+        _argument("--openlineage", action="store_true", help="the format: events of OpenLineage, one on each line"),
+        _argument("--namespace", metavar="TEXT", default="pipeglot", help="that of jobs and datasets; `pipeglot`"),
+        _argument("-o", "--output", metavar="FILE", help="write them into FILE"),
+        _argument("--force", action="store_true", help="replace FILE if it is there"),
+        _STACK,
+        _FOLDER,
+        _JSON,
+    ),
     "cache explain": (_RUN, _argument("step", metavar="STEP", help="the step"), _INDEX, _STACK, _FOLDER, _JSON),
     "store verify": (
         _argument("--quick", action="store_true", help="look at the sizes of artifacts only, not at their bytes"),
+        _argument(
+            "--repair", action="store_true", help="put right what can be, from bytes that are proved to be right"
+        ),
+        _STACK,
+        _FOLDER,
+        _JSON,
+    ),
+    "store gc": (
+        _argument("--older-than", metavar="AGE", help="prune runs that were last written to so long ago: `90d`, `2w`"),
+        _argument("--keep-last", type=int, metavar="N", help="keep the latest N runs of each pipeline, prune others"),
+        _many("--keep-tag", metavar="K=V", help="keep runs with this tag, or `--keep-tag NAME`; several: with any"),
+        _many("--pipeline", metavar="NAME", help="prune runs of this pipeline only; several: of any of them"),
+        _argument("--yes", action="store_true", help="do it; without, it is only said what would be done"),
+        _argument("--dry-run", action="store_true", help="say what would be done, as without --yes"),
+        _argument(
+            "--despite-damage", action="store_true", help="go on where records cannot be read: they protect nothing"
+        ),
+        _STACK,
+        _FOLDER,
+        _JSON,
+    ),
+    "store size": (
+        _many("--pipeline", metavar="NAME", help="of this pipeline only; several: of any of them"),
         _STACK,
         _FOLDER,
         _JSON,

@@ -26,7 +26,8 @@ def do_bundle(args: argparse.Namespace) -> int:
         loaded = load(target)
         bundle = make_code_bundle(workspace, loaded)
         if args.push:
-            push(open_stack_store(workspace, workspace.stack(args.stack)), loaded.pipeline, bundle, {})
+            stack = workspace.stack(args.stack)
+            push(open_stack_store(workspace, stack), stack.name, loaded.pipeline, bundle, {})
     out = _write(bundle, args)
     if args.json:
         print_json(bundle.view(str(out) if out else None))

@@ -49,7 +49,7 @@ def _name(box: Box, run: str) -> str:
     name = f"{param} (artifact parameter)" if param else step + _items(box)
     if of == run:
         return name
-    return f"{name} of {box.pipeline or 'a run that is gone'} {of[:SHORT_ID]}"
+    return f"{name} of {box.pipeline or 'a run that was pruned or removed'} {of[:SHORT_ID]}"
 
 
 def _items(box: Box) -> str:
@@ -95,7 +95,7 @@ def _output(name: str, nodes: list[GraphNode]) -> str:
     if any(node.opaque for node in nodes):
         told.append("opaque")
     if not any(node.known for node in nodes):
-        told = ["gone from the store"]
+        told = ["pruned, or removed from the store"]
     return f"{name} ({', '.join(told)})" if name != "output" else ", ".join(told)
 
 

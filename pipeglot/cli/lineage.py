@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pipeglot.cli.artifact import KINDS
 from pipeglot.cli.drawing import draw
@@ -25,6 +29,9 @@ from pipeglot.client.lineage import (
 from pipeglot.client.records import Found, Records
 from pipeglot.client.text import SHORT_ID, cell_name, size
 from pipeglot.core.errors import Corrupt, UsageError
+
+if TYPE_CHECKING:
+    from pipeglot.client.openlineage import OpenLineageEvents
 
 
 def do_lineage(args: argparse.Namespace) -> int:
@@ -51,6 +58,41 @@ def do_lineage(args: argparse.Namespace) -> int:
     if graph.truncated:
         sys.stderr.write(note(f"only the nearest {MOST} nodes are shown: `--depth N` asks for fewer"))
     return 0
+
+
+def do_export(args: argparse.Namespace) -> int:
+    from pipeglot.client.openlineage import open_lineage
+
+    if not args.openlineage:
+        raise UsageError("the format is not said", hint=f"`pipeglot lineage export {args.run} --openlineage`")
+    if not args.namespace.strip():
+        raise UsageError("`--namespace` is empty", hint="name whose jobs these are, as `--namespace risk`")
+    records = open_records(args)
+    found = records.run(args.run)
+    made = open_lineage(records, found, args.namespace, lambda text: sys.stderr.write(note(text)))
+    if args.output:
+        _write(Path(args.output), made, force=args.force)
+    if args.json:
+        print_json(made)
+    elif not args.output:
+        sys.stdout.buffer.write(_lines(made))
+    if records.end(found.start.run) is None:
+        sys.stderr.write(note(f"run `{found.start.run[:SHORT_ID]}` has no end on record: these are its events so far"))
+    return 0
+
+
+def _lines(made: OpenLineageEvents) -> bytes:
+    return b"".join(msgspec.json.encode(event) + b"\n" for event in made.events)
+
+
+def _write(path: Path, made: OpenLineageEvents, *, force: bool) -> None:
+    try:
+        with path.open("wb" if force else "xb") as file:
+            file.write(_lines(made))
+    except FileExistsError:
+        raise UsageError(f"`{path}` is there already", hint="give another name, or `--force` to replace it") from None
+    except OSError as error:
+        raise UsageError(f"`{path}` cannot be written: {error.strerror}") from None
 
 
 def _digest(args: argparse.Namespace, records: Records, *, is_run: bool) -> int:

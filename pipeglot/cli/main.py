@@ -60,6 +60,8 @@ def _dispatch(words: list[str]) -> int:
         return _group(first, words[1:])
     if first not in COMMANDS:
         raise _unknown(first, [*(name for name in COMMANDS if " " not in name), *GROUPS], "")
+    if len(words) > 1 and f"{first} {words[1]}" in COMMANDS:
+        return _run(f"{first} {words[1]}", words[2:])
     return _run(first, words[1:])
 
 

@@ -10,15 +10,17 @@ from pipeglot.cli.output import print_json, say
 from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
+from pipeglot.client.records import open_records as records_of
 from pipeglot.client.resume import is_resumable, target_of, unfinished_hooks
 from pipeglot.client.text import SHORT_ID, cell_name, listed, when
+from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.core.lineage.records import Asked
 from pipeglot.stacks.target import locate
 
 
 def resume(args: argparse.Namespace) -> int:
     records = open_records(args)
-    found = records.run(args.run)
+    found = _find(records, args)
     run = found.start.run[:SHORT_ID]
     if not is_resumable(records, found):
         say(f"run {run} of {found.start.pipeline} succeeded: there is nothing left to do", sys.stderr)
@@ -39,6 +41,21 @@ def resume(args: argparse.Namespace) -> int:
     more = [args.target] if args.target else []
     onward = Commands(args, target.workspace, lambda run: ["runs", "resume", run, *more])
     return run_target(target, request, onward, json=args.json)
+
+
+def _find(records: Records, args: argparse.Namespace) -> Found:
+    """The run, in the store of the stack on which it is to go on. Raises `NotFound`, `UsageError`."""
+    try:
+        return records.run(args.run)
+    except NotFound:
+        uri = records.ledger.store.uri
+        for name in records.workspace.config.stacks if args.stack else ():
+            others = records_of(records.workspace, name)
+            if others.ledger.store.uri != uri and any(run.startswith(args.run) for run in others.ledger.runs()):
+                message = f"run `{args.run}` is in `{others.ledger.store.uri}`, and stack `{args.stack}` has `{uri}`"
+                hint = f"a run goes on in its own store: give `{args.stack}` the `store:` of stack `{name}`"
+                raise UsageError(message, hint=hint) from None
+        raise
 
 
 def _stack(records: Records, found: Found) -> str | None:

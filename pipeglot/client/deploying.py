@@ -17,6 +17,7 @@ from pipeglot.core.bundle.archive import Bundle
 from pipeglot.core.bundle.unpack import bundle_key
 from pipeglot.core.errors import ConfigError, StoreError, UsageError
 from pipeglot.core.ir import Pipeline
+from pipeglot.core.lineage.gc.code import note_deployed
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.stack import Stack
 from pipeglot.core.store.base import Store
@@ -67,7 +68,7 @@ def deploy(target: Target, loaded: Loaded, stack: Stack, remote: Remote | None) 
     place = place_of(stack, target.workspace.root)
     kept = made.kept(stack, files)
     store = open_stack_store(target.workspace, stack)
-    push(store, loaded.pipeline, carried, kept)
+    push(store, stack.name, loaded.pipeline, carried, kept)
     names = [_write(place, file) for file in files] if place else [f"{store.uri}/{key}" for key in kept]
     if remote is not None:
         remote.register(source, files)
@@ -84,9 +85,10 @@ def deploy(target: Target, loaded: Loaded, stack: Stack, remote: Remote | None) 
     )
 
 
-def push(store: Store, pipeline: Pipeline, bundle: Bundle | None, kept: Mapping[str, bytes]) -> None:
+def push(store: Store, stack: str, pipeline: Pipeline, bundle: Bundle | None, kept: Mapping[str, bytes]) -> None:
     """What a task of the pipeline looks for in the store. Raises `StoreError`."""
-    Ledger(store).put_ir(pipeline)
+    ir = Ledger(store).put_ir(pipeline)
+    note_deployed(store, stack, pipeline.name, ir, bundle.digest if bundle is not None else "")
     for key, data in kept.items():
         if not store.put(key, data) and store.get(key) != data:  # a damaged one
             store.delete(key)

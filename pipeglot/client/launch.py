@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from pipeglot.client.checks import notes_or_refusal
 from pipeglot.client.leftovers import clear_leftovers, work_folder
 from pipeglot.client.records import Records, open_stack_store
-from pipeglot.client.resume import carried
+from pipeglot.client.resume import carried, moved
 from pipeglot.client.written import planned
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import ParamError, Problem, UsageError
@@ -112,7 +112,7 @@ def launch(
     if not isinstance(stack, LocalStack):
         return _launch_there(workspace, loaded, stack, request, listener, tell)
     store = open_stack_store(workspace, stack)
-    prepared = prepare(loaded, stack, request, Records(workspace, store))
+    prepared = prepare(loaded, stack, request, Records(workspace, store, stack))
     for one in (*clear_leftovers(workspace), *prepared.notes):
         tell(one)
     settings = local_settings(
@@ -141,7 +141,7 @@ def _launch_there(
     if remote is None or not request.target:
         raise not_here(stack)
     refuse_parts(request, stack)
-    records = Records(workspace, open_stack_store(workspace, stack))
+    records = Records(workspace, open_stack_store(workspace, stack), stack)
     prepared = prepare(loaded, stack, request, records)
     for one in prepared.notes:
         tell(one)
@@ -169,7 +169,7 @@ def prepare(loaded: Loaded, stack: Stack, request: Request, records: Records) ->
         asked, changes = carried(request.resumes, pipeline, records.ledger)
         given, artifacts = resolve_artifacts(records, pipeline, asked, known=same_artifacts(request.resumes, asked))
         date = request.resumes.logical_date
-        notes += changes
+        notes = [*moved(request.resumes, pipeline, records, stack), *notes, *changes]
     else:
         moment = moment_in_zone(dt.datetime.now(dt.UTC), pipeline.schedule)
         if request.logical_date:

@@ -51,7 +51,7 @@ def _close(run: str, store: str) -> str | None:
     opened = open_store(store)
     ledger = Ledger(opened)
     start = ledger.started(run)
-    if start is None or ledger.ended(run) is not None:
+    if start is None or ledger.ended(run) is not None or ledger.gone(run) is not None:
         return ""
     if is_there(start.engine) is not False:
         return None

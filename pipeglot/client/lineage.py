@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from pipeglot.client.indexed import Index
 from pipeglot.client.records import Found, Records
 from pipeglot.core.errors import StoreError
 from pipeglot.core.lineage.index import queries
+from pipeglot.core.lineage.index.database import Connection
 from pipeglot.core.lineage.index.queries import NodeRow
 from pipeglot.core.lineage.index.rows import ARTIFACT, CELL, LIST, position_text
 from pipeglot.core.lineage.keys import Cell
@@ -123,7 +123,7 @@ def artifact_graph(index: Index, text: str, directions: Directions, depth: int |
     run, (step, at) = artifact.found.start.run, artifact.cell
     place = (run, ARTIFACT, step, position_text(at), artifact.output)
 
-    def ask(connection: sqlite3.Connection) -> Graph:
+    def ask(connection: Connection) -> Graph:
         seed = queries.node_id(connection, *place)
         if seed is None:
             raise _not_indexed(run)
@@ -142,7 +142,7 @@ def run_graph(index: Index, found: Found, directions: Directions, depth: int | N
     """All of a run, with the artifacts of others that it was given; `directions` go on from there into other runs."""
     run = found.start.run
 
-    def ask(connection: sqlite3.Connection) -> Graph:
+    def ask(connection: Connection) -> Graph:
         own = queries.nodes_of_run(connection, run, MOST + 1)
         if not own and found.state.entries:
             raise _not_indexed(run)
@@ -174,7 +174,7 @@ def _not_indexed(run: str) -> StoreError:
 
 
 def _graph(
-    connection: sqlite3.Connection,
+    connection: Connection,
     of: str,
     kind: Literal["run", "artifact"],
     directions: Directions,

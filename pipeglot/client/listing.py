@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from pipeglot.client.text import seconds_between
 from pipeglot.client.written import microseconds, moment, name_and_value
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.index import queries
+from pipeglot.core.lineage.index.database import Connection
 from pipeglot.core.lineage.index.queries import Metric, RunFilter
 from pipeglot.core.lineage.index.rows import as_text
 from pipeglot.core.suggest import did_you_mean, listed
@@ -85,7 +85,7 @@ def list_runs(index: Index, wanted: RunFilter) -> Listing:
     return index.ask(lambda connection: _listing(connection, wanted))
 
 
-def _listing(connection: sqlite3.Connection, wanted: RunFilter) -> Listing:
+def _listing(connection: Connection, wanted: RunFilter) -> Listing:
     rows = queries.list_runs(connection, wanted)
     total = queries.count_runs(connection, wanted) if wanted.limit and len(rows) == wanted.limit else len(rows)
     ids = [row.id for row in rows]
@@ -132,7 +132,7 @@ def metric_values(run: RunSummary, name: str) -> list[Any]:
     ]
 
 
-def _hint(connection: sqlite3.Connection, wanted: RunFilter) -> str:
+def _hint(connection: Connection, wanted: RunFilter) -> str:
     """The first name that no run has."""
     asked = {
         "pipelines": list(wanted.pipelines),

@@ -23,12 +23,14 @@ def open_stack_store(workspace: Workspace, stack: Stack) -> Store:
 
 def open_records(workspace: Workspace, stack: str | None = None) -> Records:
     """What the store of a stack holds: of the active one if none is named. Raises `NotFound`, `ConfigError`."""
-    return Records(workspace, open_stack_store(workspace, workspace.stack(stack)))
+    chosen = workspace.stack(stack)
+    return Records(workspace, open_stack_store(workspace, chosen), chosen)
 
 
 class Records(Runs):
-    """What the store of a workspace's stack holds."""
+    """What the store of a workspace's stack holds. Without a stack, the index is that of this checkout."""
 
-    def __init__(self, workspace: Workspace, store: Store) -> None:
+    def __init__(self, workspace: Workspace, store: Store, stack: Stack | None = None) -> None:
         super().__init__(Ledger(store), Artifacts(store))
         self.workspace = workspace
+        self.stack = stack

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 from pipeglot.client.records import Found, Records
-from pipeglot.client.text import SHORT_ID
+from pipeglot.client.text import SHORT_ID, listed
 from pipeglot.core import params
+from pipeglot.core.environment import version_here
 from pipeglot.core.errors import Corrupt, ParamError, Untrusted, UsageError
 from pipeglot.core.ir import Param, Pipeline
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Start
 from pipeglot.core.params.describing import describe
 from pipeglot.core.params.values import normalise
+from pipeglot.core.run_step import PYTHON
 from pipeglot.core.session import MAIN
+from pipeglot.core.stack import Stack
+from pipeglot.stacks.models import LocalStack
 
 
 def is_resumable(records: Records, found: Found) -> bool:
@@ -111,6 +117,36 @@ def carried(start: Start, pipeline: Pipeline, ledger: Ledger) -> tuple[dict[str,
     if gone:
         notes.append(f"the pipeline has no parameter {', '.join(gone)} any more")
     return given, notes
+
+
+def moved(start: Start, pipeline: Pipeline, records: Records, stack: Stack) -> Iterator[str]:
+    """What is not as it was, for a run that goes on on another stack: said before anything runs there."""
+    if start.stack == stack.name and start.backend == stack.backend:
+        return
+    run = start.run[:SHORT_ID]
+    yield f"run {run} was on stack `{start.stack}` ({start.backend}), and goes on on `{stack.name}` ({stack.backend})"
+    before = {step.id: step.code.digest for step in Plan(records.ledger.ir(start.ir)).steps()}
+    now = {step.id: step.code.digest for step in Plan(pipeline).steps()}
+    changed = [name for name, digest in now.items() if before.get(name, digest) != digest]
+    if changed:
+        yield f"the code of {listed(changed)} is not what it was: what came of it is not taken over"
+    if isinstance(stack, LocalStack):
+        yield from _versions(records, start.run)
+
+
+def _versions(records: Records, run: str) -> Iterator[str]:
+    """Of Python and packages; where they run elsewhere, nobody here knows theirs."""
+    then: dict[str, str] = {}
+    for verdict in records.ledger.verdicts(run):
+        then |= verdict.observed.packages
+        if verdict.observed.python:
+            then["Python"] = verdict.observed.python
+    here = {name: PYTHON if name == "Python" else version_here(name) for name in then}
+    differ = [
+        f"{name} {then[name]} → {here[name] or 'not installed'}" for name in sorted(then) if then[name] != here[name]
+    ]
+    if differ:
+        yield f"other versions than there: {', '.join(differ)}"
 
 
 def _converted(old: Param, new: Param, start: Start, *, trusted: bool) -> Any:

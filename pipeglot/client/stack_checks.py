@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from pipeglot.client.records import open_stack_store
+from pipeglot.client.records import Records, open_stack_store
+from pipeglot.client.text import duration, plural
 from pipeglot.compilers.remote import Check, Remote
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.ir import Pipeline
@@ -65,6 +66,7 @@ def check_stack(workspace: Workspace, stack: Stack, loaded: Loaded | None = None
 
 def _checks(workspace: Workspace, stack: Stack, loaded: Loaded | None) -> Iterator[Check]:
     yield from _store(workspace, stack)
+    yield from _metadata(workspace, stack)
     yield from _secrets(workspace, stack)
     if loaded is not None:
         yield from _pipeline(loaded, stack)
@@ -100,6 +102,31 @@ def _store(workspace: Workspace, stack: Stack) -> Iterator[Check]:
     else:
         why = "`trusted: false`" if stack.trusted is False else "the stack does not say `trusted: true`"
         yield Check("trust", f"it is not trusted: no pickle is read from it, for {why}")
+
+
+# --- the shared index -------------------------------------------------------------------------------------------------
+
+
+def _metadata(workspace: Workspace, stack: Stack) -> Iterator[Check]:
+    from pipeglot.client.indexed import Index
+    from pipeglot.core.lineage.index.database import Unavailable
+
+    if stack.metadata is None:
+        return
+    try:
+        index = Index(Records(workspace, open_stack_store(workspace, stack), stack), lambda _: None)
+        found = index.look()
+    except Unavailable as error:
+        yield Check("metadata", f"it cannot be used: {error}", ok=False, hint="until then, each checkout has its own")
+        return
+    except PipeglotError as error:
+        yield _wrong("metadata", error)
+        return
+    when = f", as of {duration(found.seconds)} ago" if found.seconds is not None else ""
+    behind = f"; it lacks {plural(found.behind, 'run')}, until somebody asks it" if found.behind else ""
+    yield Check("metadata", f"`{found.shown}` has {plural(found.runs, 'run')} of this store{when}{behind}")
+    if not found.writable:
+        yield Check("metadata", "this user may only read it: what is new, others have to put in")
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------

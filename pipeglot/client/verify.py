@@ -6,14 +6,16 @@ Blobs are read in chunks and each once; what is kept in memory is one run at a t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal
 
 from msgspec import Struct
 
+from pipeglot.client.repair import Repaired, repair
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.artifacts.blobs import Blobs, blob_key
-from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, PipeglotError, StoreError
+from pipeglot.core.bundle.unpack import bundle_key
+from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, PipeglotError, Pruned, StoreError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.ledger import Ledger, unpack
@@ -24,11 +26,16 @@ from pipeglot.core.lineage.records import (
     CacheEntry,
     Cancel,
     CheckpointRecord,
+    Deployment,
     End,
-    Ref,
+    GcPass,
+    Gone,
+    Reopened,
     Start,
     Verdict,
 )
+from pipeglot.core.lineage.references import Touched as Touched
+from pipeglot.core.lineage.references import Use, uses
 from pipeglot.core.lineage.state import UNFIT
 from pipeglot.core.lineage.view import read_run
 from pipeglot.core.store.base import Store
@@ -38,22 +45,6 @@ MOST_TOUCHED = 100
 
 Kind = Literal["damaged", "missing", "newer", "stray"]
 Progress = Callable[["Counts"], None]
-
-
-class Touched(Struct, frozen=True, order=True):
-    """An execution or a run that needs an object.
-
-    run_id: of the run.
-    step: the step's name; empty if it is the run itself.
-    index: the position in each enclosing map; empty outside maps.
-    part: the output, `log`, `checkpoint` or `cache`; of a run, the parameter that names an artifact; empty if it is the
-        record of it.
-    """
-
-    run_id: str
-    step: str = ""
-    index: tuple[int, ...] = ()
-    part: str = ""
 
 
 class Trouble(Struct, kw_only=True):
@@ -98,6 +89,7 @@ class Verified(Struct, kw_only=True):
     orphans: how many blobs no record refers to: of no harm, only of no use.
     orphan_bytes: their size together.
     troubles: all that is damaged, missing or cannot be read, sorted by key.
+    repaired: what was put right, for `--repair`; it is none of the troubles any more.
     """
 
     store: str
@@ -106,20 +98,17 @@ class Verified(Struct, kw_only=True):
     orphans: int
     orphan_bytes: int
     troubles: list[Trouble]
+    repaired: list[Repaired] = []
 
 
-class _Use(NamedTuple):
-    """A reference, and who needs it."""
+def verify(store: Store, *, quick: bool, progress: Progress, mend: bool = False) -> Verified:
+    """Look at everything in a store. Raises `NotFound` if there is none, `StoreError` if it cannot be read.
 
-    ref: Ref
-    by: Touched
-
-
-def verify(store: Store, *, quick: bool, progress: Progress) -> Verified:
-    """Look at everything in a store. Raises `NotFound` if there is none, `StoreError` if it cannot be read."""
+    mend: put right what can be.
+    """
     if store.get("store.json") is None:
         raise NotFound(f"there is no store at `{store.uri}`", hint="`-C DIR` and `--stack NAME` look elsewhere")
-    return _Verify(store, quick=quick, progress=progress).run()
+    return _Verify(store, quick=quick, progress=progress).run(mend=mend)
 
 
 class _Verify:
@@ -137,19 +126,28 @@ class _Verify:
         """The blobs that were looked at, as the digest of their keys."""
         self.bad: set[str] = set()
         """The last part of the keys that something is wrong with: of blobs, their hashes."""
+        self._unmarked: dict[str, str] = {}
+        """By the key that is told, the runs without a marker."""
+        self._entries: dict[str, set[str]] = {}
+        """By key, of the entries of the cache that refer to something that is damaged or missing: to what."""
         self.irs: dict[str, PipeglotError | None] = {}
+        self.bundles: dict[str, bool | None] = {}
+        """By key whether it is whole; None of one that is not there."""
 
-    def run(self) -> Verified:
+    def run(self, *, mend: bool) -> Verified:
         for run in self._runs():
             self._run(run)
             self.counts.runs += 1
             self.progress(self.counts)
         for key, data in self.store.get_all(self.store.list("cache/")):
             self._cache_entry(key, data)
+        self._others()
         orphans, size = self._orphans()
         for key in self.store.list("ir/"):
             if key.removeprefix("ir/") not in self.irs:
                 self._ir(key.removeprefix("ir/"), key)
+        self._forgive_pruned()
+        repaired = self._repaired() if mend else []
         return Verified(
             store=self.store.uri,
             quick=self.quick,
@@ -157,7 +155,23 @@ class _Verify:
             orphans=orphans,
             orphan_bytes=size,
             troubles=sorted(self.troubles.values(), key=lambda one: one.key),
+            repaired=repaired,
         )
+
+    def _forgive_pruned(self) -> None:
+        """What was removed while this looked, with the runs that needed it, is no trouble."""
+        for key in [key for key, one in self.troubles.items() if one.kind == "missing"]:
+            runs = {one.run_id for one in self._touched[key]}
+            if runs and all(self._is_gone(run) for run in runs):
+                del self.troubles[key]
+
+    def _repaired(self) -> list[Repaired]:
+        hurt = {key for key, one in self.troubles.items() if one.kind in ("damaged", "missing")}
+        entries = [key for key, blobs in self._entries.items() if blobs & hurt]
+        done = repair(self.store, sorted(hurt), entries, self._unmarked)
+        for one in done:
+            self.troubles.pop(one.key, None)
+        return done
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 
@@ -190,11 +204,14 @@ class _Verify:
         if run not in begun:
             marker = f"{keys.JOURNAL}…-{run}-…"
             self._trouble(marker, "missing", f"run `{run}` has no marker in the journal", Touched(run))
+            self._unmarked[marker] = run
 
     def _run(self, run: str) -> None:
         whole = True
         start: Start | None = None
-        end: End | None = None
+        ends: dict[int, End] = {}
+        slots = 0
+        gone = self._is_gone(run)
         for key, data in self.store.get_all(self.store.list(keys.run_prefix(run))):
             self.counts.records += 1
             record = self._record(key, data, run)
@@ -202,8 +219,9 @@ class _Verify:
             if isinstance(record, Start):
                 start = record
             elif isinstance(record, End):
-                end = record
-            for use in _uses(record):
+                ends[record.number] = record
+            slots += isinstance(record, Reopened)
+            for use in () if gone else uses(record):
                 self._use(use)
         if start is None:
             records = next(
@@ -212,8 +230,16 @@ class _Verify:
             if whole and records and self.store.size(keys.start(run)) is None:
                 self._trouble(keys.start(run), "missing", f"run `{run}` has records and no start", Touched(run))
             return
+        if gone:  # of a pruned run nothing else is needed, and what is left of it goes with the next `store gc`
+            return
+        if start.bundle:
+            self._bundle(start.bundle, Touched(run))
         if self._ir(start.ir, keys.ir(start.ir), Touched(run)) and whole:
-            self._derive(run, end)
+            self._derive(run, ends.get(1 + slots))
+
+    def _is_gone(self, run: str) -> bool:
+        """Whether it was pruned. A tombstone that cannot be read is told of with the other records."""
+        return self.store.size(keys.gone(run)) is not None
 
     def _record(self, key: str, data: bytes | None, run: str) -> object | None:
         if data is None:  # deleted while we look
@@ -236,6 +262,8 @@ class _Verify:
         try:
             _, state = read_run(self.ledger, self.artifacts, run)
             digest = lineage_digest(state)
+        except Pruned:  # just now
+            return
         except (Corrupt, NewerFormat, NotFound, *UNFIT) as error:
             self._trouble(keys.end(run, 1), "damaged", f"the records of run `{run}` do not fit: {error}", Touched(run))
             return
@@ -263,6 +291,41 @@ class _Verify:
             self._trouble(key, kind, found.message, *by)
         return found is None
 
+    def _bundle(self, digest: str, *by: Touched) -> None:
+        """Is the code that runs need there, and whole?"""
+        try:
+            key = bundle_key(digest)
+        except Corrupt as error:
+            for one in by:
+                self._trouble(keys.start(one.run_id), "damaged", error.message, one)
+            return
+        if key not in self.bundles:
+            self.counts.records += 1
+            data = self.store.get(key)
+            sha = key.removeprefix(keys.BUNDLES)
+            self.bundles[key] = data if data is None else hashlib.sha256(data).hexdigest() == sha
+        whole = self.bundles[key]
+        if whole is None:
+            self._trouble(key, "missing", f"`{key}` is gone, in which the code of runs travels", *by)
+        elif not whole:
+            self._trouble(key, "damaged", f"`{key}` does not match its name: its bytes were changed", *by)
+
+    def _others(self) -> None:
+        """What was deployed, and what passes of gc have left."""
+        kinds: dict[str, type[object]] = {keys.DEPLOYED: Deployment, keys.PASSES: GcPass}
+        for prefix, kind in kinds.items():
+            for key, data in self.store.get_all(key for key in self.store.list(prefix) if not keys.is_mark(key)):
+                self.counts.records += data is not None
+                try:
+                    record = unpack(data, key) if data is not None else None
+                    if record is not None and not isinstance(record, kind):
+                        raise Corrupt(f"`{key}` holds a record of another place")
+                except (Corrupt, NewerFormat) as error:
+                    self._trouble(key, _kind(error), error.message)
+                    continue
+                if isinstance(record, Deployment) and record.bundle:
+                    self._bundle(record.bundle)
+
     def _cache_entry(self, key: str, data: bytes | None) -> None:
         self.counts.records += 1
         try:
@@ -272,26 +335,31 @@ class _Verify:
         except (Corrupt, NewerFormat) as error:
             self._trouble(key, _kind(error), error.message)
             return
-        for use in _uses(record):
-            self._use(use)
+        for use in uses(record):
+            if hurt := self._use(use):
+                self._entries.setdefault(key, set()).update(hurt)
         self.progress(self.counts)
 
     # --- blobs --------------------------------------------------------------------------------------------------------
 
-    def _use(self, use: _Use) -> None:
-        """Look at all blobs of a reference, each once whoever refers to it."""
+    def _use(self, use: Use) -> set[str]:
+        """Look at all blobs of a reference, each once whoever refers to it. Returns the keys of those that are bad."""
+        bad: set[str] = set()
         parts = self.artifacts.blobs(use.ref)
         while True:
             try:
                 part = next(parts, None)
                 if part is None:
-                    return
+                    return bad
                 key = blob_key(part[0], part[1])
             except PipeglotError as error:  # the list of parts cannot be read: as a blob, it is told of already
+                place = f"{keys.BLOBS}{use.ref.week}/{use.ref.blob}"
                 if use.ref.blob not in self.bad:
-                    self._trouble(f"blobs/{use.ref.week}/{use.ref.blob}", _kind(error), error.message, use.by)
-                return
+                    self._trouble(place, _kind(error), error.message, use.by)
+                return bad | {place}
             self._blob(key, *part, use.by)
+            if key in self.troubles:
+                bad.add(key)
 
     def _blob(self, key: str, week: str, sha: str, size: int, by: Touched) -> None:
         if key in self.troubles:
@@ -319,10 +387,10 @@ class _Verify:
 
     def _orphans(self) -> tuple[int, int]:
         count = size = 0
-        for key in self.store.list("blobs/"):
-            if hashlib.sha256(key.encode()).digest()[:16] not in self.seen:
+        for entry in self.store.entries(keys.BLOBS):
+            if hashlib.sha256(entry.key.encode()).digest()[:16] not in self.seen:
                 count += 1
-                size += self.store.size(key) or 0
+                size += entry.size
         return count, size
 
     # --- telling ------------------------------------------------------------------------------------------------------
@@ -336,24 +404,6 @@ class _Verify:
                 found.touches.append(one)
             known.add(one)
         found.touched = len(known)
-
-
-def _uses(record: object) -> Iterator[_Use]:
-    """All references in a record."""
-    if isinstance(record, Verdict | Attempt):
-        for output, ref in record.observed.refs.items():
-            yield _Use(ref, Touched(record.run, record.step, record.index, output))
-        if record.observed.log is not None:
-            yield _Use(record.observed.log, Touched(record.run, record.step, record.index, "log"))
-    elif isinstance(record, CheckpointRecord):
-        yield _Use(record.ref, Touched(record.run, record.step, record.index, "checkpoint"))
-    elif isinstance(record, Start):
-        for name, ref in record.artifacts.items():
-            yield _Use(ref, Touched(record.run, part=name))
-    elif isinstance(record, CacheEntry):
-        origin = record.origin
-        for ref in record.refs.values():
-            yield _Use(ref, Touched(origin.run, origin.step, origin.index, "cache"))
 
 
 def _lies_right(record: AnyRecord, key: str) -> bool:
@@ -374,8 +424,12 @@ def _lies_right(record: AnyRecord, key: str) -> bool:
             return key == keys.cancel(record.run) or key.startswith(keys.cancels(record.run))
         case End():
             return key == keys.end(record.run, record.number)
+        case Reopened():
+            return key == keys.reopening(record.run, record.step, record.index, record.slot)
+        case Gone():
+            return key == keys.gone(record.run)
         case _:
-            return False  # an entry of the cache
+            return False  # of no run
 
 
 def _kind(error: PipeglotError) -> Kind:
@@ -385,7 +439,7 @@ def _kind(error: PipeglotError) -> Kind:
 def _named(key: str, run: str) -> Touched:
     """The execution that a record's key is of: damaged, the record cannot say so itself."""
     parts = key.split("/")
-    if len(parts) < 6 or parts[2] not in ("v", "f", "c", "t"):
+    if len(parts) < 6 or parts[2] not in ("v", "b", "f", "c", "t"):
         return Touched(run)
     from urllib.parse import unquote
 

@@ -122,6 +122,7 @@ class StackView(Struct, frozen=True, kw_only=True):
         user's own, mode 0700.
     durable: whether a step counts as done only when its record is on the disk.
     strict: whether a request that the backend takes as advice only is an error.
+    metadata: the PostgreSQL database with a shared index; null: a file of the checkout.
     secrets: where the value of each is, as `env:VARIABLE` or `file:PATH`; never the value.
     pools: for each pool, how many of its steps run at the same time.
     max_parallel: how many steps run at the same time; null: one for each core.
@@ -136,6 +137,7 @@ class StackView(Struct, frozen=True, kw_only=True):
     trusted: bool | None
     durable: bool
     strict: bool
+    metadata: str | None
     secrets: dict[str, str]
     pools: dict[str, int] = {}
     max_parallel: int | None = None

@@ -6,6 +6,7 @@ PipeglotError                      exit code
 │   ├── TargetError                2   TARGET names no pipeline
 │   ├── ParamError                 2   a parameter is missing, unknown or of the wrong type
 │   └── NotFound                   2   no such run, step, artifact or stack
+│       └── Pruned                 2   the run was there, and `store gc` has removed it
 ├── ConfigError                    2   pipeglot.yaml is not right
 ├── Unsupported                    33  the backend cannot do what the pipeline asks
 ├── StoreError                     1   the artifact store does not do its part
@@ -107,6 +108,12 @@ class NotFound(UsageError):
     """No such run, step, artifact or stack."""
 
     code = "not-found"
+
+
+class Pruned(NotFound):
+    """The run was there, and `store gc` has removed its records."""
+
+    code = "pruned"
 
 
 class ConfigError(PipeglotError):

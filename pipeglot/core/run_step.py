@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.calling import Trial, Watch
 from pipeglot.core.context import RunContext, Terminated
 from pipeglot.core.environment import packages
-from pipeglot.core.errors import Corrupt, NotFound, PipeglotError, ValueRefused
+from pipeglot.core.errors import Corrupt, NotFound, PipeglotError, StoreError, ValueRefused
 from pipeglot.core.ir import ParamRef, Step
 from pipeglot.core.lineage.arguments import Arg, hashes, load
 from pipeglot.core.lineage.cache import cache_key, cacheable, look_up
@@ -44,6 +45,17 @@ from pipeglot.core.lineage.resuming import Resumed
 from pipeglot.core.outputs import save_outputs
 from pipeglot.core.params import decode
 from pipeglot.core.secret_values import Secrets
+
+FRESH = 12 * 3600.0
+"""Seconds in which what was saved, or found in the store, is committed: later, `gc` may have removed it."""
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    """A clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime(_CLOCK)
+
 
 PYTHON = ".".join(map(str, sys.version_info[:3]))
 
@@ -105,6 +117,7 @@ class Runtime:
         self.anew = frozenset(anew)
         self.resumed = resumed
         self.secrets = Secrets(secrets)
+        self._saving: dict[Cell, float] = {}
         self._distrusted: set[str] = set()
         self._used: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -112,8 +125,15 @@ class Runtime:
 
     def reuse(self, job: Job) -> Verdict | str:
         """Reuse what was computed before: the committed verdict, or the reason why the step has to run."""
+        since = elapsed()
         found = self.reusable(job)
-        return found if isinstance(found, str) else self.ledger.commit(found)
+        if isinstance(found, str):
+            return found
+        if not self._is_there_still(found.observed, since):
+            if found.observed.key:
+                self.ledger.forget(found.observed.key)
+            return "what was found was removed while this process stood still"
+        return self.ledger.commit(found)
 
     def reusable(self, job: Job, *, tidy: bool = True) -> Verdict | str:
         """The same without committing it. Without `tidy`, nothing at all is changed in the store."""
@@ -220,7 +240,12 @@ class Runtime:
             self._checkpoints(job),
         )
 
+    def _is_there_still(self, observed: Observed, since: float) -> bool:
+        """Whether a verdict may be put over what was saved or found then: asked only after a long time."""
+        return elapsed() - since <= FRESH or all(self.artifacts.exists(ref) for ref in observed.refs.values())
+
     def _save(self, job: Job, result: Any) -> dict[str, Ref]:
+        self._saving[job.cell] = elapsed()
         return self._outlined(job.step, save_outputs(job.step, result, self.artifacts, self._opaque(job)))
 
     def _checkpoints(self, job: Job) -> Checkpoints:
@@ -337,7 +362,15 @@ class Runtime:
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
-    def _succeed(self, job: Job, observed: Observed) -> Verdict:
+    def _succeed(self, job: Job, observed: Observed) -> Verdict | Attempt:
+        if not self._is_there_still(observed, self._saving.pop(job.cell, elapsed())):
+            error = StoreError(
+                f"the results of step `{job.step.id}` were removed from the store before they could be recorded",
+                hint="this machine stood still for so long that `store gc` took them for nobody's: run the step again",
+            )
+            failure = failures.raised(error, kind="output")
+            failed = structs.replace(observed, refs={}, failure=failure)
+            return self._fail(job, failed, failures.type_names(error))
         if not self._cacheable(job.step):
             return self.ledger.commit(self._verdict(job, "succeeded", observed))
         key = self.key(job)

@@ -61,6 +61,14 @@ def no_image(value: str) -> str:
     return "" if IMAGE.fullmatch(value) else "letters, digits and `._/:@-` make one"
 
 
+_DATABASE = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|postgres(ql)?://\S*)$"
+
+
+def _no_database(value: str) -> str:
+    """The reason against a database."""
+    return "" if re.search(_DATABASE, value) else "it begins with `postgresql://`, or is a variable as a whole"
+
+
 def a_place(what: str, doc: str) -> Setting:
     """A setting that is a path or a URI."""
     schema = {"pattern": r"\S", **NO_PASSWORD}
@@ -97,6 +105,14 @@ COMMON: dict[str, Setting] = {
         bool,
         "Whether a request that cannot be met exactly (memory, priority) is an error, not a note.",
     ),
+    "metadata": Setting(
+        "the URI of a PostgreSQL database, as `${PIPEGLOT_METADATA}`",
+        str,
+        "A PostgreSQL database for an index that all who use the store share, as `${PIPEGLOT_METADATA}`. Left out: "
+        "each checkout has an index of its own.",
+        _no_database,
+        {"pattern": _DATABASE, **NO_PASSWORD},
+    ),
     "secrets": Setting(
         "a mapping of names to where each secret is, as `TOKEN: env:TOKEN`",
         dict[str, str],
@@ -113,6 +129,8 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     trusted: whether pickles may be read from it. If not said, only a folder of this user's own, mode 0700, is trusted.
     durable: whether every record is on the disk, and not only handed to the system, before a step counts as done.
     strict: whether a request that the backend takes as advice only (such as `Resources`) is an error.
+    metadata: the URI of a PostgreSQL database with the index of the store, for all who use them. If not said, the
+        index is a file of the checkout. `${VARIABLE}` is read from the environment when the index is asked.
     secrets: for each secret of `@step(secrets=[…])` where its value is, as `env:VARIABLE`, `file:PATH` or
         `gcp:projects/PROJECT/secrets/NAME`; never the value.
     """
@@ -122,6 +140,7 @@ class Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     trusted: bool | None = None
     durable: bool = False
     strict: bool = False
+    metadata: str | None = None
     secrets: dict[str, str] = {}
 
     files_setting: ClassVar[str] = ""

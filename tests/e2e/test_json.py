@@ -56,7 +56,10 @@ CASES: dict[str, list[list[str]]] = {
     "runs diff": [["runs", "diff", "latest", "latest", "--json"]],
     "replay": [["replay", "latest", "total", "--json"]],
     "lineage": [["lineage", "latest", "--json"], ["lineage", OUTPUT, "--json", "--up"]],
-    "store verify": [["store", "verify", "--json"]],
+    "lineage export": [["lineage", "export", "latest", "--openlineage", "--json"]],
+    "store verify": [["store", "verify", "--json"], ["store", "verify", "--repair", "--json"]],
+    "store gc": [["store", "gc", "--json"], ["store", "gc", "--keep-last", "1", "--yes", "--json"]],
+    "store size": [["store", "size", "--json"]],
     "store reindex": [["store", "reindex", "--json"]],
     "sandbox up": [],  # it takes a real engine: tests/conformance holds what it prints against the schema
     "sandbox down": [["sandbox", "down", "airflow", "--home", "sandbox", "--json"]],

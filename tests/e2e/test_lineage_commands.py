@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -176,7 +177,8 @@ def test_the_index_is_never_the_truth(scored: Project) -> None:
     assert (scored("runs", "list", "--json").out, scored("lineage", second, "--json").out) == before
     path.write_bytes(b"broken" * 1000)
     done = scored("runs", "list", "--json")
-    assert (done.out, done.err) == (before[0], "")
+    said = "note: the index was made anew from the store: it was damaged (file is not a database)\n"
+    assert (done.out, done.err) == (before[0], said)
     built = scored("store", "reindex", "--json").json
     valid(SCHEMAS["store reindex"], built)
     assert {name: built[name] for name in ("path", "runs", "cells")} == {"path": str(path), "runs": 2, "cells": 11}
@@ -251,3 +253,32 @@ def test_only_commands_that_ask_import_a_database(scored: Project) -> None:
     assert "sqlite3" not in modules(scored, "runs", "show", "latest")
     assert "sqlite3" not in modules(scored, "artifact", "show", "scored/best@latest")
     assert "sqlite3" in modules(scored, "runs", "list")
+
+
+def test_a_run_is_exported_for_other_catalogs(scored: Project) -> None:
+    found = run(scored)
+    lines = scored("lineage", "export", found[:8], "--openlineage").out.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [events[0]["job"]["name"], events[-1]["eventType"]] == ["scored", "COMPLETE"]
+    assert {event["job"]["name"] for event in events} == {"scored", "scored.grid", "scored.train", "scored.best"}
+    assert scored("lineage", "export", found, "--openlineage", "-o", "run.jsonl").out == ""
+    assert (scored.root / "run.jsonl").read_text().splitlines() == lines
+    scored("lineage", "export", found, "--openlineage", "-o", "run.jsonl", "--force", "--namespace", "risk")
+    assert '"namespace":"risk"' in (scored.root / "run.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["latest"], "the format is not said", "`pipeglot lineage export latest --openlineage`"),
+        (["latest", "--openlineage", "--namespace", " "], "`--namespace` is empty", "as `--namespace risk`"),
+        (["latest", "--openlineage", "-o", "scored.py"], "`scored.py` is there already", "`--force` to replace it"),
+        (["latest", "--openlineage", "-o", "no/such"], "`no/such` cannot be written: No such file or directory", ""),
+        (["nothere", "--openlineage"], "has no run `nothere`", "`pipeglot runs list` shows them"),
+    ],
+)
+def test_what_is_not_exported(scored: Project, words: list[str], message: str, hint: str) -> None:
+    run(scored)
+    done = scored("lineage", "export", *words, code=2)
+    assert message in done.err
+    assert hint in done.err

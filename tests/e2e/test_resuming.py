@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
+from msgspec import structs
 
 from pipeglot.client.cancel import Cancellation
+from pipeglot.core.lineage.ledger import pack, unpack
+from pipeglot.core.lineage.records import Verdict
 from tests.e2e.conftest import ENVIRONMENT, Project
 
 FLOW = """\
@@ -289,3 +293,40 @@ def test_a_run_of_another_machine_is_asked_and_closed_by_force_only(
     assert f"or its process is gone, close the run: `pipeglot runs cancel {run[:10]} --force`" in said.err
     assert main(["runs", "cancel", run, "--force", "--json", "-C", str(made.root)]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "cancelled"
+
+
+def test_on_another_stack_what_is_not_as_it_was_is_told_first(made: Project) -> None:
+    """The two stacks have one store. Versions as they were recorded on the first are held against those here."""
+    one = "{backend: local, store: .pipeglot/store}"
+    made.write("pipeglot.yaml", f"stacks:\n  local: {one}\n  laptop: {one}\n")
+    made("run", "made.py", "--stack", "local", code=1)
+    for verdict in made.root.glob(".pipeglot/store/runs/*/v/token/-/1"):
+        record = unpack(verdict.read_bytes(), "x")
+        assert isinstance(record, Verdict)
+        seen = structs.replace(record.observed, python="3.9.1", packages={"no-such": "2"})
+        verdict.chmod(0o600)
+        verdict.write_bytes(pack(structs.replace(record, observed=seen)))
+    head = "def check(token: str, wait: float) -> str:"
+    made.replace("made.py", head, f"{head}\n    wait += 0")
+    made.write("ok", "")
+    lines = made("runs", "resume", "latest", "--stack", "laptop").err.splitlines()
+    run = lines[0].split()[2]
+    assert lines[1] == f"note: run {run} was on stack `local` (local), and goes on on `laptop` (local)"
+    assert lines[2] == "note: the code of `check` is not what it was: what came of it is not taken over"
+    here = ".".join(map(str, sys.version_info[:3]))
+    assert lines[3] == f"note: other versions than there: Python 3.9.1 → {here}, no-such 2 → not installed"
+    assert lines[4] == "token: cached"
+
+
+def test_on_a_stack_of_another_store_it_is_not_found(made: Project) -> None:
+    made.write(
+        "pipeglot.yaml", "stacks:\n  local: {backend: local, store: here}\n  far: {backend: local, store: there}\n"
+    )
+    made("stack", "set", "local")
+    made("run", "made.py", code=1)
+    run = made("runs", "list", "--json").json[0]["run_id"]
+    refused = made("runs", "resume", run, "--stack", "far", code=2).err
+    root = f"file://{made.root.resolve()}"
+    assert f"run `{run}` is in `{root}/here`, and stack `far` has `{root}/there`" in refused
+    assert "hint: a run goes on in its own store: give `far` the `store:` of stack `local`" in refused
+    assert "has no run `nothere`" in made("runs", "resume", "nothere", "--stack", "far", code=2).err

@@ -18,7 +18,7 @@ print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 sys.exit(code)
 """
 HEAVY = {"yaml", "rich", "pydantic", "pandas", "numpy", "cloudpickle", "asyncio", "importlib.metadata", "hypothesis"}
-HEAVY |= {"obstore", "concurrent.futures", "pipeglot.core.store.bucket", "pipeglot.core.store.clouds"}
+HEAVY |= {"psycopg", "obstore", "concurrent.futures", "pipeglot.core.store.bucket", "pipeglot.core.store.clouds"}
 
 
 def modules(project: Project, *words: str) -> set[str]:
@@ -47,3 +47,10 @@ def test_the_usual_run_needs_neither_yaml_nor_rich(flow: Project) -> None:
     for words in (["run", "flow.py"], ["run", "flow.py", "--json"], ["check", "flow.py"], ["runs", "list"]):
         assert not modules(flow, *words) & HEAVY
     assert not modules(flow, "run", "flow.py") & {"tempfile", "random", "shlex", "fractions", "queue", "subprocess"}
+
+
+def test_a_shared_index_is_met_by_who_asks_it_and_nobody_else(flow: Project) -> None:
+    """The variable is not even set: neither a run nor what it leads to needs it."""
+    flow.write("pipeglot.yaml", "stacks:\n  local: {backend: local, metadata: '${NO_SUCH_VARIABLE}'}\n")
+    for words in (["run", "flow.py"], ["check", "flow.py"], ["runs", "show", "latest"]):
+        assert "psycopg" not in modules(flow, *words)

@@ -17,6 +17,7 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.index.queries import totals
+from pipeglot.core.lineage.index.sqlite import FileConnection
 from pipeglot.core.lineage.lease import lease_of
 from pipeglot.core.lineage.ledger import Ledger, pack
 from pipeglot.core.lineage.records import End, Verdict
@@ -212,7 +213,7 @@ def _index_is_right(store: Store, place: Place) -> list[str]:
 
 
 def _totals(path: Path) -> Any:
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path, factory=FileConnection)) as connection:
         runs = connection.execute("SELECT run, status, final, records FROM runs ORDER BY run").fetchall()
         return totals(connection), runs
 

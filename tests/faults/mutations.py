@@ -100,7 +100,7 @@ MUTATIONS = (
     Mutation(
         "the lease: a run that is not heard of any more is told as running",
         "pipeglot/core/lineage/lease.py",
-        "    gone = is_silent(beats.values(), heard, at) if there is None else not there\n",
+        "    gone = is_silent(beats.values(), heard, at, quiet_of(start)) if there is None else not there\n",
         "    gone = there is False\n",
         ("pytest -x -q tests/unit/lineage/test_lease.py", "pytest -x -q tests/e2e/test_zombies.py -k zombie"),
     ),

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
+from pipeglot.core.lineage.index import sqlite
 from pipeglot.core.store import folder, rename
 
 CHANGES = ("open", "write", "fsync", "close", "link", "rename", "replace", "unlink", "mkdir", "rmdir", "utime", "chmod")
@@ -30,7 +31,6 @@ TAKES_SPACE = frozenset({"create", "write", "link", "mkdir", "rename", "rename_n
 
 _real: dict[str, Any] = {name: getattr(os, name) for name in (*CHANGES, *READS, "kill")}
 _rename_new = rename.rename_new
-_connect = sqlite3.connect
 
 
 class Point(NamedTuple):
@@ -156,7 +156,7 @@ class Injector:
         setattr(os, "close", self._close)  # noqa: B010
         setattr(folder, "open", self._open_to_read)  # noqa: B010  # the module's own, before the builtin
         setattr(folder, "rename_new", partial(self._by_path, "change", "rename_new"))  # noqa: B010
-        setattr(sqlite3, "connect", partial(_connect, factory=self._connection()))  # noqa: B010
+        setattr(sqlite, "FileConnection", self._connection())  # noqa: B010
 
     def _by_path(self, layer: str, name: str, path: Any, *args: Any, **named: Any) -> Any:
         real = _real.get(name, _rename_new)
@@ -198,10 +198,10 @@ class Injector:
     def _open_to_read(self, path: Any, *args: Any, **named: Any) -> Any:
         return self.at("read", "open", os.fsdecode(path), builtins.open, path, *args, **named)
 
-    def _connection(self) -> type[sqlite3.Connection]:
+    def _connection(self) -> type[sqlite.FileConnection]:
         at = self.at
 
-        class Watched(sqlite3.Connection):
+        class Watched(sqlite.FileConnection):
             def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
                 found: sqlite3.Cursor = at("sql", "execute", sql, super().execute, sql, *args)
                 return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeglot.client.verify import verify
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError
-from pipeglot.core.lineage.index.database import Database
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.lease import lease_of
@@ -81,6 +81,6 @@ class Reader:
 
     def _index(self) -> list[str]:
         store = open_store(self.store)
-        with Database(self.index) as database:
+        with FileDatabase(self.index) as database:
             told = sync(database, Ledger(store), Artifacts(store), lambda _: None)
         return [f"the index leaves a run out: {one}" for one in told.unreadable]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeglot.core.store.base import Store
+from pipeglot.core.store.naming import Entry
 from tests.faults.points import Injector, timed_out
 
 
@@ -51,6 +52,14 @@ class FaultyStore:
 
     def delete(self, key: str) -> None:
         self.injector.at("verb", "delete", key, self.inner.delete, key)
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Whoever asks for them has more in mind than a run does: no point."""
+        return self.inner.entries(prefix)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def local(self, key: str) -> Path | None:
         found: Path | None = self.injector.at("verb", "local", key, self._local, key)

@@ -67,8 +67,8 @@ def test_a_bucket_is_given_every_kind_at_every_verb(seaweed: Seaweed) -> None:
             assert {kind for *where, kind in chosen if where == [layer, call]} == wanted, f"{layer} {call}"
 
 
-_NO_REQUEST = {"uri", "trusted", "at_once", "get_all", "forget_copy"}
-"""`get_all` is so many times `get`."""
+_NO_REQUEST = {"uri", "trusted", "at_once", "get_all", "forget_copy", "entries", "delete_all"}
+"""`get_all` is so many times `get`. Only gc asks for `entries`, and deletes many at once: it has tests of its own."""
 
 
 def test_a_reader_between_the_points_of_a_run_that_goes_well() -> None:

@@ -32,7 +32,7 @@ from pipeglot.core.ir import (
     Step,
 )
 from pipeglot.core.lineage.closing import close
-from pipeglot.core.lineage.index.database import Database
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.plan import Plan
@@ -100,7 +100,7 @@ def run(workload: Workload, opened: Callable[[], Store], place: Place, *, resume
 
 def index(store: Store, path: Path) -> list[str]:
     """Bring an index up to date; returns the runs that it leaves out."""
-    with Database(path) as database:
+    with FileDatabase(path) as database:
         return sync(database, Ledger(store), Artifacts(store), lambda _: None).unreadable
 
 

@@ -8,9 +8,11 @@ listing has seen when another writes, and whose clock is wrong.
 The rules (`rules`): a run that has begun is listed; a verdict only where the ledger says that what it needs succeeded,
 with the inputs that the run has, over bytes that are there; none after the run's end; the end is what the records say,
 once for ever, and all readers and the index agree; a result that is reused is that of its origin; what had finished in
-a resumed run is not run again; nothing but entries of the cache is ever deleted.
+a resumed run is not run again; no run is pruned that is open, and nothing is deleted that a kept run refers to.
+
+In half of the schedules weeks go by: passes of gc meet the runs and each other, and some are killed.
 
 Not played, for the code is not there yet: further slots (clears and reopened cells), packs of finished runs
-(compaction), gc, and all_done steps as an engine's word that what is before them is over. Damaged and deleted bytes are
+(compaction), and all_done steps as an engine's word that what is before them is over. Damaged and deleted bytes are
 the fault harness's (`tests.faults`).
 """

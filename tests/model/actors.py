@@ -9,10 +9,12 @@ from typing import Any
 from unittest import mock
 
 from pipeglot.core import calling, plain, run_step
-from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.artifacts import Artifacts, artifacts
 from pipeglot.core.ir import CodeRef, Pipeline, Source, Step
 from pipeglot.core.lineage import closing, keys, lease, ledger
 from pipeglot.core.lineage.closing import close
+from pipeglot.core.lineage.gc.passes import Pass
+from pipeglot.core.lineage.gc.retention import Retention
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.lease import Pulse, Schedule, lease_of
 from pipeglot.core.lineage.ledger import Ledger
@@ -26,10 +28,11 @@ from pipeglot.runtime_local.inline import InlinePool
 from pipeglot.runtime_local.listener import Silent
 from pipeglot.runtime_local.runner import LocalRun, Origins, Settings
 from tests.model import steps
-from tests.model.world import Memory, World
+from tests.model.world import Memory, Process, World
 from tests.oracle.held import ROOT, Unwatched
 from tests.unit.lineage.build import item, mapped, out
 
+DAY = 86_400.0
 NEVER = Schedule(1e9, 1e9, 1e9)
 
 
@@ -72,6 +75,8 @@ def reality(world: World) -> Iterator[None]:
     with ExitStack() as stack:
         for module in (runner, run_step, closing, lease):
             stack.enter_context(mock.patch.object(module, "now", world.clock))
+        stack.enter_context(mock.patch.object(run_step, "elapsed", world.seconds))
+        stack.enter_context(mock.patch.object(artifacts, "this_week", world.week))
         stack.enter_context(mock.patch.object(ledger, "time", Time))
         stack.enter_context(mock.patch("os.urandom", world.random.randbytes))
         stack.enter_context(mock.patch.dict("os.environ", {"TMPDIR": str(world.folder)}))
@@ -119,7 +124,7 @@ class Engine:
         """Start a task, or seal. False if all is over."""
         store = Memory(self.world)
         found = Ledger(store)
-        if found.ended(self.run) is not None:
+        if found.ended(self.run) is not None or found.gone(self.run) is not None:
             return False
         ready: list[Cell] = [("numbers", ()), ("number", ())]
         if found.started(self.run) is not None:
@@ -172,6 +177,22 @@ def resume(world: World, run: str) -> None:
         run_locally(world, run)
 
     world.spawn("look to resume", work)
+
+
+def collect(world: World) -> Process:
+    """A pass of gc, which prunes what is old enough, or all but some."""
+    older = world.random.choice([2 * DAY, 2 * DAY, 20 * DAY, None])
+    last = world.random.choice([None, 0, 0, 1]) if older is not None else world.random.choice([0, 1])
+
+    def work(store: Memory) -> None:
+        wanted = Retention(older_than=older, keep_last=last)
+        made = Pass(Ledger(store), Artifacts(store), wanted, dry_run=False, now=lambda: 0.0)
+        found = made.run()
+        world.stats["pruned"] += found.runs
+        world.stats["blobs removed"] += found.freed_blobs
+        world.stats["gave way"] += bool(found.gave_way)
+
+    return world.spawn("gc", work)
 
 
 def close_it(world: World, run: str, *, cancel: bool) -> None:

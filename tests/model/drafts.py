@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeglot.core.lineage import closing, keys
+from pipeglot.core.lineage.gc import passes
+from pipeglot.core.lineage.gc.retention import choose
 from pipeglot.core.lineage.index.sync import _Known, _Sync
 from pipeglot.core.lineage.ledger import Ledger, nonce, pack
 from pipeglot.core.lineage.records import End, Start
@@ -88,6 +90,32 @@ def _nothing_taken() -> None:
     Ledger.cache_entry = lambda *_, **__: None  # type: ignore[method-assign]
 
 
+def _one_pass() -> None:
+    """What nothing refers to at this moment is removed at once."""
+    passes.GRACE = -1e9
+    passes.RIPE = -9
+
+
+def _open_pruned() -> None:
+    """A run is pruned by its age alone."""
+
+    def chosen(runs: Any, *known: Any) -> list[str]:
+        return choose({run: seen._replace(ended=True) for run, seen in runs.items()}, *known)
+
+    vars(passes)["choose"] = chosen
+
+
+def _no_tombstone() -> None:
+    """Of a pruned run, the records go without a word."""
+    inner = Ledger.bury
+
+    def bury(self: Ledger, record: Any) -> None:
+        inner(self, record)
+        self.store.delete(keys.gone(record.run))
+
+    Ledger.bury = bury  # type: ignore[method-assign]
+
+
 DRAFTS: dict[str, Callable[[], None]] = {
     "own-counts": _own_counts,
     "last-wins": _last_wins,
@@ -96,4 +124,7 @@ DRAFTS: dict[str, Callable[[], None]] = {
     "open-forgotten": _open_forgotten,
     "in-order-only": _in_order_only,
     "nothing-taken": _nothing_taken,
+    "one-pass": _one_pass,
+    "open-pruned": _open_pruned,
+    "no-tombstone": _no_tombstone,
 }

@@ -13,7 +13,8 @@ from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.index.queries import RunRow
 from pipeglot.core.lineage.keys import Cell
 from pipeglot.core.lineage.ledger import Ledger, unpack
-from pipeglot.core.lineage.records import CacheEntry, End, Start, Verdict
+from pipeglot.core.lineage.records import CacheEntry, End, Gone, Start, Verdict
+from pipeglot.core.lineage.references import uses
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import read_run
 from tests.model.world import Memory, Process, World
@@ -37,9 +38,12 @@ class Rules:
         world.on_delete.append(self.deleted)
 
     def started(self) -> list[str]:
-        """All runs, in the order of their ids."""
+        """All runs that were not pruned, in the order of their ids."""
         runs = sorted({key.split("/")[1] for key in self.world.data if key.startswith("runs/")})
-        return [run for run in runs if keys.start(run) in self.world.data]
+        return [run for run in runs if keys.start(run) in self.world.data and not self.is_gone(run)]
+
+    def is_gone(self, run: str) -> bool:
+        return keys.gone(run) in self.world.data
 
     def ends(self) -> dict[str, End]:
         return {run: end for run in self.started() if (end := self.ledger.ended(run)) is not None}
@@ -50,7 +54,11 @@ class Rules:
         if not key.startswith(("runs/", "cache/")):
             return
         record = unpack(self.world.data[key], key)
-        if isinstance(record, Verdict):
+        if isinstance(record, Gone):
+            self._pruned(record.run)
+        elif self.is_gone(record.run) and not isinstance(record, CacheEntry):
+            return  # nobody reads it
+        elif isinstance(record, Verdict):
             self._verdict(process, record)
         elif isinstance(record, Start):
             if not any(run == record.run for _, run in self.ledger.markers()):
@@ -61,9 +69,40 @@ class Rules:
             self._bytes(record, record.refs)
             self._origin(record.origin.run, (record.origin.step, record.origin.index), record.refs, "the cache")
 
-    def deleted(self, key: str) -> None:
-        if not key.startswith("cache/"):
+    def _pruned(self, run: str) -> None:
+        start = self.ledger.started(run)
+        assert start is not None, "nothing is pruned that has not begun"
+        if self.ledger.ended(run) is None:
+            self.world.wrong(f"{run} was pruned, and has no end")
+
+    def deleted(self, key: str, data: bytes | None) -> None:
+        """Gone is what a pruned run has but its `start`, what the cache has, and bytes that nothing refers to."""
+        part, _, rest = key.partition("/")
+        if data is None or part in ("cache", "gc"):
+            return
+        if part == "blobs":
+            self.world.stats["deleted blobs"] += 1
+            if key in self._needed():
+                self.world.wrong(f"`{key}` was deleted, and a run refers to it")
+        elif part == "journal":
+            if not self.is_gone(rest.split("-")[1]) or keys.tells_gone(key):
+                self.world.wrong(f"`{key}` was deleted, and nothing lists its run")
+        elif part != "runs" or not self._is_spent(key):
             self.world.wrong(f"`{key}` was deleted, and somebody may need it")
+
+    def _is_spent(self, key: str) -> bool:
+        _, run, part = key.split("/")[:3]
+        if self.is_gone(run):
+            return part not in ("start", "gone")
+        return part == "t" and self.ledger.ended(run) is not None
+
+    def _needed(self) -> set[str]:
+        found: set[str] = set()
+        for run in self.started():
+            for verdict in self.ledger.verdicts(run):
+                for use in uses(verdict):
+                    found.update(self.artifacts.keys(use.ref))
+        return found
 
     def _verdict(self, process: Process | None, record: Verdict) -> None:
         cell, seen = (record.step, record.index), record.observed
@@ -86,6 +125,9 @@ class Rules:
 
     def _computed(self, process: Process, record: Verdict) -> None:
         cell = (record.step, record.index)
+        start = self.ledger.started(record.run)
+        if start is not None and start.resumes is not None and self.is_gone(start.resumes):
+            return
         if process.taken.get(cell) == plain.digest(record.portable.inputs):
             why = record.observed.why
             self.world.wrong(f"{cell} had finished in the run that {record.run} resumes, and ran again: {why}")
@@ -105,6 +147,8 @@ class Rules:
             self.world.wrong(f"a {type(record).__name__} over bytes that are not there: {missing}")
 
     def _origin(self, run: str, cell: Cell, refs: dict[str, Any], what: str) -> None:
+        if self.is_gone(run):
+            return
         origin = self.ledger.verdict(run, *cell)
         if origin is None or {name: ref.value for name, ref in refs.items()} != origin.portable.outputs:
             self.world.wrong(f"{what} has a result of {cell} of {run}, and that has another")
@@ -136,22 +180,28 @@ class Rules:
         if strange:
             self.world.wrong(f"the index cannot read {strange}")
         found = {row.run: row for row in rows}
-        if self.listed - found.keys():
-            self.world.wrong(f"the index has lost {self.listed - found.keys()}")
+        if lost := [run for run in self.listed - found.keys() if not self.is_gone(run)]:
+            self.world.wrong(f"the index has lost {lost}")
         self.listed |= found.keys()
         begun, ends = before
         if unreadable:
             return
-        if set(begun) - found.keys():
-            self.world.wrong(f"the index does not have {set(begun) - found.keys()}")
+        if missing := [run for run in set(begun) - found.keys() if not self.is_gone(run)]:
+            self.world.wrong(f"the index does not have {missing}")
         for run, end in ends.items():
-            if run in found and (found[run].status, found[run].digest) != (end.status, end.digest):
+            if (
+                run in found
+                and not self.is_gone(run)
+                and (found[run].status, found[run].digest) != (end.status, end.digest)
+            ):
                 self.world.wrong(f"the index says that {run} {found[run].status}, and it {end.status}")
 
     def over(self, rows: list[RunRow], fresh: list[RunRow]) -> None:
         """When nobody is at work any more."""
         if [row._replace(id=0) for row in rows] != [row._replace(id=0) for row in fresh]:
             self.world.wrong("the index differs from one that is made anew")
+        if left := self._needed() - self.world.data.keys():
+            self.world.wrong(f"runs refer to what is not there: {left}")
         for run in self.started():
             start, state = read_run(self.ledger, self.artifacts, run)
             self.read(run, state)

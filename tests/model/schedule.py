@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.lineage.index.database import Database
 from pipeglot.core.lineage.index.queries import RunFilter, RunRow, list_runs
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.view import read_run
@@ -49,6 +49,7 @@ class _Game:
         self.rules = Rules(self.world)
         self.engines: list[Engine] = []
         self.runs = 0
+        self.quick = self.world.random.random() < 0.5
         self.path = folder / "index.sqlite"
 
     def play(self) -> None:
@@ -61,6 +62,7 @@ class _Game:
             self.world.turn()
         self.world.calm = True
         self._settle()
+        self._clean()
         if not self.world.errors:
             self.rules.over(self._rows(self.path), self._rows(self.path.with_name("fresh.sqlite")))
 
@@ -68,6 +70,9 @@ class _Game:
 
     def _event(self) -> None:
         """Most often an engine goes on; now and then something else."""
+        if not self.quick and self.world.random.random() < 0.1:
+            self._keep_house()
+            return
         chance, run = self.world.random.random(), self._some_run()
         if chance < 0.45:
             for engine in self.engines:
@@ -77,8 +82,10 @@ class _Game:
         elif chance < 0.6:
             self._sleep()
         elif chance < 0.65:
-            self.world.now += dt.timedelta(seconds=self.world.random.choice([60, 600, 7200, 90_000]))
-        elif chance < 0.72:
+            self._pass_time()
+        elif chance < 0.66:
+            self._collect()
+        elif chance < 0.73:
             self._index()
         elif run is None:
             return
@@ -105,6 +112,22 @@ class _Game:
             one = self.world.random.choice(self.world.processes)
             one.sleeps_until = self.world.tick + self.world.random.choice([50, 200, 600])
 
+    def _pass_time(self) -> None:
+        """In half of all schedules, weeks go by: then there is something to collect."""
+        hours = [0.02, 0.2, 2, 25] if self.quick else [2, 13, 25, 50, 60, 170, 400]
+        self.world.now += dt.timedelta(hours=self.world.random.choice(hours))
+
+    def _keep_house(self) -> None:
+        self._pass_time()
+        self._collect()
+
+    def _collect(self) -> None:
+        """It makes many requests: in small pieces, it would have seen nothing before everything else is over."""
+        made = actors.collect(self.world)
+        for _ in range(self.world.random.choice([1, 3, 10])):
+            self.world.rush(made, self.world.random.choice([0, 30, 300, 3000]))
+            self.world.turn()
+
     def _some_run(self) -> str | None:
         runs = self.rules.started()
         return self.world.random.choice(runs) if runs else None
@@ -118,7 +141,7 @@ class _Game:
 
         def work(store: Memory) -> None:
             before = (self.rules.started(), self.rules.ends())
-            with Database(self.path) as database:
+            with FileDatabase(self.path) as database:
                 found = sync(database, Ledger(store), Artifacts(store), known.append)
                 self.rules.index(list_runs(database.connection, RunFilter()), found.unreadable, before)
 
@@ -142,8 +165,14 @@ class _Game:
                     actors.close_it(self.world, run, cancel=False)
         self.world.wrong("it does not come to an end")
 
+    def _clean(self) -> None:
+        """In half of all schedules, what can go has gone at the end."""
+        for _ in range(0 if self.quick or self.world.errors else 3):
+            self.world.now += dt.timedelta(hours=400)
+            self.world.rush(actors.collect(self.world), SETTLED)
+
     def _rows(self, path: Path) -> list[RunRow]:
         store = Memory(self.world)
-        with Database(path) as database:
+        with FileDatabase(path) as database:
             sync(database, Ledger(store), Artifacts(store), lambda _: None)
             return list_runs(database.connection, RunFilter())

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from pipeglot.core.errors import RunClosed, StoreError
+from pipeglot.core.errors import Pruned, RunClosed, StoreError
+from pipeglot.core.store.naming import Entry
 
 T = TypeVar("T")
 
@@ -25,8 +26,14 @@ PAGE = 3
 KILLED, LOST, ECHO = 0.002, 0.002, 0.05
 """How often a process dies at a request; has no answer, done or not; is told of its own success that it came second."""
 
+IN_FLIGHT = dt.timedelta(hours=6)
+"""No request to write is carried out so long after it was made."""
+
 STUCK = 120.0
 """Seconds: nothing that is done between two requests takes so long."""
+
+SKEWS = (0.0, 0.0, 0.0, 5000.0, -5000.0, 86_400.0, -86_400.0)
+"""Seconds by which somebody's clock is wrong."""
 
 WRITES = 10
 """So many times more often where something is written."""
@@ -59,7 +66,7 @@ class Process(threading.Thread):
             self.work(Memory(self.world, self))
         except Killed:
             self.world.stats[f"killed: {self.what}"] += 1
-        except (StoreError, RunClosed) as error:
+        except (StoreError, RunClosed, Pruned) as error:
             self.world.stats[f"{type(error).__name__}: {self.what}"] += 1
         except BaseException as error:  # noqa: BLE001  # of a thread: it is told at the end of the schedule
             self.world.wrong(f"{self.what} raises {error!r}", error)
@@ -75,6 +82,7 @@ class World:
         self.random = random.Random(seed)
         self.folder = folder
         self.data: dict[str, bytes] = {}
+        self.written: dict[str, float] = {}
         self.processes: list[Process] = []
         self.back = threading.Lock()
         self.back.acquire()
@@ -85,7 +93,7 @@ class World:
         self.calm = False
         """Whether nothing goes wrong any more."""
         self.on_put: list[Callable[[Process | None, str], None]] = []
-        self.on_delete: list[Callable[[str], None]] = []
+        self.on_delete: list[Callable[[str, bytes | None], None]] = []
         self.at_work: Process | None = None
 
     def wrong(self, what: str, error: BaseException | None = None) -> None:
@@ -95,7 +103,7 @@ class World:
 
     def spawn(self, what: str, work: Callable[[Memory], object]) -> Process:
         made = Process(self, what, work)
-        made.skew = self.random.choice([0.0, 0.0, 0.0, 5000.0, -5000.0])
+        made.skew = self.random.choice(SKEWS)
         self.processes.append(made)
         self.stats[what] += 1
         made.start()
@@ -123,6 +131,20 @@ class World:
     def clock(self) -> dt.datetime:
         return self.now + dt.timedelta(seconds=self.at_work.skew if self.at_work else 0.0)
 
+    def seconds(self) -> float:
+        """The true time."""
+        return self.now.timestamp()
+
+    def week(self) -> str:
+        return self.clock().strftime("%G-W%V")
+
+    def rush(self, process: Process, requests: int) -> None:
+        """Somebody is so fast that all others stand still meanwhile."""
+        for _ in range(requests):
+            if process.over:
+                return
+            self.resume(process)
+
     def end(self) -> None:
         """Of what is still there."""
         for process in list(self.processes):
@@ -134,8 +156,11 @@ class World:
 
     def request(self, process: Process, do: Callable[[], T], *, writes: bool = False) -> T:
         """Wait for a turn, then do it, unless something happens to this process."""
+        asked = self.now
         self.back.release()
         process.go.acquire()
+        if writes and self.now - asked > IN_FLIGHT:  # what the protocol takes for granted
+            process.dead = True
         if process.dead:
             raise Killed
         drawn = self.random.random() / (WRITES if writes else 1)
@@ -154,6 +179,7 @@ class World:
         if key in self.data:
             return False
         self.data[key] = data
+        self.written[key] = self.now.timestamp()
         for told in self.on_put:
             told(process, key)
         if process is not None and not self.calm and self.random.random() < ECHO:
@@ -202,11 +228,21 @@ class Memory:
             yield from page
             after = page[-1]
 
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        for key in self.list(prefix):
+            data = self.world.data.get(key)
+            if data is not None:
+                yield Entry(key, len(data), self.world.written[key])
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.delete(key)
+
     def delete(self, key: str) -> None:
         def do() -> None:
-            self.world.data.pop(key, None)
+            data = self.world.data.pop(key, None)
             for told in self.world.on_delete:
-                told(key)
+                told(key, data)
 
         self._request(do, writes=True)
 

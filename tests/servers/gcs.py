@@ -6,8 +6,10 @@ documents: create-only by `x-goog-if-generation-match: 0`, 412 for who is late, 
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Mapping
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
@@ -38,6 +40,7 @@ class Gcs:
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, int]] = {}
+        self.written: dict[str, dt.datetime] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.seen: list[Asked] = []
         self._lock = threading.Lock()
@@ -79,7 +82,7 @@ class Gcs:
         if asked.key not in self.objects:
             return _error(404, "NoSuchKey", "The specified key does not exist.")
         data, generation = self.objects[asked.key]
-        headers = {**_tags(generation), "Last-Modified": "Fri, 01 Mar 2024 10:00:00 GMT"}
+        headers = {**_tags(generation), "Last-Modified": format_datetime(self.written[asked.key], usegmt=True)}
         wanted = asked.headers.get("range")
         if wanted is None:
             return Answer(200, data, headers)
@@ -100,7 +103,7 @@ class Gcs:
         page, more = found[:PAGE], len(found) > PAGE
         contents = "".join(
             f"<Contents><Key>{escape(key)}</Key><Generation>{self.objects[key][1]}</Generation>"
-            f"<LastModified>2024-03-01T10:00:00.000Z</LastModified><ETag>&quot;{self.objects[key][1]}&quot;</ETag>"
+            f"<LastModified>{self.written[key]:%Y-%m-%dT%H:%M:%S.%f}Z</LastModified><ETag>&quot;{self.objects[key][1]}&quot;</ETag>"
             f"<Size>{len(self.objects[key][0])}</Size></Contents>"
             for key in page
         )
@@ -151,6 +154,7 @@ class Gcs:
     def _keep(self, key: str, data: bytes) -> Answer:
         self._generation += 1
         self.objects[key] = (data, self._generation)
+        self.written[key] = dt.datetime.now(dt.UTC)
         return Answer(200, headers=_tags(self._generation))
 
 

@@ -5,7 +5,9 @@ ir/<sha>                               runs/R/b/<step>/<index>/<slot>
                                        runs/R/f/<step>/<index>/<slot>/<attempt>-<nonce>
 cache/<key>                            runs/R/c/<step>/<index>/<n>
                                        runs/R/t/<step>/<index>/<slot>/<nonce>/<n>
-                                       runs/R/start, runs/R/cancel, runs/R/cancelled/<n>, runs/R/end/<n>
+                                       runs/R/start, runs/R/cancel, runs/R/cancelled/<n>, runs/R/end/<n>, runs/R/gone
+deployed/<stack>/<pipeline>/<ir>/<utc>-<nonce>
+gc/<utc>-<nonce>, gc/clock/<nonce>, gc/busy/<nonce>
 """
 
 from __future__ import annotations
@@ -21,6 +23,24 @@ Cell = tuple[str, Index]
 """One execution of a step: its id and its position in each enclosing map."""
 
 JOURNAL = "journal/"
+RUNS = "runs/"
+CACHE = "cache/"
+BLOBS = "blobs/"
+BUNDLES = "bundles/"
+DEPLOYED = "deployed/"
+PASSES = "gc/"
+"""What the passes of `store gc` leave for the next one."""
+
+CLOCKS = "gc/clock/"
+"""Objects that are put only to see by their times what time it is for the store."""
+
+BUSY = "gc/busy/"
+"""Marks of those that are just now removing code which nobody refers to."""
+
+_GONE = "gone"
+
+INDEX_ID = "index/id"
+"""What tells the store from others in a shared index; there once it has come into one."""
 
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
 _BASE32 = frozenset("abcdefghijklmnopqrstuvwxyz234567")
@@ -104,6 +124,11 @@ def slot_part(step: str, index: Index, slot: int) -> str:
     return f"{cell_part(step, index)}/{slot}"
 
 
+def gone(run: str) -> str:
+    """The tombstone of a run that was pruned; `start` is all that stays beside it."""
+    return f"{run_prefix(run)}{_GONE}"
+
+
 def cancel(run: str) -> str:
     return f"{run_prefix(run)}cancel"
 
@@ -129,6 +154,30 @@ def cache(key: str) -> str:
 def journal(created: str, run: str, nonce: str) -> str:
     """`created` is UTC as `YYYYmmddTHHMMSS.ffffff`: it sorts as time does."""
     return f"{JOURNAL}{created}-{run}-{nonce}"
+
+
+def journal_gone(created: str, run: str) -> str:
+    """The only marker that a pruned run has."""
+    return journal(created, run, _GONE)
+
+
+def tells_gone(marker: str) -> bool:
+    """Whether a marker says that its run was pruned."""
+    return marker.endswith(f"-{_GONE}")
+
+
+def deployed(stack: str, pipeline: str, ir_sha: str, created: str, nonce: str) -> str:
+    """Says that a pipeline was deployed, so that what it runs from is kept though it has not run for months."""
+    return f"{DEPLOYED}{step_part(stack)}/{step_part(pipeline)}/{_hash(ir_sha)}/{created}-{nonce}"
+
+
+def gc_pass(created: str, nonce: str) -> str:
+    return f"{PASSES}{created}-{nonce}"
+
+
+def is_mark(key: str) -> bool:
+    """Whether a key below `PASSES` is no record, but only there to be seen."""
+    return key.startswith((CLOCKS, BUSY))
 
 
 def run_of_journal(key: str) -> tuple[str, str]:

@@ -26,6 +26,9 @@ OVERDUE = 3
 QUIET = 3600.0
 """Seconds without any record, where no step has beaten yet."""
 
+QUIET_RUNNER = 180.0
+"""The same of a run that one process drives: as soon as none of its steps ends for ten seconds, that one beats."""
+
 
 class Schedule(NamedTuple):
     """When beats come, in seconds: the first at that age of a step, the next ones in growing intervals."""
@@ -141,19 +144,26 @@ def read_lease(
     beats = _latest(ledger.beats(start.run, settled))
     heard = max(filter(None, [time_of(start.created), heard]), default=None)
     there = is_there(start.engine)
-    gone = is_silent(beats.values(), heard, at) if there is None else not there
+    gone = is_silent(beats.values(), heard, at, quiet_of(start)) if there is None else not there
     seen = max(filter(None, [heard, *(time_of(beat.at) for beat in beats.values())]), default=None)
     return Lease("lost" if gone else "running", seen, there is not None, beats, at)
 
 
-def is_silent(beats: Iterable[Beat], heard: dt.datetime | None, at: dt.datetime) -> bool:
+def quiet_of(start: Start) -> float:
+    """How long a run may say nothing before any of its steps has beaten. Inline, a step holds the beats up; and between
+    the tasks of an engine there may be hours."""
+    driven = start.backend == "local" and start.asked is not None and not start.asked.inline
+    return QUIET_RUNNER if driven else QUIET
+
+
+def is_silent(beats: Iterable[Beat], heard: dt.datetime | None, at: dt.datetime, quiet: float = QUIET) -> bool:
     """Whether all that is to come is overdue: pure, and by the clocks of those who wrote.
 
     beats: the newest of each open cell. heard: when anything else was recorded last. Once a step beats, whoever drives
-    the run does: then other records are good for as long as a beat is, and not for an hour.
+    the run does: then other records are good for as long as a beat is, and not for so long (`quiet`) as before.
     """
     beats = list(beats)
-    good = max((OVERDUE * beat.next for beat in beats), default=QUIET)
+    good = max((OVERDUE * beat.next for beat in beats), default=quiet)
     until = [(time_of(beat.at), OVERDUE * beat.next) for beat in beats] + [(heard, good)]
     return not any(since is not None and (at - since).total_seconds() <= lasts for since, lasts in until)
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,6 +27,8 @@ from pipeglot.core.lineage.records import (
     Cancel,
     CheckpointRecord,
     End,
+    GcPass,
+    Gone,
     Record,
     Reopened,
     Start,
@@ -96,7 +98,7 @@ def _times(record: AnyRecord) -> tuple[str, ...]:
     """Those that readers count with."""
     if isinstance(record, Start):
         return record.created, record.logical_date
-    if isinstance(record, Cancel | Reopened):
+    if isinstance(record, Cancel | Reopened | Gone):
         return (record.at,)
     return (record.finished,) if isinstance(record, End) else ()
 
@@ -163,9 +165,7 @@ class Ledger:
 
     def mark(self, run: str) -> None:
         """Note in the journal that there is news of a run."""
-        now = time.time_ns()
-        stamp = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now // 10**9))}.{now // 1000 % 10**6:06d}"
-        self.store.put(keys.journal(stamp, run, nonce()), b"")
+        self.store.put(keys.journal(stamp(), run, nonce()), b"")
 
     def started(self, run: str) -> Start | None:
         return self._get(keys.start(run), Start, run)
@@ -202,8 +202,18 @@ class Ledger:
         return found
 
     def runs(self) -> list[str]:
-        """All run ids, the latest to arrive last. A crash may have left a marker of a run that never started."""
-        return list(dict.fromkeys(run for _, run in self.markers() if run))
+        """The ids of all runs but pruned ones, the latest to arrive last. A crash may have left a marker of a run that
+        never started."""
+        return self.listed().runs
+
+    def listed(self) -> Listed:
+        """One listing of the journal, told apart."""
+        found: dict[str, None] = {}
+        gone: dict[str, None] = {}
+        for key, run in self.markers():
+            if run:
+                (gone if keys.tells_gone(key) else found)[run] = None
+        return Listed([run for run in found if run not in gone], list(gone))
 
     def markers(self) -> Iterator[tuple[str, str]]:
         """All keys of the journal, in the order of arrival, each with its run; with "" what is no marker of ours."""
@@ -212,6 +222,20 @@ class Ledger:
                 yield key, keys.run_of_journal(key)[1]
             except Corrupt:  # a stray file must not hide all runs
                 yield key, ""
+
+    # --- pruned runs ------------------------------------------------------------------------------------------------
+
+    def gone(self, run: str) -> Gone | None:
+        """The tombstone of a run, if it was pruned."""
+        return self._get(keys.gone(run), Gone, run)
+
+    def bury(self, record: Gone) -> None:
+        """Prune a run, as far as readers go: from now on nothing is taken from it. Its records are still there.
+
+        The tombstone comes first, and then its marker in the journal takes the place of all others.
+        """
+        found = self._put_first(keys.gone(record.run), record)
+        self.store.put(keys.journal_gone(stamp(_moment(found.at).timestamp()), record.run), b"")
 
     # --- cells ------------------------------------------------------------------------------------------------------
 
@@ -337,6 +361,25 @@ class Ledger:
     def forget(self, key: str) -> None:
         self.store.delete(keys.cache(key))
 
+    # --- passes of gc -----------------------------------------------------------------------------------------------
+
+    def put_pass(self, record: GcPass) -> None:
+        self.store.put(keys.gc_pass(stamp(), nonce()), pack(record))
+
+    def passes(self) -> dict[str, GcPass | None]:
+        """By key, what passes have left; None for one that is damaged. Raises `NewerFormat`."""
+        found: dict[str, GcPass | None] = {}
+        for key in [key for key in self.store.list(keys.PASSES) if key.count("/") == 1]:
+            data = self.store.get(key)
+            if data is None:
+                continue
+            try:
+                record = unpack(data, key)
+            except Corrupt:
+                record = None
+            found[key] = record if isinstance(record, GcPass) else None
+        return found
+
     # --- records ----------------------------------------------------------------------------------------------------
 
     def _get(self, key: str, kind: type[R], run: str | None) -> R | None:
@@ -357,6 +400,13 @@ class Ledger:
         return winner
 
 
+class Listed(NamedTuple):
+    """The runs that the journal has, in the order of arrival, and those that were pruned."""
+
+    runs: list[str]
+    gone: list[str]
+
+
 def _beat(data: bytes, key: str, run: str) -> Beat | None:
     try:
         found = unpack(data, key)
@@ -365,6 +415,12 @@ def _beat(data: bytes, key: str, run: str) -> Beat | None:
     if not isinstance(found, Beat) or found.run != run:
         return None
     return found if keys.beat(run, found.step, found.index, found.slot, found.nonce, found.number) == key else None
+
+
+def stamp(at: float | None = None) -> str:
+    """A time as keys have it, in UTC: it sorts as time does. Now, if none is given (seconds since 1970)."""
+    now = time.time_ns() if at is None else int(at * 10**9)
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now // 10**9))}.{now // 1000 % 10**6:06d}"
 
 
 def nonce() -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeglot.core.artifact_refs import ArtifactName, parse_artifact
-from pipeglot.core.errors import NotFound
+from pipeglot.core.errors import NotFound, Pruned
 from pipeglot.core.ir import Step
 from pipeglot.core.lineage.keys import Cell, Index
 from pipeglot.core.lineage.records import Ref, Start, Verdict
@@ -129,7 +129,10 @@ def _runs_of_name(runs: Runs, name: ArtifactName) -> Iterator[Found]:
         end = runs.end(start.run)
         if end is not None and end.status != "succeeded":
             continue
-        found = runs.run(start.run)
+        try:
+            found = runs.run(start.run)
+        except Pruned:  # just now
+            continue
         if end is not None or found.status == "succeeded":  # one that an engine drives is ended by whoever looks at it
             any_run = True
             yield found

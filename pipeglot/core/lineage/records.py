@@ -276,4 +276,45 @@ class End(Record, frozen=True, kw_only=True, tag="end"):
     slots: dict[str, Count] = {}
 
 
-AnyRecord: TypeAlias = Start | Verdict | Attempt | Reopened | CheckpointRecord | Beat | CacheEntry | Cancel | End
+class Gone(Record, frozen=True, kw_only=True, tag="gone"):
+    """The run was pruned: all of it but this and its `start` is removed, or will be. `status`: what became of it."""
+
+    at: str
+    status: str = ""
+
+
+class Deployment(Record, frozen=True, kw_only=True, tag="deployment"):
+    """A pipeline was brought to where it runs; `run` is empty. `ir`, `bundle`: what its tasks ask the store for."""
+
+    stack: str
+    pipeline: str
+    ir: str
+    at: str
+    bundle: str = ""
+
+
+class GcPass(Record, frozen=True, kw_only=True, tag="gc"):
+    """What a pass of `store gc` found to be referred to by nothing; `run` is empty.
+
+    marked: when it looked, in seconds since 1970 by the clock of the store. dead: by week, and by the time since when
+    no pass has found a reference (as `marked`), the hashes of blobs.
+    """
+
+    marked: float
+    dead: dict[str, dict[str, list[str]]] = {}
+
+
+AnyRecord: TypeAlias = (
+    Start
+    | Verdict
+    | Attempt
+    | Reopened
+    | CheckpointRecord
+    | Beat
+    | CacheEntry
+    | Cancel
+    | End
+    | Gone
+    | Deployment
+    | GcPass
+)

@@ -14,7 +14,7 @@ from pipeglot.core.lineage.lease import GOES_ON, Lease, lease_of
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import End, Start, Verdict
 from pipeglot.core.lineage.state import RunState
-from pipeglot.core.lineage.view import RunView, read_run, slots_of, view
+from pipeglot.core.lineage.view import RunView, read_run, refuse_pruned, slots_of, view
 from pipeglot.core.suggest import meant
 
 LATEST = "latest"
@@ -69,15 +69,21 @@ class Runs:
         return self.ledger.ended(run, len(slots_of(start, self.ledger))) if start is not None else None
 
     def run_id(self, text: str) -> str:
-        """The run that `text` means: its id, a beginning of it that no other has, or `latest`. Raises `NotFound`."""
+        """The run that `text` means: its id, a beginning of it that no other has, or `latest`.
+
+        Raises `NotFound`, and `Pruned` for one that was.
+        """
         where = f"the store `{self.ledger.store.uri}`"
         if text == LATEST:
             newest = next(self.latest(), None)
             if newest is None:
                 raise NotFound(f"{where} has no runs", hint="`pipeglot run TARGET` makes one; `-C DIR` looks elsewhere")
             return newest.run
-        found = [run for run in self.ledger.runs() if text and run.startswith(text)]
+        listed = self.ledger.listed()
+        found = [run for run in listed.runs if text and run.startswith(text)]
+        found = found or [run for run in listed.gone if text and run.startswith(text)]
         if len(found) == 1:
+            self._refuse_pruned(found[0], listed.gone)
             return found[0]
         if not found:
             raise NotFound(
@@ -85,6 +91,11 @@ class Runs:
             )
         shown = ", ".join(f"`{run[: len(text) + 4]}…`" for run in found[:_MOST])
         raise NotFound(f"{len(found)} runs begin with `{text}`: {shown}", hint="give more of its letters")
+
+    def _refuse_pruned(self, run: str, gone: list[str]) -> None:
+        start = self.ledger.started(run) if run in gone else None
+        if start is not None:
+            refuse_pruned(self.ledger, start)
 
     def run(self, text: str) -> Found:
         """A run, read from the ledger. Raises `NotFound`."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import Corrupt, NotFound
+from pipeglot.core.errors import Corrupt, NotFound, Pruned
 from pipeglot.core.lineage.digest import lineage_digest
 from pipeglot.core.lineage.ids import artifact_id as artifact_id
 from pipeglot.core.lineage.ids import parse_artifact_id as parse_artifact_id
@@ -131,11 +131,26 @@ def _view(start: Start, state: RunState, lease: Lease) -> RunView:
 
 
 def read_run(ledger: Ledger, artifacts: Artifacts, run: str) -> tuple[Start, RunState]:
-    """A run's start and its state, derived from the ledger. Raises `NotFound`, `StoreError`."""
+    """A run's start and its state, derived from the ledger. Raises `NotFound`, `Pruned`, `StoreError`."""
     start = ledger.started(run)
     if start is None:
         raise NotFound(f"the store `{ledger.store.uri}` has no run `{run}`")
-    return start, derive(start, ledger, artifacts, ledger.verdicts(run), slots_of(start, ledger))
+    slots, verdicts = slots_of(start, ledger), list(ledger.verdicts(run))
+    refuse_pruned(ledger, start)  # after the look: it may have been pruned meanwhile
+    return start, derive(start, ledger, artifacts, verdicts, slots)
+
+
+def refuse_pruned(ledger: Ledger, start: Start) -> None:
+    """Raises `Pruned` if of a run only this is left."""
+    gone = ledger.gone(start.run)
+    if gone is None:
+        return
+    status = f", {gone.status}" if gone.status else ""
+    raise Pruned(
+        f"run `{start.run}` of pipeline `{start.pipeline}` (begun {start.created[:10]}{status}) was pruned on"
+        f" {gone.at[:10]}: `store gc` has removed its records and values from `{ledger.store.uri}`",
+        hint="`pipeglot runs list` shows the runs that are there; what it had computed, another run computes again",
+    )
 
 
 def slots_of(start: Start, ledger: Ledger) -> list[Reopened]:

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from pipeglot.core.store.naming import Entry
+
 
 class Store(Protocol):
     """A folder or a bucket. Keys are `/`-separated; whoever builds one has checked its parts (`core.lineage.keys`).
@@ -42,8 +44,14 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """All keys below `prefix` (which ends with `/`), in order. Unfinished writes are never among them."""
 
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """The same, each with its size, and with the time of its writing by the clock of the store."""
+
     def delete(self, key: str) -> None:
         """Remove `key`; fine if it is not there."""
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove several, in no order that could be relied on."""
 
     def local(self, key: str) -> Path | None:
         """A read-only file holding `key`, to be mapped or copied, not changed; None if there is none."""

@@ -18,7 +18,7 @@ from pipeglot.core.store.clouds import Place, connect, endpoint_of
 from pipeglot.core.store.copies import Copies, default_folder
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import create, remove, write_at
-from pipeglot.core.store.naming import FORMAT, LONGEST, MARK, check_key, check_mark, new_mark
+from pipeglot.core.store.naming import FORMAT, LONGEST, MARK, Entry, check_key, check_mark, new_mark
 from pipeglot.core.store.waiting import Tries, request, together
 
 if TYPE_CHECKING:
@@ -133,6 +133,10 @@ class BucketStore:
 
         Servers that keep folders underneath list those first, so the keys are gathered and sorted.
         """
+        return (entry.key for entry in self.entries(prefix))
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """The same, each with its size, and with the time of its writing by the server's clock."""
         if prefix and not prefix.endswith("/"):
             raise StoreError(f"the prefix `{prefix}` does not end with `/`")
         if prefix:
@@ -144,6 +148,13 @@ class BucketStore:
         check_key(key)
         self.copies.forget(key)
         self._found(key, lambda verbs, client, path: verbs.delete(client, path), doing="delete")
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove several, some at the same time."""
+        waiting = list(keys)
+        for at in range(0, len(waiting), _BATCH):
+            batch = waiting[at : at + _BATCH]
+            together(self.delete, batch, AT_ONCE, self.uri, f"deleting {len(waiting)} objects")
 
     def local(self, key: str) -> Path | None:
         """A copy on this machine, made if there is none yet; None if there is no such key."""
@@ -335,7 +346,7 @@ class BucketStore:
 
     # --- listing -----------------------------------------------------------------------------------------------------
 
-    def _listed(self, prefix: str, pages: int | None = None) -> Iterator[str]:
+    def _listed(self, prefix: str, pages: int | None = None) -> Iterator[Entry]:
         """In the server's order; only of the first `pages`, if not of all."""
         import itertools
 
@@ -343,13 +354,17 @@ class BucketStore:
 
         below, tries = self._prefix + prefix, self._tried()
 
-        def names() -> builtins.list[str]:
+        def found_there() -> builtins.list[Entry]:
             stream = obstore.list(self._client, below.rstrip("/") or None, chunk_size=_PAGE)
-            return [meta["path"] for page in itertools.islice(stream, pages) for meta in page]
+            return [
+                Entry(meta["path"], meta["size"], meta["last_modified"].timestamp())
+                for page in itertools.islice(stream, pages)
+                for meta in page
+            ]
 
         for last in tries:
             try:
-                found = request(names, self.uri)
+                found = request(found_there, self.uri)
             except _NOT_THE_CLIENTS:
                 raise
             except Exception as error:  # see `_found`  # noqa: BLE001
@@ -358,7 +373,10 @@ class BucketStore:
                     raise self._cannot(answer, "list", prefix) from None
                 tries.why = answer.why
             else:
-                return (name[len(self._prefix) :] for name in found if name.startswith(below) and name != below)
+                cut = len(self._prefix)
+                return (
+                    one._replace(key=one.key[cut:]) for one in found if one.key.startswith(below) and one.key != below
+                )
         raise AssertionError
 
     # --- the bucket itself -------------------------------------------------------------------------------------------

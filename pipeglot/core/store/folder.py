@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pipeglot.core.errors import StoreError
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import copy, count_names, create, remove, sync, sync_file, write_all
-from pipeglot.core.store.naming import FORMAT, LONGEST, MARK, TEMP, check_key, check_mark, new_mark
+from pipeglot.core.store.naming import FORMAT, LONGEST, MARK, TEMP, Entry, check_key, check_mark, new_mark
 from pipeglot.core.store.rename import rename_new
 
 if TYPE_CHECKING:
@@ -145,6 +145,23 @@ class FolderStore:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise store_error(error, "delete", path) from error
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove several."""
+        for key in keys:
+            self.delete(key)
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """All keys below `prefix` as `list` has them, each with its size, and when its file was written."""
+        for key in self.list(prefix):
+            path = f"{self.root}/{key}"
+            try:
+                info = os.stat(path)
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            except OSError as error:
+                raise store_error(error, "read", path) from error
+            yield Entry(key, info.st_size, info.st_mtime)
 
     def list(self, prefix: str) -> Iterator[str]:
         """All keys below `prefix` (which ends with `/`; "" is all), by code point. No unfinished writes among them."""

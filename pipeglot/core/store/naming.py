@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from pipeglot.core.errors import Corrupt, NewerFormat, StoreError
 
@@ -15,6 +16,14 @@ LONGEST = 64 << 20
 MARK = "store.json"
 TEMP = "tmp"
 """A folder keeps its unfinished writes there, so no key begins with it anywhere."""
+
+
+class Entry(NamedTuple):
+    """An object as a listing tells of it. `modified`: seconds since 1970, by the clock of the store."""
+
+    key: str
+    size: int
+    modified: float
 
 
 def check_key(key: str) -> None:

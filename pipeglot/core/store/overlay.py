@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeglot.core.store.base import Store
+    from pipeglot.core.store.naming import Entry
 
 
 class Overlay:
@@ -54,9 +55,19 @@ class Overlay:
         lower = (key for key in self.lower.list(prefix) if key not in self._deleted and key not in upper)
         return heapq.merge(sorted(upper), lower)
 
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        upper = {entry.key: entry for entry in self.upper.entries(prefix)}
+        below = self.lower.entries(prefix)
+        lower = (entry for entry in below if entry.key not in self._deleted and entry.key not in upper)
+        return heapq.merge(sorted(upper.values()), lower)
+
     def delete(self, key: str) -> None:
         self._deleted.add(key)
         self.upper.delete(key)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def local(self, key: str) -> Path | None:
         found = self.upper.local(key)

@@ -82,7 +82,9 @@ def join(
     *,
     first: Callable[[], None] | None = None,
 ) -> Start:
-    """The run's first record: as it is, or put now. Raises `ParamError`, `NotFound`, `StoreError`, `StepError`.
+    """The run's first record: as it is, or put now.
+
+    Raises `ParamError`, `NotFound`, `Pruned`, `StoreError`, `StepError`.
 
     `first` is called where there is none, and may put it.
     """
@@ -96,6 +98,10 @@ def join(
     if found is None and first is not None:
         first()
         found = ledger.started(run)
+    if found is not None and _is_old(found):
+        from pipeglot.core.lineage.view import refuse_pruned  # with all that lists a run: few tasks need it
+
+        refuse_pruned(ledger, found)
     if found is None:
         found = ledger.start(_start(run, deployed, engine, ledger, artifacts))
     if found.backend != deployed.backend:
@@ -105,6 +111,17 @@ def join(
         )
     _refuse_other(found, deployed, trusted=ledger.store.trusted)
     return found
+
+
+_OLD = 12 * 3600.0
+"""Seconds since a run began. Nothing that ended less than a day ago is pruned, so a task of a new run asks for nothing.
+"""
+
+
+def _is_old(start: Start) -> bool:
+    """Whether a run may have been pruned, by clocks that may differ: if it was, nothing of what a task does counts."""
+    began = time_of(start.created)
+    return began is None or abs((now() - began).total_seconds()) > _OLD
 
 
 def _refuse_other(found: Start, deployed: Deployed, *, trusted: bool) -> None:

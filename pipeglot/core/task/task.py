@@ -22,7 +22,7 @@ from msgspec import structs
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.bundle.unpack import unpacked
-from pipeglot.core.errors import Cancelled, Corrupt, PipeglotError, StepError, ValueRefused
+from pipeglot.core.errors import Cancelled, Corrupt, PipeglotError, Pruned, StepError, ValueRefused
 from pipeglot.core.ir import Branch, Map, Step
 from pipeglot.core.lineage.ids import artifact_id
 from pipeglot.core.lineage.keys import Index
@@ -30,7 +30,7 @@ from pipeglot.core.lineage.lease import Schedule, ended_at
 from pipeglot.core.lineage.ledger import Ledger, now
 from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.lineage.records import Attempt, Failure, Reopened, Verdict
-from pipeglot.core.lineage.resuming import read_resumed
+from pipeglot.core.lineage.resuming import Resumed, read_resumed
 from pipeglot.core.run_step import Job, Runtime
 from pipeglot.core.secret_places import KINDS
 from pipeglot.core.sources import roots_of
@@ -393,8 +393,15 @@ class TaskRun:
             plan=self.plan,
             cache=asked.cache if asked else True,
             anew=asked.anew if asked else (),
-            resumed=read_resumed(self.ledger, self.artifacts, resumes) if resumes else None,
+            resumed=self._resumed(resumes) if resumes else None,
         )
+
+    def _resumed(self, run: str) -> Resumed | None:
+        """The run that this one goes on from. One that was pruned just before this one began has nothing to give."""
+        try:
+            return read_resumed(self.ledger, self.artifacts, run)
+        except Pruned:
+            return None
 
     def _hello(self) -> Hello:
         root = self._code()

@@ -13,10 +13,10 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import StoreError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.closing import close, was_closed
-from pipeglot.core.lineage.lease import QUIET, Lease, Pulse, Schedule, is_silent, lease_of
+from pipeglot.core.lineage.lease import QUIET, QUIET_RUNNER, Lease, Pulse, Schedule, is_silent, lease_of, quiet_of
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.processes import this_process
-from pipeglot.core.lineage.records import Beat, Start
+from pipeglot.core.lineage.records import Asked, Beat, Start
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import read_run, read_view, view
 from pipeglot.core.store import open_store
@@ -67,6 +67,33 @@ def test_beats_come_after_ten_seconds_and_then_in_growing_intervals() -> None:
 )
 def test_it_is_silent_when_what_was_to_come_is_overdue(beats: list[Beat], heard: float, silent: bool) -> None:
     assert is_silent(beats, ago(heard), NOW) == silent
+
+
+@pytest.mark.parametrize(
+    ("backend", "asked", "quiet"),
+    [
+        ("local", Asked(), QUIET_RUNNER),
+        ("local", Asked(inline=True), QUIET),
+        ("local", None, QUIET),
+        ("airflow", Asked(), QUIET),
+    ],
+)
+def test_who_would_beat_is_not_waited_for_as_long(backend: str, asked: Asked | None, quiet: float) -> None:
+    at = NOW.isoformat()
+    start = Start(
+        run=RUN,
+        pipeline="p",
+        stack="s",
+        backend=backend,
+        ir="a" * 64,
+        params={},
+        created=at,
+        logical_date=at,
+        asked=asked,
+    )
+    assert quiet_of(start) == quiet
+    assert not is_silent([], ago(quiet), NOW, quiet)
+    assert is_silent([], ago(quiet + 1), NOW, quiet)
 
 
 # --- what writes ------------------------------------------------------------------------------------------------------

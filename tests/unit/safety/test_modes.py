@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeglot.core.lineage.index.database import Database
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.store.copies import Copies
 from pipeglot.stacks.config_cache import cached_config
 from pipeglot.stacks.models import Config
@@ -103,12 +103,12 @@ def test_all_that_commands_leave(tmp_path: Path, no_umask: None) -> None:
 
 def test_an_index_that_was_open_to_others(tmp_path: Path, no_umask: None) -> None:
     path = tmp_path / "index" / "a.sqlite"
-    with Database(path) as database:
+    with FileDatabase(path) as database:
         database.connection.execute("SELECT 1")
     assert list(exposed(path.parent)) == []
     path.chmod(0o644)
-    with Database(path) as database, database.transaction() as connection:
-        connection.execute("INSERT INTO journal VALUES ('x', 1)")
+    with FileDatabase(path) as database, database.transaction() as connection:
+        connection.execute("INSERT INTO journal VALUES (1, 'x', 1)")
         assert [name for name in sorted(os.listdir(path.parent)) if name != "a.sqlite.lock"] == [
             *("a.sqlite", "a.sqlite-shm", "a.sqlite-wal")
         ]

@@ -22,8 +22,8 @@ from pipeglot.client.text import safe, safe_painted
 from pipeglot.client.verify import verify
 from pipeglot.core import plain
 from pipeglot.core.errors import Corrupt, NewerFormat, PipeglotError, StoreError, ValueRefused
-from pipeglot.core.lineage.index.database import Database
 from pipeglot.core.lineage.index.queries import RunFilter
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.ledger import unpack
 from pipeglot.core.placeholders import Instance, Part
@@ -103,7 +103,7 @@ class Ledgers:
         """As `runs list`, `runs show`, `store verify` and a notebook do."""
         store = open_store(self.store, trusted=trusted)
         records = Records(bare_workspace(self.root), store)
-        with Database(None) as database:
+        with FileDatabase(None) as database:
             found = sync(database, records.ledger, records.artifacts, lambda _: None)
             listed = list_runs(Listed(database, records), RunFilter())  # type: ignore[arg-type]  # all that is asked of one
             assert {run.run_id for run in listed.runs} | {self.first} >= {self.first, *self.others} - self.named(
@@ -138,7 +138,7 @@ class Ledgers:
 class Listed:
     """An index that is read already."""
 
-    def __init__(self, database: Database, records: Records) -> None:
+    def __init__(self, database: FileDatabase, records: Records) -> None:
         self.database = database
         self.records = records
         self.tell = lambda _: None

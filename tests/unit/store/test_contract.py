@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,3 +240,23 @@ def test_a_damaged_copy_is_made_anew(any_store: Store, opener: Opener) -> None:
     copy.chmod(0o600)
     copy.write_bytes(bytes(50_000))
     assert Artifacts(store).load(ref) == value
+
+
+def test_entries_tell_sizes_and_when_they_were_written_by_the_clock_of_the_store(any_store: Store) -> None:
+    before = time.time()
+    for number, key in enumerate(("a/b", "a/c/d", "a-b", "z")):
+        any_store.put(key, b"x" * number)
+    found = list(any_store.entries("a/"))
+    assert [(one.key, one.size) for one in found] == [("a/b", 0), ("a/c/d", 1)]
+    assert all(before - 5 <= one.modified <= time.time() + 5 for one in found)
+    assert [one.key for one in any_store.entries("")] == list(any_store.list(""))
+    assert list(any_store.entries("none/")) == []
+
+
+def test_several_are_deleted_at_once(any_store: Store) -> None:
+    keys = [f"a/{number}" for number in range(40)]
+    for key in keys:
+        any_store.put(key, b"")
+    any_store.delete_all([*keys[1:], "a/none"])
+    assert list(any_store.list("a/")) == keys[:1]
+    any_store.delete_all([])

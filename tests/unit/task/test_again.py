@@ -16,8 +16,8 @@ from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Cancelled, StepError, Untrusted
 from pipeglot.core.ir import Retry
 from pipeglot.core.lineage.closing import close
-from pipeglot.core.lineage.index.database import Database
 from pipeglot.core.lineage.index.queries import RunFilter, list_runs
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.lease import Schedule
 from pipeglot.core.lineage.ledger import now
@@ -110,7 +110,7 @@ def test_each_time_it_ends_anew_and_the_index_says_so(engine: Engine, marks: Pat
         return found.number, found.status
 
     def listed() -> list[object]:
-        with Database(tmp_path / "index.sqlite") as database:
+        with FileDatabase(tmp_path / "index.sqlite") as database:
             sync(database, engine.ledger, Artifacts(engine.store), lambda _: None)
             (row,) = list_runs(database.connection, RunFilter())
             cells = database.connection.execute("SELECT ordinal, status, attempts FROM cells ORDER BY ordinal")
@@ -131,7 +131,7 @@ def test_the_index_follows_a_run_that_goes_on_again(engine: Engine, marks: Path,
     engine.deploy(work("flaky", given={"folder": str(marks), "times": 2}), work("one", after=("flaky",)))
 
     def listed() -> str:
-        with Database(tmp_path / "index.sqlite") as database:
+        with FileDatabase(tmp_path / "index.sqlite") as database:
             sync(database, engine.ledger, Artifacts(engine.store), lambda _: None)
             return list_runs(database.connection, RunFilter())[0].status
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
+
+from pipeglot.core.lineage.index.database import Connection
 
 CHUNK = 500
 """So many ids stand in one statement."""
@@ -104,14 +104,14 @@ class EdgeRow(NamedTuple):
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def count_runs(connection: sqlite3.Connection, wanted: RunFilter) -> int:
-    where, values = _where(wanted)
+def count_runs(connection: Connection, wanted: RunFilter) -> int:
+    where, values = _where(wanted, connection.store)
     return int(connection.execute(f"SELECT COUNT(*) FROM runs r WHERE {where}", values).fetchone()[0])
 
 
-def list_runs(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunRow]:
+def list_runs(connection: Connection, wanted: RunFilter) -> list[RunRow]:
     """The runs, the latest to arrive first, or by a metric."""
-    where, values = _where(wanted)
+    where, values = _where(wanted, connection.store)
     order = "r.arrival DESC"
     if wanted.sort is not None:
         name, descending = wanted.sort
@@ -123,8 +123,8 @@ def list_runs(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunRow]
     return [RunRow(*row) for row in rows]
 
 
-def _where(wanted: RunFilter) -> tuple[str, list[Any]]:
-    terms, values = ["r.known = 1"], list[Any]()
+def _where(wanted: RunFilter, store: int) -> tuple[str, list[Any]]:
+    terms, values = ["r.store_id = ? AND r.known = 1"], list[Any]([store])
     if wanted.since is not None:
         terms.append("r.created_us >= ?")
         values.append(wanted.since)
@@ -136,8 +136,8 @@ def _where(wanted: RunFilter) -> tuple[str, list[Any]]:
             terms.append(f"r.{column} IN ({_marks(among)})")
             values += among
     if wanted.before is not None:
-        terms.append("r.arrival < (SELECT arrival FROM runs WHERE run = ?)")
-        values.append(wanted.before)
+        terms.append("r.arrival < (SELECT arrival FROM runs WHERE store_id = ? AND run = ?)")
+        values += [store, wanted.before]
     for name, texts in wanted.params:
         terms.append(
             f"EXISTS (SELECT 1 FROM params p WHERE p.run_id = r.id AND p.name = ? AND p.value IN ({_marks(texts)}))"
@@ -156,7 +156,7 @@ def _where(wanted: RunFilter) -> tuple[str, list[Any]]:
 
 
 def _as_utf8(text: str) -> str:
-    """SQLite takes no other; what was typed and has none is nobody's name."""
+    """Databases take no other; what was typed and has none is nobody's name."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -168,20 +168,20 @@ def _tag(name: str, value: str | None) -> tuple[str, list[str]]:
     return f"(EXISTS ({own}) OR EXISTS ({word}))", [name, name]
 
 
-def params_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
+def params_of(connection: Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
     """The parameters of runs, as JSON texts by name."""
     return _pairs(connection, "SELECT run_id, name, value FROM params WHERE run_id IN ({})", runs)
 
 
-def tags_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
+def tags_of(connection: Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
     return _pairs(connection, "SELECT run_id, name, value FROM tags WHERE run_id IN ({})", runs)
 
 
-def words_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
+def words_of(connection: Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
     return _pairs(connection, "SELECT run_id, word, word FROM words WHERE run_id IN ({}) ORDER BY word", runs)
 
 
-def metrics_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int, list[Metric]]:
+def metrics_of(connection: Connection, runs: Sequence[int]) -> dict[int, list[Metric]]:
     """The metrics of runs, in the order of their steps."""
     found: dict[int, list[Metric]] = {run: [] for run in runs}
     statement = (
@@ -193,36 +193,51 @@ def metrics_of(connection: sqlite3.Connection, runs: Sequence[int]) -> dict[int,
     return found
 
 
-def known_names(connection: sqlite3.Connection, of: Literal["pipelines", "params", "tags", "metrics"]) -> list[str]:
+def known_names(connection: Connection, of: Literal["pipelines", "params", "tags", "metrics"]) -> list[str]:
     """Which there are, to say what somebody may have meant."""
+    there = "SELECT DISTINCT {0} FROM {1} d JOIN runs r ON r.id = d.run_id WHERE r.store_id = ?"
+    tags, words = there.format("d.name", "tags"), there.format("d.word", "words")
     statements = {
-        "pipelines": "SELECT DISTINCT pipeline FROM runs WHERE known = 1 ORDER BY 1",
-        "params": "SELECT DISTINCT name FROM params ORDER BY 1",
-        "tags": "SELECT name FROM tags UNION SELECT word FROM words ORDER BY 1",
-        "metrics": "SELECT DISTINCT name FROM metrics ORDER BY 1",
+        "pipelines": "SELECT DISTINCT pipeline FROM runs WHERE store_id = ? AND known = 1",
+        "params": there.format("d.name", "params"),
+        "tags": f"{tags} UNION {words}",
+        "metrics": there.format("d.name", "metrics"),
     }
-    return [row[0] for row in connection.execute(statements[of])]
+    values = [connection.store] * statements[of].count("?")
+    return sorted(row[0] for row in connection.execute(statements[of], values))
 
 
-def totals(connection: sqlite3.Connection) -> dict[str, int]:
-    """How much the index holds."""
+def totals(connection: Connection) -> dict[str, int]:
+    """How much the index holds of the store."""
+    of_run = "SELECT COUNT(*) FROM {} d JOIN runs r ON r.id = d.run_id WHERE r.store_id = ?"
     statements = {
-        "runs": "SELECT COUNT(*) FROM runs WHERE known = 1",
-        "cells": "SELECT COUNT(*) FROM cells",
-        "artifacts": "SELECT COUNT(*) FROM artifacts",
-        "edges": "SELECT COUNT(*) FROM edges",
+        "runs": "SELECT COUNT(*) FROM runs WHERE store_id = ? AND known = 1",
+        **{table: of_run.format(table) for table in ("cells", "artifacts", "edges")},
     }
-    return {name: int(connection.execute(text).fetchone()[0]) for name, text in statements.items()}
+    return {name: int(connection.execute(text, (connection.store,)).fetchone()[0]) for name, text in statements.items()}
 
 
-def earlier_runs(connection: sqlite3.Connection, run: str, step: str, position: str, most: int) -> list[str]:
+def markers(connection: Connection) -> dict[str, int]:
+    """The run of each marker of the journal that was read."""
+    found = connection.execute("SELECT marker, run_id FROM journal WHERE store_id = ?", (connection.store,))
+    return dict(found.fetchall())
+
+
+def synced(connection: Connection) -> int | None:
+    """When the index last had all that the store had, in microseconds since 1970; None if it never had."""
+    found = connection.execute("SELECT synced_us FROM stores WHERE id = ?", (connection.store,)).fetchone()
+    return int(found[0]) or None if found else None
+
+
+def earlier_runs(connection: Connection, run: str, step: str, position: str, most: int) -> list[str]:
     """The runs that came before `run`, of the same pipeline, in which that execution succeeded; the latest first."""
     rows = connection.execute(
-        "SELECT r.run FROM runs this JOIN runs r ON r.pipeline = this.pipeline AND r.arrival < this.arrival "
+        "SELECT r.run FROM runs this JOIN runs r ON r.store_id = this.store_id AND r.pipeline = this.pipeline "
+        "AND r.arrival < this.arrival "
         "JOIN nodes n ON n.run_id = r.id AND n.kind = 'cell' AND n.step = ? AND n.position = ? "
         "JOIN cells c ON c.node_id = n.id AND c.status = 'succeeded' "
-        "WHERE this.run = ? AND r.known = 1 ORDER BY r.arrival DESC LIMIT ?",
-        (step, position, run, most),
+        "WHERE this.store_id = ? AND this.run = ? AND r.known = 1 ORDER BY r.arrival DESC LIMIT ?",
+        (step, position, connection.store, run, most),
     )
     return [row[0] for row in rows]
 
@@ -237,35 +252,35 @@ _COMPUTED_ELSEWHERE = (
 cache; unless the former's run is not there any more."""
 
 
-def node_id(connection: sqlite3.Connection, run: str, kind: str, step: str, position: str, name: str) -> int | None:
+def node_id(connection: Connection, run: str, kind: str, step: str, position: str, name: str) -> int | None:
     found = connection.execute(
         "SELECT n.id FROM nodes n JOIN runs r ON r.id = n.run_id "
-        "WHERE r.run = ? AND n.kind = ? AND n.step = ? AND n.position = ? AND n.name = ?",
-        (run, kind, step, position, name),
+        "WHERE r.store_id = ? AND r.run = ? AND n.kind = ? AND n.step = ? AND n.position = ? AND n.name = ?",
+        (connection.store, run, kind, step, position, name),
     ).fetchone()
     return int(found[0]) if found else None
 
 
-def nodes_of_run(connection: sqlite3.Connection, run: str, most: int) -> list[int]:
+def nodes_of_run(connection: Connection, run: str, most: int) -> list[int]:
     rows = connection.execute(
-        "SELECT n.id FROM nodes n JOIN runs r ON r.id = n.run_id WHERE r.run = ? ORDER BY n.id LIMIT ?", (run, most)
+        "SELECT n.id FROM nodes n JOIN runs r ON r.id = n.run_id WHERE r.store_id = ? AND r.run = ? "
+        "ORDER BY n.id LIMIT ?",
+        (connection.store, run, most),
     )
     return [row[0] for row in rows]
 
 
-def given_to_run(connection: sqlite3.Connection, run: str, most: int) -> list[int]:
+def given_to_run(connection: Connection, run: str, most: int) -> list[int]:
     """The artifacts of other runs that the parameters of a run name."""
     rows = connection.execute(
         "SELECT DISTINCT e.source FROM runs r JOIN edges e ON e.run_id = r.id "
-        "WHERE r.run = ? AND e.kind = 'given' ORDER BY e.source LIMIT ?",
-        (run, most),
+        "WHERE r.store_id = ? AND r.run = ? AND e.kind = 'given' ORDER BY e.source LIMIT ?",
+        (connection.store, run, most),
     )
     return [row[0] for row in rows]
 
 
-def walk(
-    connection: sqlite3.Connection, seeds: Sequence[int], direction: Direction, depth: int | None, most: int
-) -> list[int]:
+def walk(connection: Connection, seeds: Sequence[int], direction: Direction, depth: int | None, most: int) -> list[int]:
     """The nodes that can be reached, the nearest first, at most `most`. `depth` counts executions."""
     near, far = ("target", "source") if direction == "up" else ("source", "target")
     only = f"AND {_COMPUTED_ELSEWHERE}" if direction == "up" else ""
@@ -273,29 +288,16 @@ def walk(
         step = "output" if direction == "up" else "input"
         statement = f"SELECT e.{far}, e.kind = '{step}' FROM edges e WHERE e.{near} IN ({{}}) {only}"
         return _walk_so_far(connection, statement, seeds, depth, most)
-    with _listed(connection, seeds):
+    with connection.numbers(seeds) as there:  # a walk from each 500 would go the same ways again and again
         rows = connection.execute(
-            f"WITH RECURSIVE walk(id) AS (SELECT n.id FROM seeds s JOIN nodes n ON n.id = s.id UNION "
+            f"WITH RECURSIVE walk(id) AS (SELECT n.id FROM {there} JOIN nodes n ON n.id = numbers.id UNION "
             f"SELECT e.{far} FROM walk JOIN edges e ON e.{near} = walk.id WHERE 1 = 1 {only}) "
             f"SELECT id FROM walk LIMIT {most:d}"
         )
         return [row[0] for row in rows]
 
 
-@contextmanager
-def _listed(connection: sqlite3.Connection, seeds: Sequence[int]) -> Iterator[None]:
-    """All of them in a table of this connection's own: a walk from each 500 would go the same ways again and again."""
-    connection.execute("CREATE TEMP TABLE seeds (id BIGINT PRIMARY KEY)")
-    try:
-        connection.executemany("INSERT INTO seeds VALUES (?) ON CONFLICT DO NOTHING", [(one,) for one in seeds])
-        yield
-    finally:
-        connection.execute("DROP TABLE temp.seeds")
-
-
-def _walk_so_far(
-    connection: sqlite3.Connection, statement: str, seeds: Sequence[int], depth: int, most: int
-) -> list[int]:
+def _walk_so_far(connection: Connection, statement: str, seeds: Sequence[int], depth: int, most: int) -> list[int]:
     """Distance by distance, so that each node is met once: a recursive statement meets it at each of its distances."""
     there = "SELECT id FROM nodes WHERE id IN ({})"
     found = dict.fromkeys(row[0] for row in _in_chunks(connection, there, seeds))
@@ -313,7 +315,7 @@ def _walk_so_far(
     return list(found)[:most]
 
 
-def nodes(connection: sqlite3.Connection, ids: Sequence[int]) -> list[NodeRow]:
+def nodes(connection: Connection, ids: Sequence[int]) -> list[NodeRow]:
     """What is known of nodes."""
     statement = (
         "SELECT n.id, r.run, r.known, r.pipeline, n.kind, n.step, n.position, n.name, c.status, c.origin_run, a.value, "
@@ -325,7 +327,7 @@ def nodes(connection: sqlite3.Connection, ids: Sequence[int]) -> list[NodeRow]:
     return [found[one] for one in ids if one in found]
 
 
-def edges(connection: sqlite3.Connection, ids: Sequence[int], *, upwards: bool) -> list[EdgeRow]:
+def edges(connection: Connection, ids: Sequence[int], *, upwards: bool) -> list[EdgeRow]:
     """The edges among nodes; `upwards`: those that a walk up goes along."""
     inside = set(ids)
     only = f"AND {_COMPUTED_ELSEWHERE}" if upwards else ""
@@ -340,14 +342,14 @@ def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _in_chunks(connection: sqlite3.Connection, statement: str, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+def _in_chunks(connection: Connection, statement: str, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     """The rows of a statement for all ids, of which there may be more than a statement takes."""
     for begin in range(0, len(ids), CHUNK):
         chunk = ids[begin : begin + CHUNK]
         yield from connection.execute(statement.format(_marks(chunk)), chunk)
 
 
-def _pairs(connection: sqlite3.Connection, statement: str, ids: Sequence[int]) -> dict[int, dict[str, str]]:
+def _pairs(connection: Connection, statement: str, ids: Sequence[int]) -> dict[int, dict[str, str]]:
     found: dict[int, dict[str, str]] = {one: {} for one in ids}
     rows: Iterable[tuple[Any, ...]] = _in_chunks(connection, statement, ids)
     for one, name, value in rows:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import PipeglotError
 from pipeglot.core.lineage import keys
-from pipeglot.core.lineage.index.database import Database
-from pipeglot.core.lineage.index.rows import RunRows, run_rows
-from pipeglot.core.lineage.index.writing import Writer
+from pipeglot.core.lineage.index import queries
+from pipeglot.core.lineage.index.database import Connection, Database, Unavailable
+from pipeglot.core.lineage.index.rows import run_rows
+from pipeglot.core.lineage.index.writing import Found, Writer
 from pipeglot.core.lineage.lease import lease_of, read_lease, time_after
 from pipeglot.core.lineage.ledger import Ledger, unpack, unpack_verdict
 from pipeglot.core.lineage.processes import is_there
@@ -27,6 +29,10 @@ from pipeglot.core.lineage.view import derive, slots_of, unfit
 
 BATCH_RUNS = 200
 BATCH_ROWS = 50_000
+MANY = 20_000
+"""Edges after which the database is asked to look at its tables."""
+SYNCED_EVERY = 30_000_000
+"""Microseconds that the noted time of the last sync may be behind."""
 SLOW = 2.0
 """Seconds after which somebody who waits is told why."""
 
@@ -48,14 +54,7 @@ class _Known(NamedTuple):
     markers: dict[str, int]
     open: dict[str, int]
     """Id by run, of those without an end."""
-
-
-class Found(NamedTuple):
-    """A run that was read: its rows, and if it is open, the raw records of it that are new."""
-
-    rows: RunRows
-    markers: list[str]
-    fresh: dict[str, bytes]
+    synced_us: int
 
 
 def sync(database: Database, ledger: Ledger, artifacts: Artifacts, tell: Callable[[str], object]) -> Synced:
@@ -71,30 +70,47 @@ class _Sync:
         self.tell = tell
         self.unreadable: list[str] = []
         self.began = time.monotonic()
+        self.began_us = time.time_ns() // 1000
         self.told = False
+        self.rows = 0
         self.judged: set[str] = set()
         """The runs of which it was found out just now whether they go on."""
 
     def run(self) -> Synced:
         known = self._known()  # before the listing: what is in the index, and not in the listing, is gone
         listed = list(self.ledger.markers())
+        gone = {run for key, run in listed if keys.tells_gone(key)}  # pruned: as if nothing were there
+        listed = [one for one in listed if one[1] not in gone]
         self.unreadable += [f"`{key}` is no marker of the journal" for key, run in listed if not run]
         new: dict[str, list[str]] = {}
         for key, run in listed:
             if run and key not in known.markers:
                 new.setdefault(run, []).append(key)
         self._forget(known, {key for key, _ in listed})
-        todo = {**{run: new.get(run, []) for run in known.open}, **new}
+        self._forget_pruned(gone)
+        todo = {**{run: new.get(run, []) for run in known.open if run not in gone}, **new}
         read = self._read_all(todo, known)
         self._refresh()
+        self._note_time(known.synced_us)
+        if self.rows > MANY:
+            self.database.settle()
         return Synced(read, self.unreadable)
 
     def _known(self) -> _Known:
-        run = self.database.connection.execute
-        return _Known(
-            dict(run("SELECT marker, run_id FROM journal").fetchall()),
-            dict(run("SELECT run, id FROM runs WHERE known = 1 AND final = 0").fetchall()),
-        )
+        with self.database.snapshot() as connection:
+            runs = connection.execute(
+                "SELECT run, id FROM runs WHERE store_id = ? AND known = 1 AND final = 0", (connection.store,)
+            )
+            return _Known(queries.markers(connection), dict(runs.fetchall()), queries.synced(connection) or 0)
+
+    def _note_time(self, before: int) -> None:
+        """Not at each sync: for people and dashboards, who read the index with no command of ours."""
+        began = self.began_us
+        if self.database.writable and began - before > SYNCED_EVERY:
+            with self.database.transaction() as connection:
+                connection.execute(
+                    "UPDATE stores SET synced_us = ? WHERE id = ? AND synced_us < ?", (began, connection.store, began)
+                )
 
     def _forget(self, known: _Known, listed: set[str]) -> None:
         """Remove the runs that have no marker any more."""
@@ -102,11 +118,24 @@ class _Sync:
         if not gone:
             return
         kept = {run for marker, run in known.markers.items() if marker not in gone}
-        with self.database.transaction() as connection:
+        with self._transaction() as connection:
             writer = Writer(connection)
             writer.drop_markers(gone)
             for run in {known.markers[marker] for marker in gone} - kept:
                 writer.drop_run(run)
+
+    def _forget_pruned(self, gone: set[str]) -> None:
+        """Also those that another process had just read, and put in after they were removed."""
+        if not gone:
+            return
+        with self.database.snapshot() as connection:
+            rows = connection.execute("SELECT run, id FROM runs WHERE store_id = ? AND known = 1", (connection.store,))
+            left = [run_id for run, run_id in rows.fetchall() if run in gone]
+        if left:
+            with self._transaction() as connection:
+                writer = Writer(connection)
+                for run_id in left:
+                    writer.drop_run(run_id)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -138,8 +167,8 @@ class _Sync:
 
     def _read(self, run: str, markers: list[str], known: int | None) -> Found | None:
         """A run, unless it has not begun, or an open one has nothing new."""
-        seen = self._pending_places(known) if known is not None else set()
-        records = dict(self._pending(known)) if known is not None else {}
+        records = self._pending(known) if known is not None else {}
+        seen = set(records)
         head = records.pop(keys.start(run), None) or self.ledger.store.get(keys.start(run))
         if head is None:
             return None
@@ -165,29 +194,35 @@ class _Sync:
         rows = run_rows(start, end, state, records=len(records), reopened=len(slots), open_as=open_as)
         return Found(rows, markers, {} if end else fresh)
 
-    def _pending_places(self, run_id: int) -> set[str]:
-        rows = self.database.connection.execute("SELECT place FROM pending WHERE run_id = ?", (run_id,))
-        return {row[0] for row in rows}
-
-    def _pending(self, run_id: int) -> Iterator[tuple[str, bytes]]:
-        yield from self.database.connection.execute("SELECT place, record FROM pending WHERE run_id = ?", (run_id,))
+    def _pending(self, run_id: int) -> dict[str, bytes]:
+        with self.database.snapshot() as connection:
+            return dict(connection.execute("SELECT place, record FROM pending WHERE run_id = ?", (run_id,)).fetchall())
 
     # --- writing ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if not self.database.writable:
+            raise Unavailable("this user may only read it, and it lacks what is new in the store")
+        with self.database.transaction() as connection:
+            yield connection
 
     def _write(self, batch: list[Found]) -> None:
         if not batch:
             return
-        with self.database.transaction() as connection:
-            writer = Writer(connection)
-            for found in batch:
-                writer.put(found.rows, found.markers, found.fresh)
+        with self._transaction() as connection:
+            Writer(connection).put(batch)
+        self.rows += sum(len(found.rows.edges) for found in batch)
 
     def _refresh(self) -> None:
         """Whether an open run still goes on is asked each time."""
-        rows = self.database.connection.execute(
-            "SELECT r.id, r.status, p.place, p.record FROM runs r JOIN pending p ON p.run_id = r.id "
-            "WHERE r.known = 1 AND r.final = 0 AND r.ended = 0 AND p.place = 'runs/' || r.run || '/start'"
-        ).fetchall()
+        with self.database.snapshot() as connection:
+            rows = connection.execute(
+                "SELECT r.id, r.status, p.place, p.record FROM runs r JOIN pending p ON p.run_id = r.id "
+                "WHERE r.store_id = ? AND r.known = 1 AND r.final = 0 AND r.ended = 0 "
+                "AND p.place = 'runs/' || r.run || '/start'",
+                (connection.store,),
+            ).fetchall()
         changed = []
         for run_id, status, place, record in rows:
             start = unpack(record, place)
@@ -197,7 +232,7 @@ class _Sync:
             if now != status:
                 changed.append((now, run_id))
         if changed:
-            with self.database.transaction() as connection:
+            with self._transaction() as connection:
                 connection.executemany("UPDATE runs SET status = ? WHERE id = ? AND final = 0", changed)
 
     def _open_status(self, run_id: int, start: Start) -> str:
@@ -206,8 +241,10 @@ class _Sync:
         if there is not None:
             return _STATUS[there]
         prefix = keys.verdicts(start.run)
-        settled = {place.removeprefix(prefix) for place in self._pending_places(run_id)}
-        rows = self.database.connection.execute("SELECT started, seconds FROM cells WHERE run_id = ?", (run_id,))
+        with self.database.snapshot() as connection:
+            places = connection.execute("SELECT place FROM pending WHERE run_id = ?", (run_id,)).fetchall()
+            rows = connection.execute("SELECT started, seconds FROM cells WHERE run_id = ?", (run_id,)).fetchall()
+        settled = {place.removeprefix(prefix) for (place,) in places}
         heard = max(filter(None, (time_after(*row) for row in rows)), default=None)
         return read_lease(self.ledger, start, settled, heard).status
 

@@ -16,7 +16,7 @@ from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.ledger import pack
 from pipeglot.core.lineage.processes import this_process
-from pipeglot.core.lineage.records import Beat
+from pipeglot.core.lineage.records import Beat, Gone
 from tests.unit.lineage.build import Failed, mapped, out, pipeline, step
 from tests.unit.lineage.index.conftest import Bench, Counting
 from tests.unit.lineage.index.ledgers import Written, cached_from, done
@@ -44,9 +44,8 @@ def test_what_is_indexed_bit_by_bit_is_what_a_new_index_has(bench: Bench) -> Non
     third.commit(("a", ()), **cached_from(first, ("a", ())))
     third.go_on(lambda *_: Failed, most=2)
     bench.sync()
-    new = bench.folder / "new.sqlite"
-    bench.sync(path=new)
-    assert bench.rows() == bench.rows(new)
+    bench.sync(name="new")
+    assert bench.rows() == bench.rows("new")
     assert [run for run, _ in listed(bench)] == [third.run, second.run, first.run]
     counts = bench.ask(queries.totals)
     assert counts["runs"] == 3
@@ -151,11 +150,24 @@ def test_a_store_that_was_made_anew_at_its_place(bench: Bench) -> None:
     done(bench.ledger, FLOW, answer)
     bench.sync()
     shutil.rmtree(bench.folder / "store")
-    fresh = Bench(bench.folder)
+    fresh = bench.again()
     run = done(fresh.ledger, FLOW, answer)
     fresh.sync()
     assert listed(fresh) == [(run.run, "succeeded")]
-    assert {row[0] for row in fresh.rows()["runs"]} == {run.run}
+    assert {row[0] for row in fresh.rows()["runs"] if row[1]} == {run.run}
+
+
+def test_the_id_of_a_run_is_never_anothers(bench: Bench) -> None:
+    """A process that has read what the index knows, and then waits, takes it for the one that it was."""
+    first = done(bench.ledger, FLOW, answer)
+    bench.sync()
+    bench.ledger.bury(Gone(run=first.run, at="2026-11-22T00:00:00+00:00"))
+    bench.sync()
+    second = done(bench.ledger, FLOW, answer)
+    bench.sync()
+    ids = bench.ask(lambda c: dict(c.execute("SELECT run, id FROM runs").fetchall()))
+    assert ids[second.run] != ids.get(first.run, 1)
+    assert listed(bench) == [(second.run, "succeeded")]
 
 
 @pytest.mark.parametrize("part", ["start", "end/1", "v/m/1/1"])

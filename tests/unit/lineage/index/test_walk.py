@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Iterator
 
 import pytest
 
 from pipeglot.core.lineage.index import queries
-from pipeglot.core.lineage.index.database import Database
+from pipeglot.core.lineage.index.database import Connection
 from pipeglot.core.lineage.index.queries import CHUNK, Direction
+from tests.unit.lineage.index.conftest import Bench, Traced
 
 STEPS = 3 * CHUNK
 
@@ -39,18 +39,27 @@ def graph() -> Graph:
 
 
 @pytest.fixture(scope="module")
-def connection(graph: Graph) -> Iterator[sqlite3.Connection]:
-    with Database(None) as database:
+def connection(
+    graph: Graph, dialect: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Connection]:
+    server = request.getfixturevalue("postgres") if dialect == "postgresql" else None
+    bench = Bench(tmp_path_factory.mktemp("walk"), server)
+    with bench.open() as database:
         nodes = [(one, 1, "cell" if one % 2 else "artifact", f"s{one // 2}", "", "") for one in graph]
         edges = [
             (target, source, "output" if counts else "input", "", 1)
             for target, sources in graph.items()
             for source, counts in sources
         ]
-        with database.transaction() as within:
-            within.executemany("INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?)", nodes)
-            within.executemany("INSERT INTO edges VALUES (?, ?, ?, ?, ?)", edges)
-        yield database.connection
+
+        def write() -> None:
+            with database.transaction() as within:
+                within.insert("nodes", nodes)
+                within.insert("edges", edges)
+
+        database.use(write)
+        with database.snapshot() as asked:
+            yield asked
 
 
 def reached(graph: Graph, seeds: list[int], direction: Direction, depth: int | None) -> set[int]:
@@ -75,7 +84,7 @@ def reached(graph: Graph, seeds: list[int], direction: Direction, depth: int | N
 @pytest.mark.parametrize("depth", [None, 0, 1, 7])
 @pytest.mark.parametrize("count", [1, 2 * CHUNK + 3])
 def test_all_that_can_be_reached(
-    graph: Graph, connection: sqlite3.Connection, direction: Direction, depth: int | None, count: int
+    graph: Graph, connection: Connection, direction: Direction, depth: int | None, count: int
 ) -> None:
     seeds = [artifact(STEPS // 2 - count // 2 + at) for at in range(count)]
     found = queries.walk(connection, seeds, direction, depth, 10**6)
@@ -84,35 +93,28 @@ def test_all_that_can_be_reached(
 
 
 @pytest.mark.parametrize("depth", [None, 50])
-def test_no_more_than_asked_for_and_the_nearest_first(connection: sqlite3.Connection, depth: int | None) -> None:
+def test_no_more_than_asked_for_and_the_nearest_first(connection: Connection, depth: int | None) -> None:
     seeds = [artifact(STEPS - 1), artifact(STEPS - 2)]
     found = queries.walk(connection, seeds, "up", depth, 100)
     assert len(found) == 100
     assert set(found[:4]) == {*seeds, cell(STEPS - 1), cell(STEPS - 2)}
 
 
-def test_nodes_that_are_not_there_are_no_seeds(connection: sqlite3.Connection) -> None:
+def test_nodes_that_are_not_there_are_no_seeds(connection: Connection) -> None:
     for depth in (None, 3):
         assert queries.walk(connection, [10**9], "up", depth, 100) == []
 
 
-def test_many_seeds_are_one_walk(connection: sqlite3.Connection) -> None:
+def test_many_seeds_are_one_walk(connection: Connection) -> None:
     """One for each 500 would go over the same ground as often."""
-    walks = list[str]()
-    connection.set_trace_callback(lambda text: walks.append(text) if "RECURSIVE" in text else None)
-    try:
-        queries.walk(connection, [artifact(at) for at in range(STEPS)], "up", None, 10**6)
-    finally:
-        connection.set_trace_callback(None)
-    assert len(walks) == 1
+    traced = Traced(connection)
+    queries.walk(traced, [artifact(at) for at in range(STEPS)], "up", None, 10**6)
+    assert len([text for text in traced.statements if "RECURSIVE" in text]) == 1
 
 
-def test_with_a_depth_each_node_is_looked_at_once(connection: sqlite3.Connection) -> None:
+def test_with_a_depth_each_node_is_looked_at_once(connection: Connection) -> None:
     """However many ways of different lengths lead to it."""
-    asked = list[str]()
-    connection.set_trace_callback(lambda text: asked.append(text) if "FROM edges e" in text else None)
-    try:
-        found = queries.walk(connection, [artifact(STEPS - 1)], "up", 40, 10**6)
-    finally:
-        connection.set_trace_callback(None)
-    assert sum(text.count(", ") for text in asked) < 2 * len(found)
+    traced = Traced(connection)
+    found = queries.walk(traced, [artifact(STEPS - 1)], "up", 40, 10**6)
+    asked = [text for text in traced.statements if "FROM edges e" in text]
+    assert sum(text.count("?") for text in asked) < 2 * len(found)

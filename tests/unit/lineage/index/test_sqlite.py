@@ -1,4 +1,4 @@
-"""Whatever lies where the index should be, there is an index afterwards; and two processes do not harm each other."""
+"""Whatever lies where the file should be, there is an index afterwards; and two processes do not harm each other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ import pytest
 
 from pipeglot.core.errors import StoreError
 from pipeglot.core.lineage.index import queries
-from pipeglot.core.lineage.index.database import Database
 from pipeglot.core.lineage.index.queries import RunFilter
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from tests.unit.lineage.build import out, pipeline, step
 from tests.unit.lineage.index.conftest import Bench
 from tests.unit.lineage.index.ledgers import done
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, None)
+
 
 FLOW = pipeline(step("a"), step("b", x=out("a")))
 
@@ -96,7 +102,7 @@ def test_a_bad_index_is_made_anew(bench: Bench, harm: object) -> None:
 def test_damage_while_it_is_open(bench: Bench) -> None:
     done(bench.ledger, FLOW)
     bench.sync()
-    with Database(bench.path) as database:
+    with FileDatabase(bench.path) as database:
         assert database.use(lambda: queries.totals(database.connection))["runs"] == 1
         broken = sqlite3.DatabaseError("database disk image is malformed")
         broken.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
@@ -125,7 +131,7 @@ def test_a_full_disk_is_told_and_nothing_is_removed(bench: Bench) -> None:
     bench.sync()
     full = sqlite3.OperationalError("database or disk is full")
     full.sqlite_errorcode = sqlite3.SQLITE_FULL
-    with Database(bench.path) as database, pytest.raises(StoreError) as found:
+    with FileDatabase(bench.path) as database, pytest.raises(StoreError) as found:
         database.use(_raise(full))
     assert found.value.message == f"the index `{bench.path}` cannot be used: database or disk is full"
     assert found.value.hint == "free some space; the runs themselves are in the store"
@@ -135,7 +141,7 @@ def test_a_full_disk_is_told_and_nothing_is_removed(bench: Bench) -> None:
 def test_where_no_file_can_be_the_index_is_in_memory(bench: Bench) -> None:
     done(bench.ledger, FLOW)
     bench.path.parent.write_text("a file where the folder should be")
-    with Database(bench.path) as database:
+    with FileDatabase(bench.path) as database:
         assert queries.totals(database.connection)["runs"] == 0
         assert database.why_memory == f"`{bench.path}` cannot be written (File exists)"
         assert database.path is None
@@ -147,17 +153,17 @@ from collections.abc import Callable
 from pathlib import Path
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage.index import queries
-from pipeglot.core.lineage.index.database import Database
+from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.store import open_store
 from tests.unit.lineage.index.ledgers import done
-from tests.unit.lineage.index.test_database import FLOW
+from tests.unit.lineage.index.test_sqlite import FLOW
 folder, number = Path(sys.argv[1]), int(sys.argv[2])
 store = open_store(folder / "store")
 for turn in range(5):
     made = done(Ledger(store), FLOW, params={}, created=f"2026-01-0{turn + 1}T00:00:0{number}+00:00").run
-    with Database(folder / "index" / "x.sqlite") as database:
+    with FileDatabase(folder / "index" / "x.sqlite") as database:
         found = database.use(lambda: sync(database, Ledger(store), Artifacts(store), print))
         assert found.unreadable == [], found
         rows = queries.list_runs(database.connection, queries.RunFilter())
@@ -183,7 +189,6 @@ def test_eight_processes_at_once(bench: Bench) -> None:
     errors = [process.communicate()[1] for process in many]
     assert [process.returncode for process in many] == [0] * 8, "\n".join(errors)
     assert len(runs(bench)) == 40
-    new = bench.folder / "new.sqlite"
-    bench.sync(path=new)
+    bench.sync(name="new")
     bench.sync()
-    assert bench.rows() == bench.rows(new)
+    assert bench.rows() == bench.rows("new")

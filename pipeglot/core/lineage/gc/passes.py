@@ -1,0 +1,389 @@
+"""A pass of `store gc`: prune, mark, put down what is dead and since when, then remove.
+
+The order is all: tombstones first, so that nobody reads what goes; then the look at what is referred to; then the
+record of what is dead; and only then is anything removed, bytes and records. Whoever is killed anywhere leaves what the
+next pass finds again. Two at once do no harm: who comes to write down what is dead after a later one gives way.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+from msgspec import Struct
+
+from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import Corrupt, NotFound
+from pipeglot.core.lineage import keys
+from pipeglot.core.lineage.closing import close
+from pipeglot.core.lineage.gc.code import stale_deployments, sweep_bundles, unused_bundles
+from pipeglot.core.lineage.gc.marking import Marking, Marks, mark_of
+from pipeglot.core.lineage.gc.retention import YOUNG, Asked, Retention, choose
+from pipeglot.core.lineage.gc.survey import Seen, store_time, survey
+from pipeglot.core.lineage.lease import lease_of
+from pipeglot.core.lineage.ledger import Ledger, nonce
+from pipeglot.core.lineage.records import End, GcPass, Gone, Start
+from pipeglot.core.lineage.sealing import seal
+from pipeglot.core.lineage.view import read_run, slots_of
+
+HOUR = 3600.0
+GRACE = 48 * HOUR
+"""Seconds in which each pass must have found a blob dead. Who read a reference just before that has used it by then."""
+
+VOID = 24 * HOUR
+"""A pass that takes longer to look than this has seen a store that never was."""
+
+SILENT = 30 * 24 * HOUR
+"""A run that was not heard of for so long is closed."""
+
+RIPE = 2
+"""Weeks. In those before, nobody saves any more, so nobody finds there what he is about to save."""
+
+_BATCH = 1000
+
+MOST_DEAD = 300_000
+"""Blobs that a pass writes down; others wait for the next."""
+
+_BLOB = re.compile(rf"{keys.BLOBS}(\d{{4}})-W(\d\d)/([0-9a-f]{{64}})")
+
+Dead = dict[str, float]
+"""By key, since when each blob is dead."""
+
+
+class Pruned(Struct, kw_only=True):
+    """The runs of a pipeline that are pruned.
+
+    pipeline: its name.
+    runs: how many of its runs.
+    oldest: when the first of them began: UTC, in ISO 8601.
+    newest: when the last of them began.
+    blobs: how many blobs only these runs refer to, of the runs that are pruned with them too.
+    bytes: their size together; they are freed by later passes.
+    """
+
+    pipeline: str
+    runs: int
+    oldest: str
+    newest: str
+    blobs: int = 0
+    bytes: int = 0
+
+
+class Collected(Struct, kw_only=True):
+    """What a pass did, or would do.
+
+    store: its address.
+    dry_run: whether nothing was changed.
+    pruned: the runs that were pruned, by pipeline.
+    runs: how many were pruned.
+    kept: how many runs stay.
+    closed: how many runs that nobody had heard of for 30 days were recorded as lost.
+    cache_entries: how many entries of the cache were removed: those that no kept run has made or used.
+    checkpoints: how many states of steps that have succeeded since were removed.
+    records: how many objects that tell of runs, or of the cache, were removed.
+    freed_blobs: how many blobs were removed: nothing had referred to them for 48 hours.
+    freed_bytes: their size together.
+    waiting_blobs: how many blobs nothing refers to any more, which later passes remove.
+    waiting_bytes: their size together.
+    kept_blobs: how many blobs are in use.
+    kept_bytes: their size together.
+    bundles: how many archives of code were removed.
+    bundle_bytes: their size together.
+    next: when the first of the waiting blobs can be removed, if nothing refers to them: UTC, in ISO 8601; null if none
+        waits.
+    damaged: what cannot be read, so that it may refer to anything: while there is such, no blobs are removed.
+    gave_way: why no blobs were looked at, in a pass that met another one, or took too long; empty if it did not.
+    """
+
+    store: str
+    dry_run: bool
+    pruned: list[Pruned] = []
+    runs: int = 0
+    kept: int = 0
+    closed: int = 0
+    cache_entries: int = 0
+    checkpoints: int = 0
+    records: int = 0
+    freed_blobs: int = 0
+    freed_bytes: int = 0
+    waiting_blobs: int = 0
+    waiting_bytes: int = 0
+    kept_blobs: int = 0
+    kept_bytes: int = 0
+    bundles: int = 0
+    bundle_bytes: int = 0
+    next: str | None = None
+    damaged: dict[str, str] = {}
+    gave_way: str = ""
+
+
+class Pass:
+    """One pass over a store. `tick` is called from time to time. Raises `StoreError`, `NewerFormat`.
+
+    now: what time it is for the store, for a pass that changes nothing. despite_damage: what cannot be read protects
+    nothing.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        artifacts: Artifacts,
+        wanted: Retention,
+        *,
+        dry_run: bool,
+        now: Callable[[], float],
+        despite_damage: bool = False,
+        tick: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self.ledger = ledger
+        self.store = ledger.store
+        self.artifacts = artifacts
+        self.wanted = wanted
+        self.dry_run = dry_run
+        self.despite_damage = despite_damage
+        self._now = now
+        self._tick = tick
+        self._status: dict[str, str] = {}
+        self.found = Collected(store=ledger.store.uri, dry_run=dry_run, pruned=[], damaged={})
+
+    def run(self) -> Collected:
+        began = self._time()
+        runs = survey(self.ledger)
+        self._settle(runs, began)
+        order = self._order(runs)
+        goes = choose(runs, order, self.wanted, began, Asked(self._status_of, self._words))
+        self._prune(runs, goes, began)
+        marks = Marking(self.ledger, self.artifacts, runs, lambda: self._tick("looking for what is referred to")).run(
+            young=began - YOUNG
+        )
+        if marks.damaged and not self.despite_damage:
+            self.found.damaged = dict(sorted(marks.damaged.items()))
+            return self.found
+        if self._blobs(marks, began):
+            self._code(marks, runs, began)
+            self._remove(marks)
+        return self.found
+
+    # --- runs ---------------------------------------------------------------------------------------------------------
+
+    def _settle(self, runs: dict[str, Seen], now: float) -> None:
+        """Runs that are over though nobody has put that on record; and those that nobody heard of for too long."""
+        for run, seen in runs.items():
+            if seen.ended or seen.gone or seen.start is None or now - seen.last <= YOUNG:
+                continue
+            with suppress(Corrupt, NotFound):  # damaged, which is told later; or pruned by another pass just now
+                status = self._settled(seen.start, now, silent=now - seen.last > SILENT)
+                if status:
+                    self._status[run] = status
+                    runs[run] = seen._replace(ended=True)
+
+    def _settled(self, start: Start, now: float, *, silent: bool) -> str:
+        """How a run has ended; empty if it goes on."""
+        _, state = read_run(self.ledger, self.artifacts, start.run)
+        if not state.finished:
+            at = dt.datetime.fromtimestamp(now, dt.UTC)
+            if not silent or lease_of(self.ledger, start, state, at).status != "lost":
+                return ""
+            self.found.closed += 1
+        if self.dry_run:
+            return state.status if state.finished else "lost"
+        if state.finished and start.backend != "local":
+            end = seal(self.ledger, start, state, len(slots_of(start, self.ledger)))
+        else:
+            end = close(self.ledger, self.artifacts, start.run)
+        return end.status if end is not None else ""
+
+    def _order(self, runs: Mapping[str, Seen]) -> list[str]:
+        """As they arrived; what the journal does not have came before all."""
+        listed = self.ledger.listed().runs
+        known = set(listed)
+        return [*(run for run in runs if run not in known), *listed]
+
+    def _status_of(self, seen: Seen) -> str:
+        if seen.run not in self._status:
+            self._status[seen.run] = self._recorded(seen)
+        return self._status[seen.run]
+
+    def _recorded(self, seen: Seen) -> str:
+        try:
+            end: End | None = self.ledger.ended(seen.run, seen.slots)
+        except Corrupt:
+            return ""
+        return end.status if end is not None else ""
+
+    def _words(self, start: Start) -> tuple[str, ...]:
+        try:
+            return self.ledger.ir(start.ir).tags
+        except (Corrupt, NotFound):
+            return ()
+
+    def _prune(self, runs: dict[str, Seen], goes: Iterable[str], now: float) -> None:
+        at = dt.datetime.fromtimestamp(now, dt.UTC).isoformat()
+        by_pipeline: dict[str, Pruned] = {}
+        for run in goes:
+            seen = runs[run]
+            assert seen.start is not None, "only what can be read is chosen"
+            name, created = seen.start.pipeline, seen.start.created
+            told = by_pipeline.setdefault(name, Pruned(pipeline=name, runs=0, oldest=created, newest=created))
+            told.runs += 1
+            told.oldest, told.newest = min(told.oldest, created), max(told.newest, created)
+            if not self.dry_run:
+                self.ledger.bury(Gone(run=run, at=at, status=self._status_of(seen)))
+            runs[run] = seen._replace(gone=True)
+            self._tick("pruning runs")
+        self.found.pruned = sorted(by_pipeline.values(), key=lambda one: one.pipeline)
+        self.found.runs = sum(one.runs for one in self.found.pruned)
+        self.found.kept = sum(not seen.gone for seen in runs.values())
+        if not self.dry_run:
+            self._bury_again(runs)
+
+    def _bury_again(self, runs: Mapping[str, Seen]) -> None:
+        """Where a pass was killed between a tombstone and its marker."""
+        told = set(self.ledger.listed().gone)
+        for run, seen in runs.items():
+            if seen.gone and run not in told and (gone := self.ledger.gone(run)) is not None:
+                self.ledger.bury(gone)
+
+    def _remove(self, marks: Marks) -> None:
+        """What is unlinked goes last: as long as it is there, a pass sees what it referred to."""
+        self.found.cache_entries, self.found.checkpoints = marks.entries, marks.checkpoints
+        self.found.records = len(marks.condemned)
+        for at in range(0, 0 if self.dry_run else len(marks.condemned), _BATCH):
+            self.store.delete_all(marks.condemned[at : at + _BATCH])
+            self._tick("removing records")
+
+    # --- blobs --------------------------------------------------------------------------------------------------------
+
+    def _blobs(self, marks: Marks, began: float) -> bool:
+        """Put down what is dead, and remove what has been for long. False if this pass has nothing to say."""
+        passes = self.ledger.passes()
+        if not self.dry_run and any(one is not None and one.marked >= began for one in passes.values()):
+            self.found.gave_way = "another `store gc` began later and was faster"
+            return False
+        marked = self._time()
+        before = _before(passes, began)
+        dead, sizes = self._dead(marks, _known(before), marked)
+        if self._time() - began > VOID:
+            self.found.gave_way = "it took more than 24 hours, and the store is another one by now"
+            return False
+        sure = [key for key, since in dead.items() if began - since > GRACE]
+        if not self.dry_run:
+            self.ledger.put_pass(GcPass(run="", marked=marked, dead=_by_week(dead)))
+            self._sweep(sure)
+            self._tidy(passes, before, began)
+        self.found.freed_blobs, self.found.freed_bytes = len(sure), sum(sizes[key] for key in sure)
+        self.found.waiting_blobs -= self.found.freed_blobs
+        self.found.waiting_bytes -= self.found.freed_bytes
+        first = min((since for since in dead.values() if began - since <= GRACE), default=None)
+        if first is not None:
+            self.found.next = dt.datetime.fromtimestamp(first + GRACE, dt.UTC).isoformat(timespec="seconds")
+        return True
+
+    def _dead(self, marks: Marks, known: Mapping[str, float], marked: float) -> tuple[Dead, dict[str, int]]:
+        """The dead blobs of ripe weeks, each since when: what this pass unlinks is dead from now on."""
+        dead: Dead = {}
+        sizes: dict[str, int] = {}
+        freed: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        week = _week_of(dt.datetime.fromtimestamp(marked, dt.UTC).date())
+        for entry in self.store.entries(keys.BLOBS):
+            mark = mark_of(entry.key)
+            if mark in marks.live:
+                self.found.kept_blobs += 1
+                self.found.kept_bytes += entry.size
+                continue
+            self.found.waiting_blobs += 1
+            self.found.waiting_bytes += entry.size
+            if mark in marks.unlinked:
+                freed[marks.unlinked[mark]].update(blobs=1, bytes=entry.size)
+            saved = _week_saved(entry.key)
+            if saved is not None and week - saved >= RIPE and len(dead) < MOST_DEAD:
+                dead[entry.key] = marked if mark in marks.unlinked else known.get(entry.key, marked)
+                sizes[entry.key] = entry.size
+        for told in self.found.pruned:
+            told.blobs, told.bytes = freed[told.pipeline]["blobs"], freed[told.pipeline]["bytes"]
+        return dead, sizes
+
+    def _sweep(self, sure: list[str]) -> None:
+        for at in range(0, len(sure), _BATCH):
+            self.store.delete_all(sure[at : at + _BATCH])
+            self._tick("removing blobs")
+
+    def _tidy(self, passes: Mapping[str, GcPass | None], before: GcPass | None, began: float) -> None:
+        """What earlier passes said: the oldest first, for whoever reads them takes the newest. The last one stays."""
+        old = sorted((one.marked, key) for key, one in passes.items() if one and before and one.marked < before.marked)
+        damaged = [key for key, one in passes.items() if one is None]
+        for key in [*(key for _, key in old), *damaged]:
+            self.store.delete(key)
+        for entry in self.store.entries(keys.CLOCKS):
+            if began - entry.modified > VOID:  # of a pass that was killed
+                self.store.delete(entry.key)
+
+    def _code(self, marks: Marks, runs: Mapping[str, Seen], began: float) -> None:
+        leaving = stale_deployments(self.ledger, began)
+
+        def unused() -> Mapping[str, int]:
+            return unused_bundles(self.ledger, runs, marks.bundles, began, leaving)
+
+        found = unused()
+        if found and not self.dry_run:
+            done = sweep_bundles(self.ledger, unused, began)
+            self.found.bundles, self.found.bundle_bytes = done["bundles"], done["bytes"]
+        else:
+            self.found.bundles, self.found.bundle_bytes = len(found), sum(found.values())
+        marks.condemned += leaving
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def _time(self) -> float:
+        return self._now() if self.dry_run else store_time(self.store, nonce())
+
+
+def _before(passes: Mapping[str, GcPass | None], began: float) -> GcPass | None:
+    """The pass that counts: the one that looked last before this one began. None if one of them cannot be read: it may
+    be that one."""
+    if None in passes.values():
+        return None
+    older = (one for one in passes.values() if one is not None and one.marked < began)
+    return max(older, key=lambda one: one.marked, default=None)
+
+
+def _known(before: GcPass | None) -> Dead:
+    """By key, since when a pass knew each blob to be dead."""
+    if before is None:
+        return {}
+    try:
+        return {
+            f"{keys.BLOBS}{week}/{sha}": float(since)
+            for week, times in before.dead.items()
+            for since, hashes in times.items()
+            for sha in hashes
+        }
+    except ValueError:  # written by nobody of ours
+        return {}
+
+
+def _by_week(dead: Dead) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {}
+    for key, since in dead.items():
+        _, week, sha = key.split("/")
+        found.setdefault(week, {}).setdefault(repr(since), []).append(sha)
+    return found
+
+
+def _week_saved(key: str) -> int | None:
+    """The week of a blob, counted on; None of what is no blob."""
+    found = _BLOB.fullmatch(key)
+    if found is None:
+        return None
+    try:
+        return _week_of(dt.date.fromisocalendar(int(found[1]), int(found[2]), 1))
+    except ValueError:
+        return None
+
+
+def _week_of(day: dt.date) -> int:
+    """Weeks begin on Monday, and so does the calendar that counts its days from 1."""
+    return (day.toordinal() - 1) // 7

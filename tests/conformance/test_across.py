@@ -1,0 +1,152 @@
+"""One run on an engine and on the laptop: it fails there, is looked into here, goes on here, and the other way round.
+
+What is told of a run to others (OpenLineage) is told alike, wherever it ran.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Project
+from tests.servers.kfp import Kfp
+from tests.servers.sandbox import PATIENCE
+
+FLOW = """\
+from pipeglot import Cache, current_run, each, pipeline, step
+
+BAD = "none"
+
+
+@step(cache=Cache(enabled=False))
+def numbers(count: int) -> list[int]:
+    return list(range(count))
+
+
+@step(cache=Cache(enabled=False))
+def double(n: int) -> int:
+    return 2 * n
+
+
+@step
+def total(ns: list[int]) -> int:
+    if current_run().backend == BAD:
+        raise ValueError("there is too little memory")
+    return sum(ns)
+
+
+@pipeline
+def flow(count: int = 3) -> None:
+    total(double.map(each(numbers(count))))
+"""
+
+
+class Both:
+    """A project with a stack here and one there, on one store."""
+
+    def __init__(self, folder: Path, kfp: Kfp) -> None:
+        self.project = Project(folder / "project")
+        self.project.patience = PATIENCE
+        self.project.write("flow.py", FLOW)
+        self.project.write(
+            "pipeglot.yaml",
+            f"stacks:\n  here: {{backend: local, store: '{folder}/store', trusted: true}}\n"
+            f"  there: {{{kfp.stack(folder / 'store')}}}\n"
+            f"  apart: {{backend: local, store: '{folder}/other', trusted: true}}\n",
+        )
+        self.project("stack", "set", "here")
+
+    def run(self, stack: str, *words: str, code: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = self.project("run", "flow.py", "--stack", stack, "--json", *words, code=code).json
+        return found
+
+    def breaks_on(self, backend: str) -> None:
+        text = (self.project.root / "flow.py").read_text()
+        (line,) = [one for one in text.splitlines() if one.startswith("BAD = ")]
+        self.project.replace("flow.py", line, f'BAD = "{backend}"')
+
+    def events(self, run: str) -> list[dict[str, Any]]:
+        lines = self.project("lineage", "export", run, "--openlineage").out.splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def both(tmp_path: Path, kfp: Kfp) -> Both:
+    return Both(tmp_path, kfp)
+
+
+@pytest.mark.parametrize(("first", "second"), [("there", "here"), ("here", "there")])
+def test_what_failed_on_one_goes_on_on_the_other(both: Both, first: str, second: str) -> None:
+    backends = {"there": "kfp", "here": "local"}
+    both.breaks_on(backends[first])
+    failed = both.run(first, code=1)
+    replayed = both.project("replay", failed["run_id"], "total", "--json", code=None).json
+    assert (replayed["code"], replayed["status"]) == (None, "failed")
+    assert replayed["failure"]["message"] == "there is too little memory"
+
+    both.breaks_on("none")
+    again = both.project("replay", failed["run_id"], "total", "--json").json
+    assert again["code"] is not None, "it is said that the code is another one"
+    assert again["status"] == "succeeded"
+
+    done = both.project("runs", "resume", failed["run_id"], "--stack", second, "--json")
+    resumed = done.json
+    short = failed["run_id"][:10]
+    moved = f"run {short} was on stack `{first}` ({backends[first]}), and goes on on `{second}` ({backends[second]})"
+    assert f"note: {moved}\n" in done.err
+    assert "note: the code of `total` is not what it was: what came of it is not taken over\n" in done.err
+    assert (resumed["status"], resumed["stack"], resumed["resumes"]) == ("succeeded", second, failed["run_id"])
+    assert {step["id"]: step["cached"] for step in resumed["steps"]} == {
+        "numbers": True,
+        "double": True,
+        "total": False,
+    }
+    assert {step["origin"]["run"] for step in resumed["steps"] if step["origin"]} == {failed["run_id"]}
+
+    differ = both.project("runs", "diff", failed["run_id"], resumed["run_id"], code=1).out
+    assert "total  failed (ValueError: there is too little memory) → succeeded" in differ
+    graph = both.project("lineage", f"{resumed['run_id']}/total/output", "--up", "--json").json
+    computed = {node["run_id"] for node in graph["nodes"] if node["kind"] == "step"}
+    assert computed == {failed["run_id"], resumed["run_id"]}
+    down = both.project("lineage", f"{failed['run_id']}/numbers/output", "--down", "--json").json
+    assert f"{resumed['run_id']}/total" in {node["id"] for node in down["nodes"]}
+
+
+def test_runs_of_both_are_equal_for_everybody_who_asks(both: Both) -> None:
+    one, other = both.run("here"), both.run("there", "--no-cache")
+    assert both.project("runs", "diff", one["run_id"], other["run_id"]).code == 0
+    assert one["lineage_digest"] == other["lineage_digest"]
+    told = [portable(both.events(run["run_id"])) for run in (one, other)]
+    assert told[0] == told[1]
+    assert len(told[0]) == 12
+    both.project("runs", "diff", one["run_id"], both.run("here", "-p", "count=4")["run_id"], code=1)
+
+
+def portable(events: list[dict[str, Any]]) -> list[str]:
+    """What does not depend on where the run was, and when. Steps that ran side by side end in any order."""
+    text = json.dumps(events)
+    for number, uuid in enumerate(dict.fromkeys(event["run"]["runId"] for event in sorted(events, key=_place))):
+        text = text.replace(uuid, f"run {number}")
+    found = json.loads(text)
+    for event in found:
+        event.pop("eventTime")
+        for name in ("processing_engine", "pipeglot_execution", "nominalTime"):
+            event["run"]["facets"].pop(name, None)
+    return sorted(json.dumps(event, sort_keys=True) for event in found)
+
+
+def _place(event: dict[str, Any]) -> tuple[str, str]:
+    index = event["run"]["facets"].get("pipeglot_lineage", {}).get("index", [])
+    return event["job"]["name"], f"{event['eventType'] == 'START'} {index}"
+
+
+def test_a_run_goes_on_in_its_own_store(both: Both) -> None:
+    both.breaks_on("local")
+    failed = both.run("here", code=1)["run_id"]
+    done = both.project("runs", "resume", failed, "--stack", "apart", code=2)
+    store = f"file://{both.project.root.parent}"
+    assert f"run `{failed}` is in `{store}/store`, and stack `apart` has `{store}/other`" in done.err
+    assert "a run goes on in its own store: give `apart` the `store:` of stack `here`" in done.err
