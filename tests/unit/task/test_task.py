@@ -92,7 +92,8 @@ def test_an_attempt_begins_after_its_delay(engine: Engine, marks: Path) -> None:
         engine.step("flaky", attempt=number)
     tries = list(engine.ledger.attempts(engine.task().start.run, "flaky", ()))
     first, second = (dt.datetime.fromisoformat(one.observed.started) for one in tries)
-    assert (second - first).total_seconds() >= 0.5 + tries[0].observed.seconds
+    passed = (second - first).total_seconds() - tries[0].observed.seconds
+    assert passed > 0.4, "the clock of the wall may have been set by a little"
 
 
 def test_a_failure_for_good_is_not_tried_again(engine: Engine, marks: Path) -> None:
