@@ -44,15 +44,16 @@ class OnLive(Live):
         return tasks if all(one["end_time"] for one in tasks.values()) else {}
 
     def flow_process(self, run: str) -> int:
-        """The process in which a flow runs."""
+        """The process in which a flow runs. What it has started has its environment, too, and may have a lower number:
+        the system's numbers begin anew at some point."""
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal():
                 try:
                     found = (entry / "environ").read_bytes().split(b"\0")
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
                 except (FileNotFoundError, ProcessLookupError, PermissionError):
                     continue
-                words = (entry / "cmdline").read_bytes()
-                if f"PREFECT__FLOW_RUN_ID={run}".encode() in found and b"prefect" in words:
+                if f"PREFECT__FLOW_RUN_ID={run}".encode() in found and b"prefect.engine" in words:
                     return int(entry.name)
         raise AssertionError(f"nobody runs `{run}`")
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.code import Project
-from pipeglot.core.ir import AnyNode, Branch, Param, Pipeline, ScalarType, Step
+from pipeglot.core.ir import AnyNode, Branch, Param, Pipeline, Retry, ScalarType, Step
 from pipeglot.core.lineage.lease import Schedule
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Start
@@ -23,6 +23,7 @@ from pipeglot.core.task.task import Outcome, TaskRun
 
 ROOT = Path(__file__).parents[3]
 PROJECT = Project([ROOT])
+THREE = Retry(attempts=3)
 
 
 class Engine:

@@ -29,7 +29,7 @@ from pipeglot.core.task.joining import EngineRun
 from tests.unit.runtime_local.conftest import NONE, work
 from tests.unit.runtime_local.test_death import until
 from tests.unit.task.conftest import ROOT, Engine
-from tests.unit.task.test_task import TASK, started
+from tests.unit.task.test_processes import TASK, started
 
 
 def called(folder: Path) -> int:

@@ -22,7 +22,7 @@ from pipeglot.core.task import main
 from tests.unit.lineage.build import above, item, mapped, out
 from tests.unit.runtime_local.conftest import NONE, work
 from tests.unit.task.conftest import ROOT, Engine
-from tests.unit.task.test_task import is_gone, wait_for
+from tests.unit.task.test_processes import is_gone, wait_for
 
 RUN_STEP = [sys.executable, "-m", "pipeglot.core.run_step"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,8 +21,8 @@ from pipeglot.core.task.places import Threads
 from pipeglot.core.task.task import TaskRun
 from tests.unit.lineage.build import item, mapped, out
 from tests.unit.runtime_local.conftest import NONE, work
-from tests.unit.task.conftest import Engine
-from tests.unit.task.test_task import is_gone, wait_for
+from tests.unit.task.conftest import ROOT, Engine
+from tests.unit.task.test_processes import is_gone, wait_for
 
 
 class Hall:
@@ -84,6 +86,37 @@ def test_a_worker_that_dies_is_not_there_for_the_next_step(engine: Engine, hall:
     assert failed.failure is not None
     assert "SIGSEGV" in failed.failure.message
     assert run.step("one").status == "succeeded"
+
+
+DRIVER = """
+import sys
+import threading
+from pathlib import Path
+from pipeglot.core.task.places import Threads
+from pipeglot.core.task.task import TaskRun
+from tests.unit.runtime_local.conftest import NONE, work
+from tests.unit.task.conftest import Engine
+engine = Engine(Path(sys.argv[1]))
+names = [f"sleeps_{number}" for number in range(3)]
+engine.deploy(*(work(name, "child_process", given={"folder": sys.argv[2]}, returns=NONE) for name in names))
+place = Threads(lambda text: None, 3.0)
+run = TaskRun(engine.deployed, engine.run, place=place)
+threads = [threading.Thread(target=run.step, args=(name,)) for name in names]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_what_threads_run_ends_with_a_process_that_is_killed(tmp_path: Path, marks: Path) -> None:
+    """With its child processes, though nobody is left to tell them."""
+    environment = {**os.environ, "PIPEGLOT_CACHE": str(tmp_path / "cache")}
+    process = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path), str(marks)], cwd=ROOT, env=environment)
+    pid = wait_for(marks)
+    process.kill()
+    process.wait()
+    assert is_gone(pid)
 
 
 def test_told_to_end_it_ends_what_runs_and_begins_nothing_but_what_cleans_up(
@@ -161,6 +194,7 @@ def test_what_makes_workers_may_die(engine: Engine, hall: Hall) -> None:
     run.step("segfault")
     assert hall.place._nursery is not None
     os.kill(hall.place._nursery._child, signal.SIGKILL)
+    os.waitid(os.P_PID, hall.place._nursery._child, os.WEXITED | os.WNOWAIT)  # it still takes orders until then
     for bench in hall.place._idle:
         bench.close()
     hall.place._idle.clear()
