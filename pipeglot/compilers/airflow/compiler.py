@@ -21,6 +21,7 @@ from pipeglot.compilers.airflow.params import param
 from pipeglot.compilers.airflow.stack import AirflowStack, step_words
 from pipeglot.compilers.airflow.tasks import Task, tasks
 from pipeglot.compilers.base import Compiler, File, Source, deployed
+from pipeglot.compilers.kubernetes import variables
 from pipeglot.compilers.python_text import Code, Names, broken, call, docstring, literal, named
 from pipeglot.compilers.remote import Remote
 from pipeglot.core.bundle.archive import WRITTEN
@@ -99,7 +100,7 @@ class _File:
         self.functions = {task.id: self.names.new(task.id) for task in self.tasks}
         self.objects = {task.id: self._object(task) for task in self.tasks}
         self.used: set[str] = set()
-        self.variables = pods.variables(stack) if stack.run == "pod" else {}
+        self.variables = variables(stack.secrets) if stack.run == "pod" else {}
         self.pods = {task.id: partial(self._pod, task) for task in self.tasks if self._is_pod(task)}
         self.body = Body(grouped(self.tasks), self.tasks, self.functions, self.objects, self.names, self.pods)
 

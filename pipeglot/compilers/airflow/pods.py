@@ -10,6 +10,7 @@ from pipeglot.compilers.airflow.stack import AirflowStack
 from pipeglot.compilers.airflow.tasks import Task
 from pipeglot.compilers.base import Source
 from pipeglot.compilers.elsewhere import without_image
+from pipeglot.compilers.kubernetes import cores, memory, secret_place, unnamed_secrets
 from pipeglot.compilers.python_text import WIDTH, Code, call, literal, named
 from pipeglot.core.errors import Location, Problem
 from pipeglot.core.ir import Branch, Resources, Step
@@ -17,14 +18,6 @@ from pipeglot.core.lineage.plan import Plan
 from pipeglot.core.stack import IMAGE
 
 POD = "KubernetesPodOperator"
-
-_SECRET = re.compile(r"([a-z0-9][a-z0-9.-]{0,252})/([A-Za-z0-9._-]{1,253})")
-"""Its name in Kubernetes, and the key in it."""
-
-_NEEDED = {"PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "PIPEGLOT_INDEX", "PIPEGLOT_CACHE"}
-"""Variables that a pod itself needs, which no secret may come in."""
-
-_GIB, _MIB = 2**30, 2**20
 
 
 def pod(task: Task, name: str, image: str, stack: AirflowStack) -> str:
@@ -58,7 +51,7 @@ def words(step: Step, stack: AirflowStack, variables: Mapping[str, str], indent:
         text = call(head, named(asked, indent=indent), indent=indent, tail=",").strip()
         found["container_resources"] = Code(text.partition("=")[2].removesuffix(","))
     secrets = [
-        Code(f"Secret({', '.join(map(literal, ('env', variables[name], *_secret(stack.secrets[name]))))})")
+        Code(f"Secret({', '.join(map(literal, ('env', variables[name], *secret_place(stack.secrets[name]))))})")
         for name in step.secrets
         if name in variables
     ]
@@ -78,46 +71,12 @@ def _resources(asked: Resources) -> dict[str, dict[str, str]]:
     """Of GPUs a pod gets as many as its limit says, and no request of its own."""
     requests = {}
     if asked.cpu is not None:
-        requests["cpu"] = _cores(asked.cpu)
+        requests["cpu"] = cores(asked.cpu)
     if asked.memory is not None:
-        requests["memory"] = _memory(asked.memory)
+        requests["memory"] = memory(asked.memory)
     limits = {"nvidia.com/gpu": str(asked.gpu)} if asked.gpu else {}
     given = {"requests": requests, "limits": limits}
     return {name: one for name, one in given.items() if one}
-
-
-def _cores(cpu: float) -> str:
-    """In thousandths, which are the least that there are."""
-    return str(int(cpu)) if cpu == int(cpu) else f"{max(1, round(cpu * 1000))}m"
-
-
-def _memory(size: int) -> str:
-    for unit, name in ((_GIB, "Gi"), (_MIB, "Mi")):
-        if size % unit == 0:
-            return f"{size // unit}{name}"
-    return str(size)
-
-
-# --- secrets ----------------------------------------------------------------------------------------------------------
-
-
-def variables(stack: AirflowStack) -> dict[str, str]:
-    """Of each secret that lies in Kubernetes the variable that it comes in: in capitals, as the operator has them."""
-    taken = {place.partition(":")[2] for place in stack.secrets.values() if place.startswith("env:")} | _NEEDED
-    found: dict[str, str] = {}
-    for name, place in stack.secrets.items():
-        if place.startswith("k8s:"):
-            variable = name.upper()
-            while variable in taken:
-                variable += "_"
-            taken.add(variable)
-            found[name] = variable
-    return found
-
-
-def _secret(place: str) -> tuple[str, str]:
-    name, _, key = place.removeprefix("k8s:").partition("/")
-    return name, key
 
 
 # --- what stands against it -------------------------------------------------------------------------------------------
@@ -160,21 +119,14 @@ def _only_pods(stack: AirflowStack, says: str) -> Problem:
 
 def _secrets(stack: AirflowStack) -> Iterator[Problem]:
     for name, place in stack.secrets.items():
-        kind, _, key = place.partition(":")
-        if kind == "airflow":
+        if place.startswith("airflow:"):
             yield Problem(
                 "airflow",
                 f"stack `{stack.name}` has secret `{name}` in Airflow, which pods do not reach",
                 None,
                 "name a secret of Kubernetes: `k8s:NAME/KEY`",
             )
-        elif kind == "k8s" and not _SECRET.fullmatch(key):
-            yield Problem(
-                "airflow",
-                f"stack `{stack.name}`: secret `{name}` names no secret of Kubernetes",
-                None,
-                "write its name and its key, as `k8s:warehouse/password`",
-            )
+    yield from unnamed_secrets(stack)
 
 
 def _images(source: Source, stack: AirflowStack, plan: Plan) -> Iterator[Problem]:

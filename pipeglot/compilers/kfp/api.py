@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -41,8 +42,18 @@ class Api(Rest):
     @cached_property
     def where(self) -> dict[str, str]:
         """The namespace, as a query, where there is more than one."""
+        return {"namespace": self._namespace} if self._health.get("multi_user") else {}
+
+    @property
+    def release(self) -> tuple[int, int] | None:
+        """Of the KFP that answers, as (2, 17); None if it was built without one, as `unknown`."""
+        found = re.match(r"v?(\d{1,4})\.(\d{1,4})(?!\d)", str(self._health.get("tag_name")))
+        return (int(found[1]), int(found[2])) if found else None
+
+    @cached_property
+    def _health(self) -> dict[str, Any]:
         found = self.get(f"{V2}/healthz")
-        return {"namespace": self._namespace} if found.get("multi_user") else {}
+        return found if isinstance(found, dict) else {}
 
     def named(self, path: str, name: str, wanted: str, **query: Any) -> Any | None:
         """The entry of a list that has this display name."""

@@ -15,6 +15,7 @@ from pipeglot.compilers.kfp.params import texts
 from pipeglot.compilers.kfp.stack import KfpStack, VertexStack, step_words
 from pipeglot.compilers.kfp.tasks import Task
 from pipeglot.compilers.kfp.yaml_text import Repeated
+from pipeglot.compilers.kubernetes import cores, memory, secret_place, variables
 from pipeglot.core.ir import Resources, Step
 from pipeglot.core.lineage.plan import inner_steps
 
@@ -37,8 +38,6 @@ VERTEX_GPUS = {
 }
 """What Vertex AI calls the GPUs that people name. Source: `AcceleratorType` of its API."""
 
-_GIB, _MIB = 2**30, 2**20
-
 
 class Containers:
     """The executors of a pipeline's tasks, on one stack."""
@@ -46,7 +45,7 @@ class Containers:
     def __init__(self, source: Source, stack: KfpStack | VertexStack) -> None:
         self.source = source
         self.stack = stack
-        self.variables = variables(stack)
+        self.variables = variables(stack.secrets)
 
     def container(self, task: Task, *, named: bool = True) -> dict[str, Any]:
         """named: whether its arguments say which node it is for; an input does, where several tasks share one."""
@@ -126,9 +125,9 @@ class Containers:
         bound = "Limit" if isinstance(self.stack, VertexStack) else "Request"
         found: dict[str, Any] = {}
         if asked.cpu is not None:
-            found |= {f"cpu{bound}": float(asked.cpu), f"resourceCpu{bound}": _cores(asked.cpu)}
+            found |= {f"cpu{bound}": float(asked.cpu), f"resourceCpu{bound}": cores(asked.cpu)}
         if asked.memory is not None:
-            found |= {f"memory{bound}": asked.memory / 1e9, f"resourceMemory{bound}": _memory(asked.memory)}
+            found |= {f"memory{bound}": asked.memory / 1e9, f"resourceMemory{bound}": memory(asked.memory)}
         if asked.gpu:
             kind, count = accelerator(self.stack, step), str(asked.gpu)
             found["accelerator"] = {"type": kind, "count": count, "resourceType": kind, "resourceCount": count}
@@ -142,41 +141,3 @@ def accelerator(stack: KfpStack | VertexStack, step: Step) -> str:
         return own or GPU
     asked = (step.resources.accelerator if step.resources is not None else None) or ""
     return VERTEX_GPUS.get(asked.lower().removeprefix("nvidia-"), asked)
-
-
-def _cores(cpu: float) -> str:
-    """In thousandths, which are the least that there are."""
-    return str(int(cpu)) if cpu == int(cpu) else f"{max(1, round(cpu * 1000))}m"
-
-
-def _memory(size: int) -> str:
-    for unit, name in ((_GIB, "Gi"), (_MIB, "Mi")):
-        if size % unit == 0:
-            return f"{size // unit}{name}"
-    return str(size)
-
-
-# --- secrets ----------------------------------------------------------------------------------------------------------
-
-_NEEDED = {"PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "PIPEGLOT_INDEX", "PIPEGLOT_CACHE"}
-"""Variables that a pod itself needs, which no secret may come in."""
-
-
-def variables(stack: KfpStack | VertexStack) -> dict[str, str]:
-    """Of each secret that lies in Kubernetes the variable that it comes in."""
-    taken = {place.partition(":")[2] for place in stack.secrets.values() if place.startswith("env:")} | _NEEDED
-    found: dict[str, str] = {}
-    for name, place in stack.secrets.items():
-        if place.startswith("k8s:"):
-            variable = name.upper()
-            while variable in taken:
-                variable += "_"
-            taken.add(variable)
-            found[name] = variable
-    return found
-
-
-def secret_place(place: str) -> tuple[str, str]:
-    """The name of a secret of Kubernetes, and the key in it."""
-    name, _, key = place.removeprefix("k8s:").partition("/")
-    return name, key

@@ -34,6 +34,9 @@ _UPLOAD = f"{V2}/pipelines/upload_version"
 DIGITS = 16
 """Of a text's digest, by which its version is named."""
 
+OLDEST = (2, 5)
+"""The first release that fills in a run's id, by which a task knows its run."""
+
 DEFAULT = "Default"
 """The experiment that KFP makes itself."""
 
@@ -204,6 +207,8 @@ class KfpDeployer:
         experiment = self.stack.experiment or DEFAULT
         known = self._find_experiment() is not None  # whether it is healthy, KFP tells everybody
         yield Check("api", f"{self.api.url} answers, and lets us in")
+        if self.api.release is not None:
+            yield _release(self.api.release)
         if self.api.where:
             yield Check("namespace", f"runs belong to `{self.stack.namespace}`")
         yield Check("experiment", f"`{experiment}` is {'there' if known else 'not there yet: the first run makes it'}")
@@ -255,6 +260,15 @@ class KfpDeployer:
             there = self._find_experiment() if made.status == 409 else None  # somebody else has made it just now
             found = there or self.api.checked("POST", path, made).content
         return str(found["experiment_id"])
+
+
+def _release(found: tuple[int, int]) -> Check:
+    """What it says of itself: an older one takes our runs, whose tasks then refuse to begin."""
+    told = f"KFP {found[0]}.{found[1]}"
+    if found >= OLDEST:
+        return Check("release", told)
+    hint = f"pipeglot needs {OLDEST[0]}.{OLDEST[1]} or later: an older one does not tell a task which run it is of"
+    return Check("release", f"{told} is too old", ok=False, hint=hint)
 
 
 def _versions(pipeline: str) -> str:

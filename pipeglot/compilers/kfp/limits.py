@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeglot.compilers import elsewhere
 from pipeglot.compilers.base import Source
 from pipeglot.compilers.kfp import schedules
-from pipeglot.compilers.kfp.containers import accelerator, secret_place
+from pipeglot.compilers.kfp.containers import accelerator
 from pipeglot.compilers.kfp.names import CHANNEL
 from pipeglot.compilers.kfp.spec import spec
 from pipeglot.compilers.kfp.stack import KfpStack, VertexStack
 from pipeglot.compilers.kfp.workflow import ARGO, KUBERNETES, workflow_size
+from pipeglot.compilers.kubernetes import unnamed_secrets
 from pipeglot.core.errors import Location, Problem
 from pipeglot.core.features import PARAM
 from pipeglot.core.lineage.plan import Plan
@@ -44,8 +44,6 @@ VERTEX = Dialect("Vertex AI", source="Google's pages on quotas name no size")
 EARLY = 0.6
 """The part of what is usual from which on its user is told."""
 
-_SECRET = re.compile(r"([a-z0-9][a-z0-9.-]{0,252})/([A-Za-z0-9._-]{1,253})")
-"""Its name in Kubernetes, and the key in it."""
 _SMALLER = "map over a list in place of so many steps, or make several pipelines of it"
 _PLACEHOLDER = "{{"
 """KFP and Argo take what begins so for something to be filled in."""
@@ -58,7 +56,7 @@ def problems(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) ->
     images = list(_images(source, stack, plan))
     yield from images
     yield from _schedule(source, stack)
-    yield from _secrets(stack)
+    yield from unnamed_secrets(stack)
     yield from _params(source, stack, dialect)
     if isinstance(stack, VertexStack):
         yield from _vertex(source, stack, plan)
@@ -108,17 +106,6 @@ def _schedule(source: Source, stack: KfpStack | VertexStack) -> Iterator[Problem
         found = schedules.problem(schedule)
         if found is not None:
             yield found
-
-
-def _secrets(stack: KfpStack | VertexStack) -> Iterator[Problem]:
-    for name, place in stack.secrets.items():
-        if place.startswith("k8s:") and not _SECRET.fullmatch("/".join(secret_place(place))):
-            yield Problem(
-                stack.backend,
-                f"stack `{stack.name}`: secret `{name}` names no secret of Kubernetes",
-                None,
-                "write its name and its key, as `k8s:warehouse/password`",
-            )
 
 
 def _params(source: Source, stack: KfpStack | VertexStack, dialect: Dialect) -> Iterator[Problem]:

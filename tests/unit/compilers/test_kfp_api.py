@@ -281,6 +281,35 @@ def test_an_address_that_is_another_ones(stack: KfpStack) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tag", "told"),
+    [
+        ("2.17.0", [(True, "KFP 2.17", "")]),
+        ("v2.5.0-rc.1", [(True, "KFP 2.5", "")]),
+        ("unknown", []),
+        (None, []),
+        (
+            "2.4.1",
+            [
+                (
+                    False,
+                    "KFP 2.4 is too old",
+                    "pipeglot needs 2.5 or later: an older one does not tell a task which run it is of",
+                )
+            ],
+        ),
+    ],
+)
+def test_its_release_is_looked_at(stack: KfpStack, tag: str | None, told: list[tuple[bool, str, str]]) -> None:
+    """As its server tells it beside what its definition says."""
+    server = canned.Server()
+    server.answers["GET /apis/v2beta1/healthz"] = [(200, {"multi_user": False, "tag_name": tag})]
+    server.answers["GET /apis/v2beta1/experiments"] = [(200, {"experiments": []})]
+    found = KfpDeployer(structs.replace(stack, api_url=server.url)).checks([])
+    assert [(one.ok, one.said, one.hint) for one in found if one.what == "release"] == told
+    server.close()
+
+
 def test_where_there_are_many_namespaces(stack: KfpStack) -> None:
     server = canned.Server()
     server.answers["GET /apis/v2beta1/healthz"] = [(200, {"multi_user": True})]
