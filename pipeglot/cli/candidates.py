@@ -315,10 +315,12 @@ def pipelines_of(file: Path) -> list[Defined]:
     """The pipelines that a file defines. The file is read, not run."""
     import ast
 
+    from pipeglot.core.syntax import parse
+
     if file.suffix != ".py" or not file.is_file() or file.stat().st_size > MOST_BYTES:
         return []
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = parse(file.read_bytes())
     except (SyntaxError, ValueError):  # it is being written
         return []
     found = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeglot.core.errors import Location, UsageError
+from pipeglot.core.syntax import parse
 
 
 class Import(NamedTuple):
@@ -75,7 +76,7 @@ class Imports:
 
     def _tree(self, file: Path) -> ast.AST:
         try:
-            return ast.parse(file.read_bytes(), filename=str(file))
+            return parse(file.read_bytes(), str(file))
         except (SyntaxError, ValueError) as error:
             at = f"{self._shown(file)}:{getattr(error, 'lineno', None) or 1}"
             raise UsageError(f"{at}: this is no Python, so what it imports cannot be told: {error.args[0]}") from None

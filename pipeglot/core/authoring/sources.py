@@ -9,6 +9,8 @@ from itertools import islice
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from pipeglot.core.syntax import parse
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -74,7 +76,7 @@ def _tree(file: str) -> ast.Module | None:
 @functools.lru_cache(maxsize=8)
 def _parse(text: str) -> ast.Module | None:
     try:
-        return ast.parse(text) if text else None
+        return parse(text) if text else None
     except (SyntaxError, ValueError):  # a notebook's magics, or a file that was changed since
         return None
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
+from pipeglot.core.syntax import parse
+
 _MAIN = "__main__"
 _HARMLESS = frozenset({"print", "display", "len", "type", "repr", "str", "help", "dir"})
 _MAKERS = frozenset({"step", "pipeline", "dataclass", "cache", "lru_cache", "wraps"})
@@ -44,7 +46,7 @@ def _cells(main: dict[str, Any]) -> Iterable[str]:
 
 def _parsed(cell: str) -> list[ast.stmt]:
     try:
-        return ast.parse(cell).body
+        return parse(cell).body
     except (SyntaxError, ValueError):  # then it has never run
         return []
 

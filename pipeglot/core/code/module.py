@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeglot.core.code.effects import Effects, effects, of_definition
 from pipeglot.core.code.normal import live
 from pipeglot.core.code.scopes import Import, block
 from pipeglot.core.errors import DefinitionError, Location, Problem
+from pipeglot.core.syntax import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,9 +168,7 @@ def _read(path: str) -> bytes:
 
 def _parse(path: str, source: bytes) -> ast.Module:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a bad escape is for the import of the module to complain of
-            return ast.parse(source, path)
+        return parse(source, path)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: a null byte, on Python 3.11
         line = getattr(error, "lineno", None) or 1
         what = getattr(error, "msg", None) or str(error) or type(error).__name__
