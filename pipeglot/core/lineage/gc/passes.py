@@ -291,7 +291,7 @@ class Pass:
     def _remove(self, marks: Marks) -> None:
         """What is unlinked goes last: as long as it is there, a pass sees what it referred to."""
         self.found.cache_entries, self.found.checkpoints = marks.entries, marks.checkpoints
-        self.found.records = len(marks.condemned)
+        self.found.records += len(marks.condemned)
         for at in range(0, 0 if self.dry_run else len(marks.condemned), _BATCH):
             self.store.delete_all(marks.condemned[at : at + _BATCH])
             self._tick("removing records")
@@ -376,12 +376,14 @@ class Pass:
                 self.store.delete(entry.key)
 
     def _code(self, look: _Look, began: float) -> None:
-        deployed, marks = look.deployed, look.marks
-        found = unused_bundles(self.ledger, look.runs, marks.bundles, deployed, began)
+        deployed = look.deployed
+        found = unused_bundles(self.ledger, look.runs, look.marks.bundles, deployed, began)
         self.found.bundles, self.found.bundle_bytes = len(found), sum(found.values())
-        marks.condemned += sorted(deployed.followed(began))
+        followed = sorted(deployed.followed(began))
+        self.found.records += len(followed)
         if self.dry_run:
             return
+        self.store.delete_all(followed)  # before what they refer to
         tidy_busy(self.store, began)
         if found:
             known = {one.key for one in deployed.noted}
