@@ -41,13 +41,14 @@ class Asked(NamedTuple):
     """What is looked up only of the runs that it depends on.
 
     status: how a run has ended. Of a pipeline, by its hash: words: its tags. names: of which artifacts its parameters
-    take the values if nothing else is given. outputs: those of all of its steps. made: the outputs that a run has.
+    take the values if nothing else is given. outputs: those of all of its steps; None if they cannot be told. made: the
+    outputs that a run has.
     """
 
     status: Callable[[Seen], str]
     words: Callable[[str], tuple[str, ...]]
     names: Callable[[str], tuple[str, ...]]
-    outputs: Callable[[str], frozenset[Output]]
+    outputs: Callable[[str], frozenset[Output] | None]
     made: Callable[[Seen], set[Output]]
 
 
@@ -148,10 +149,13 @@ class _Newest:
             kind = one.cells, start.ir, is_cut
             if kind in looked or self.asked.status(one) != "succeeded":
                 continue
-            outputs = self.asked.outputs(start.ir)
-            offered = outputs if nameable is None else outputs & nameable
             if nameable is None and not is_cut:
                 found.add(one.run)
+            outputs = self.asked.outputs(start.ir)
+            if outputs is None:
+                looked.add(kind)
+                continue
+            offered = outputs if nameable is None else outputs & nameable
             if _offers(one.cells, offered, made):
                 new = {(cell, output) for cell, output in self.asked.made(one) if (_step(cell), output) in offered}
                 found.update({one.run} if new - made else ())

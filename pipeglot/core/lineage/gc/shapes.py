@@ -55,13 +55,14 @@ class Shapes:
         params = found.params if found is not None else ()
         return tuple(one.default for one in params if artifact_type(one.type) and isinstance(one.default, str))
 
-    def _outputs(self, ir: str) -> frozenset[Output]:
-        """All that its steps return."""
+    def _outputs(self, ir: str) -> frozenset[Output] | None:
+        """All that its steps return; None if that cannot be told."""
         found = self._pipeline(ir)
         with suppress(*UNFIT):
-            steps = Plan(found).steps() if found is not None else ()
-            return frozenset((keys.step_part(step.id), one.name) for step in steps for one in step.returns.outputs)
-        return frozenset()
+            if found is not None:
+                steps = Plan(found).steps()
+                return frozenset((keys.step_part(step.id), one.name) for step in steps for one in step.returns.outputs)
+        return None
 
     def _pipeline(self, ir: str) -> Pipeline | None:
         with suppress(*UNREADABLE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipeglot.core.lineage.index.queries import RunFilter, list_runs
 from pipeglot.core.lineage.index.sqlite import FileDatabase
 from pipeglot.core.lineage.index.sync import sync
 from pipeglot.core.lineage.ledger import pack
-from pipeglot.core.lineage.records import Beat, CacheEntry, CheckpointRecord, GcPass, Origin
+from pipeglot.core.lineage.records import Beat, CacheEntry, CheckpointRecord, End, GcPass, Origin
 from pipeglot.core.lineage.runs import Runs
 from pipeglot.core.lineage.view import read_run
 from tests.unit.lineage.build import Failed
@@ -467,6 +468,22 @@ def test_who_cannot_read_all_does_not_collect(house: House) -> None:
     house.store.put(keys.verdict(run.run, "c", ()), pack(run.start).replace(b"pipeglot 1", b"pipeglot 9"))
     with pytest.raises(NewerFormat, match="has format 9"):
         house.collect(Retention())
+
+
+def test_runs_of_a_pipeline_that_nobody_can_read_any_more(house: House) -> None:
+    """Of a version so old that this one does not read it: of them only the count and the age are known."""
+    old = b'{"ir_version":0,"name":"p","nodes":[]}'
+    sha = hashlib.sha256(old).hexdigest()
+    house.store.put(keys.ir(sha), old)
+    runs = [keys.run_id("local", "p", str(number)) for number in range(4)]
+    start = house.run().start
+    for run in runs:
+        house.ledger.start(structs.replace(start, run=run, ir=sha))
+    for run in runs[:3]:
+        ended = End(run=run, number=1, status="succeeded", finished=start.created, digest=None)
+        house.ledger.end(ended)
+    assert house.collect(Retention(keep_last=2, keep_tags=(("release", None),))).runs == 2
+    assert house.ledger.listed() == ([start.run, *runs[2:]], runs[:2])
 
 
 # --- readers ----------------------------------------------------------------------------------------------------------
