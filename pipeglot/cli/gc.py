@@ -48,7 +48,9 @@ def _print(found: Collected, args: argparse.Namespace) -> None:
     for line in _lines(found, was):
         print(line)
     sys.stderr.writelines(_notes(found))
-    if found.dry_run:
+    if found.dry_run and found.damaged:
+        print("nothing was changed")
+    elif found.dry_run:
         print(f"nothing was changed; to do it: `{shlex.join(['pipeglot', 'store', 'gc', *_again(args), '--yes'])}`")
 
 
@@ -95,9 +97,8 @@ def _notes(found: Collected) -> Iterator[str]:
         return
     named = list(found.damaged.values())[:_MOST_NAMED]
     more = len(found.damaged) - len(named)
-    yield note(
-        f"nothing was removed, for {plural(len(found.damaged), 'object')} cannot be read, and may refer to anything:"
-    )
+    nothing = "nothing can be pruned or removed" if found.dry_run else "nothing was removed"
+    yield note(f"{nothing}, for {plural(len(found.damaged), 'object')} cannot be read, and may refer to anything:")
     yield from (f"  {one}\n" for one in named)
     if more:
         yield f"  and {more} more\n"

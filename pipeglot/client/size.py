@@ -17,7 +17,7 @@ from pipeglot.core.artifacts.blobs import blob_key
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.gc.marking import Mark, mark_of
-from pipeglot.core.lineage.gc.survey import Seen, part_of, survey
+from pipeglot.core.lineage.gc.survey import Seen, part_of, run_of, survey
 from pipeglot.core.lineage.ids import artifact_id
 from pipeglot.core.lineage.ledger import Ledger, unpack
 from pipeglot.core.lineage.records import Ref
@@ -268,5 +268,5 @@ def _stored(item: tuple[str, LargeArtifact]) -> tuple[int, str]:
 
 def _is_read(key: str, runs: Mapping[str, Seen]) -> bool:
     """What refers to values, of runs that were not pruned."""
-    seen = runs.get(key.split("/")[1])
+    seen = runs.get(run_of(key))
     return seen is not None and not seen.gone and part_of(key)[0] in ("start", "v", "f", "c")

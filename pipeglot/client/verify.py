@@ -18,6 +18,7 @@ from pipeglot.core.bundle.unpack import bundle_key
 from pipeglot.core.errors import Corrupt, NewerFormat, NotFound, PipeglotError, Pruned, StoreError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.digest import lineage_digest
+from pipeglot.core.lineage.gc.survey import run_of
 from pipeglot.core.lineage.ledger import Ledger, unpack
 from pipeglot.core.lineage.records import (
     AnyRecord,
@@ -195,9 +196,7 @@ class _Verify:
         return list(found)
 
     def _unlisted(self, key: str, run: str, found: dict[str, None], begun: set[str]) -> None:
-        try:
-            keys.run_prefix(run)
-        except Corrupt:
+        if not run_of(key):
             self._trouble(key, "stray", f"`{key}` belongs to no run")
             return
         found[run] = None

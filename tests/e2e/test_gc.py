@@ -25,7 +25,7 @@ from tests.e2e.conftest import Project, Result
 from tests.servers import azurite as azure_names
 from tests.servers import seaweed as s3_names
 from tests.servers.azurite import Azurite
-from tests.servers.seaweed import Seaweed
+from tests.servers.seaweed import RIGHTS, Seaweed
 from tests.unit.lineage.build import out, pipeline, step
 from tests.unit.lineage.index.ledgers import done
 
@@ -151,22 +151,71 @@ def test_where_there_is_no_store(project: Project) -> None:
 
 
 def test_what_cannot_be_read_stops_it(aged: Project) -> None:
-    path = aged.root / ".pipeglot/store" / keys.verdict(ids(aged)[0], "large", ())
+    folder = aged.root / ".pipeglot/store"
+    path = folder / keys.verdict(ids(aged)[0], "large", ())
     path.chmod(0o600)
     path.write_bytes(b"torn")
+    before = set(folder.rglob("*"))
+    done = aged("store", "gc", "--older-than", "90d", code=1)
+    assert "nothing can be pruned or removed, for 1 object cannot be read, and may refer to anything:" in done.err
+    assert done.out == "no run would be pruned, 3 kept\nnothing was changed\n"
     done = aged("store", "gc", "--older-than", "90d", "--yes", code=1)
     assert "nothing was removed, for 1 object cannot be read, and may refer to anything:" in done.err
     assert "is no record of pipeglot's" in done.err
     assert "`--despite-damage` takes it that they refer to nothing" in done.err
-    aged("store", "gc", "--yes", "--despite-damage")
+    assert done.out == "no run was pruned, 3 kept\n"
+    assert set(folder.rglob("*")) == before
+    assert aged("store", "gc", "--older-than", "90d", "--yes", "--despite-damage").out.startswith("1 run was pruned")
 
 
 def test_a_later_format_stops_it(aged: Project) -> None:
     path = aged.root / ".pipeglot/store" / keys.verdict(ids(aged)[0], "large", ())
     path.chmod(0o600)
     path.write_bytes(path.read_bytes().replace(b"pipeglot 1", b"pipeglot 9"))
-    done = aged("store", "gc", "--yes", code=1)
+    before = set((aged.root / ".pipeglot/store").rglob("*"))
+    done = aged("store", "gc", "--keep-last", "1", "--yes", code=1)
     assert "has format 9; this pipeglot reads up to 1" in done.err
+    assert set((aged.root / ".pipeglot/store").rglob("*")) == before
+
+
+SCORE = """\
+from pipeglot import Artifact, artifact, pipeline, step
+
+from big import big
+
+
+@step
+def report(data: bytes) -> int:
+    return len(data)
+
+
+@pipeline
+def score(data: Artifact[bytes] = artifact("big/large@latest"), day: Artifact[bytes] = artifact("big/large:day=1")):
+    report(data)
+    report(day)
+"""
+
+
+def test_what_a_name_means_today_it_means_after_it(project: Project) -> None:
+    """Four runs: the last one was cut, and another pipeline asks for what the first one was tagged with."""
+    project.write("big.py", BIG)
+    project.write("score.py", SCORE)
+    project("run", "big.py", "-p", "n=1", "--tag", "day=1")
+    project("run", "big.py", "-p", "n=2")
+    project("run", "big.py", "-p", "n=3")
+    project("run", "big.py", "-p", "n=4", "--until", "large")
+    cut, whole, second, tagged = ids(project)
+    project("run", "score.py")
+    age(project.root / ".pipeglot/store", 100)
+    project("run", "score.py")
+    assert project("store", "gc", "--older-than", "90d", "--yes", "--json").json["runs"] == 2
+    assert set(ids(project)[1:]) == {cut, whole, tagged}
+    assert second not in ids(project)
+    total = project("artifact", "show", "big/total@latest", "--json").json
+    assert total["run_id"] == whole
+    assert project("artifact", "show", "big/large:day=1", "--json").json["run_id"] == tagged
+    project("run", "score.py")
+    assert "all is there, and whole" in project("store", "verify").out
 
 
 def test_size(aged: Project) -> None:
@@ -257,3 +306,24 @@ def test_who_may_not_list_or_write_is_told_what_it_needs(flow: Project, seaweed:
     assert "flow" in call("reader", "store", "size").out
     assert call("all", "store", "gc", "--yes", "--json").json["kept"] == 1
     assert "all is there, and whole" in call("all", "store", "verify").out
+
+
+def test_who_may_remove_in_one_place_only_is_told_so_first(flow: Project, seaweed: Seaweed) -> None:
+    """Credentials that may write what passes leave, and nothing else."""
+    uri = f"s3://{s3_names.BUCKET}/{RIGHTS}"
+    flow.write("pipeglot.yaml", f"stacks:\n  local: {{backend: local, store: '{uri}', trusted: true}}\n")
+
+    def call(who: str, *words: str, code: int = 0) -> Result:
+        given: Any = {"code": code, **seaweed.environment(who)}
+        found: Result = flow(*words, **given)
+        return found
+
+    call("all", "run", "flow.py")
+    before = call("all", "store", "size", "--json").json["parts"]
+    said = call("keeper", "store", "gc", "--yes", code=1).err
+    assert (
+        f"`store gc` needs to list, write and delete in `{uri}`, and these credentials may not: cannot delete" in said
+    )
+    assert "allow `s3:GetObject, s3:PutObject, s3:DeleteObject`" in said
+    assert call("all", "store", "size", "--json").json["parts"] == before
+    assert call("all", "store", "gc", "--yes", "--json").json["kept"] == 1

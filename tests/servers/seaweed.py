@@ -10,14 +10,17 @@ from pathlib import Path
 from tests.servers.process import Server, free_ports
 
 SECRET = "testsecret"
+BUCKET = "tests"
+RIGHTS = "rights"
+"""A store of that name may be read by `keeper`, who may write there only what belongs to passes of gc."""
+
 WHO = {
     "all": ["Admin", "Read", "Write", "List", "Tagging"],
     "nolist": ["Read", "Write"],
     "reader": ["Read", "List"],
+    "keeper": ["Read", "List", f"Write:{BUCKET}/{RIGHTS}/gc/*"],
 }
 """Whose access key is their name, and what each may do."""
-
-BUCKET = "tests"
 
 
 class Seaweed:

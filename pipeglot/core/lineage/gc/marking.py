@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.errors import Corrupt
 from pipeglot.core.lineage import keys
-from pipeglot.core.lineage.gc.survey import Seen, part_of
+from pipeglot.core.lineage.gc.survey import Seen, part_of, run_of
 from pipeglot.core.lineage.ledger import Ledger, unpack
 from pipeglot.core.lineage.records import AnyRecord, CacheEntry, CheckpointRecord, Ref, Start, Verdict
 from pipeglot.core.lineage.references import uses
@@ -82,7 +82,10 @@ class Marking:
 
     def _is_read(self, key: str) -> bool:
         """Beats refer to nothing; of a run that has ended, or is pruned, nobody asks for them any more."""
-        seen = self.runs.get(key.split("/")[1])
+        run = run_of(key)
+        if not run:
+            return False
+        seen = self.runs.get(run)
         if part_of(key)[0] != "t":
             return True
         if seen is not None and (seen.gone or seen.ended):
@@ -125,7 +128,7 @@ class Marking:
             if record.run != run:
                 raise Corrupt(f"`{key}` holds a record of another place")
         except Corrupt as error:
-            if gone:
+            if gone and key != keys.gone(run):  # a tombstone that cannot be read may be none
                 self.marks.condemned.append(key)
             else:
                 self.marks.damaged[key] = error.message

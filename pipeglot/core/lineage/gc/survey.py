@@ -20,7 +20,8 @@ PARTS = frozenset({"start", "v", "b", "f", "c", "t", "end", "cancel", "cancelled
 class Seen(NamedTuple):
     """A run. `start` is None if it cannot be read, or is not there.
 
-    last: when it was last written to, its end and its tombstone aside. size: of its records.
+    last: when it was last written to, its end and its tombstone aside. size: of its records. cells: those that have a
+    verdict, as `keys.cell_part` names them.
     """
 
     run: str
@@ -30,25 +31,36 @@ class Seen(NamedTuple):
     slots: int
     gone: bool
     size: int
+    cells: frozenset[str] = frozenset()
 
 
 def survey(ledger: Ledger) -> dict[str, Seen]:
     """All runs that have records, pruned ones too. Raises `NewerFormat` where a later pipeglot has written."""
     found: dict[str, Seen] = {}
-    for run, entries in itertools.groupby(ledger.store.entries(keys.RUNS), key=lambda entry: entry.key.split("/")[1]):
-        try:
-            keys.run_prefix(run)
-        except Corrupt:  # a stray file: `store verify` tells of it
-            continue
-        found[run] = _seen(run, entries)
+    same: dict[frozenset[str], frozenset[str]] = {}  # most runs of a pipeline have the same cells
+    for run, entries in itertools.groupby(ledger.store.entries(keys.RUNS), key=lambda entry: run_of(entry.key)):
+        if run:
+            seen = _seen(run, entries)
+            found[run] = seen._replace(cells=same.setdefault(seen.cells, seen.cells))
     for key, data in ledger.store.get_all([keys.start(run) for run in found]):
         run = key.split("/")[1]
         found[run] = found[run]._replace(start=_start(data, key, run))
     return found
 
 
+def run_of(key: str) -> str:
+    """The run whose record lies there; empty for a stray file, which `store verify` tells of."""
+    _, run, *rest = key.split("/", 2)
+    try:
+        keys.run_prefix(run)
+    except Corrupt:
+        return ""
+    return run if rest else ""
+
+
 def _seen(run: str, entries: Iterable[Entry]) -> Seen:
     ends: set[str] = set()
+    cells: set[str] = set()
     slots = size = 0
     last = ended = 0.0
     gone = False
@@ -62,8 +74,10 @@ def _seen(run: str, entries: Iterable[Entry]) -> Seen:
             gone = True
         else:
             slots += part == "b"
+            if part == "v":
+                cells.add(rest.rpartition("/")[0])
             last = max(last, entry.modified)
-    return Seen(run, None, last or ended, str(1 + slots) in ends, slots, gone, size)
+    return Seen(run, None, last or ended, str(1 + slots) in ends, slots, gone, size, frozenset(cells))
 
 
 def part_of(key: str) -> tuple[str, str]:
@@ -86,11 +100,19 @@ def _start(data: bytes | None, key: str, run: str) -> Start | None:
     return record if isinstance(record, Start) and record.run == run else None
 
 
-def store_time(store: Store, nonce: str) -> float:
-    """What time it is for the store: that of an object which is put for it, and removed at once.
+def try_rights(store: Store, nonce: str, *, delete: bool) -> None:
+    """Who may not list or delete somewhere is told so before anything is changed. Raises `StoreError`.
 
-    Who may not list, put or delete there is told so before anything is pruned. Raises `StoreError`.
+    A bucket refuses who may not delete, also if nothing is there.
     """
+    for prefix in (keys.RUNS, keys.JOURNAL, keys.CACHE, keys.BLOBS, keys.BUNDLES, keys.DEPLOYED, keys.PASSES):
+        next(iter(store.entries(prefix)), None)
+        if delete:
+            store.delete(f"{prefix}{nonce}")
+
+
+def store_time(store: Store, nonce: str) -> float:
+    """What time it is for the store: that of an object which is put for it, and removed. Raises `StoreError`."""
     key = f"{keys.CLOCKS}{nonce}"
     store.put(key, b"")
     try:
