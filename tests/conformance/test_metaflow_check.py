@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 from pipeglot.client.sandboxes import find_engine
 from pipeglot.compilers.base import Source
 from pipeglot.compilers.metaflow.compiler import MetaflowCompiler
-from pipeglot.compilers.metaflow.names import FLOW, OPTIONS
+from pipeglot.compilers.metaflow.names import FLOW, OPTIONS, Names
+from pipeglot.compilers.metaflow.params import options
 from pipeglot.compilers.metaflow.stack import MetaflowStack
 from pipeglot.compilers.sandboxes.environment import ensure
-from pipeglot.core.ir import Pipeline
+from pipeglot.core.ir import DictType, ListType, Param, Pipeline, ScalarType
 from tests.oracle.generate import pipelines
 from tests.servers.sandbox import ENVIRONMENT
 from tests.unit.lineage.build import step
@@ -31,7 +33,7 @@ LAYOUTS: tuple[dict[str, Any], ...] = (
     {"layout": "levels"},
     {"layout": "foreach"},
     {"layout": "linear", "on_failure": "carry"},
-    {"deploy_to": "step-functions"},
+    {"deploy_to": "step-functions", "datastore": "s3"},
 )
 
 
@@ -107,6 +109,64 @@ def test_generated_pipelines(python: Path, tmp_path: Path) -> None:
     found = told(python, files)
     assert [said for said, _ in found] == [""] * len(files)
     assert max(seconds for _, seconds in found) < 5
+
+
+TEXTS = (
+    *(
+        "",
+        "CH",
+        "a b",
+        " a ",
+        "3",
+        "null",
+        "true",
+        "1e3",
+        "-x",
+        "a,b=c",
+        "ü",
+        "😀",
+        "line\nline\r\t",
+        "it's",
+        '"',
+        '"quoted"',
+    ),
+    *("\\", "\\n", "\\u0024", "$HOME", "$(touch ran)", "`touch ran`", "${x:-y}", "!!", "~", "*", "; touch ran #"),
+    *("{{workflow.name}}", "{{=toBase64('a')}}", "%s", "\x00", "<&|>", "x" * 1000),
+)
+"""Of users, which no shell is to change, nor to run."""
+
+
+@pytest.mark.parametrize("there", ["argo-workflows", "step-functions"])
+def test_texts_come_through_the_shell_that_metaflow_hands_them_to(python: Path, tmp_path: Path, there: str) -> None:
+    """By its own programs, for Argo Workflows and for Step Functions: the value of each is what it was here."""
+    text, table = ScalarType(name="str"), DictType(of=ListType(of=ScalarType(name="str")))
+    made = [Param(name=f"t{number}", type=text, default=one) for number, one in enumerate(TEXTS)]
+    made.append(Param(name="table", type=table, default={one or "-": [one] for one in TEXTS}))
+    given = {one.name: one.default for one in options(Pipeline(name="p", params=tuple(made)), Names(), by_shell=True)}
+    module = {"argo-workflows": "argo.set_parameters", "step-functions": "aws.step_functions.set_batch_environment"}
+    if there == "argo-workflows":
+        words = [f"{name},f,{base64.b64encode(json.dumps(value).encode()).decode()}" for name, value in given.items()]
+    else:
+        words = []
+    done = subprocess.run(
+        [python, "-m", f"metaflow.plugins.{module[there]}", *([] if words else ["parameters"]), "exports", *words],
+        cwd=tmp_path,
+        env={**ENVIRONMENT, "METAFLOW_USER": "test", "METAFLOW_DEFAULT_PARAMETERS": json.dumps(given)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for shell in ("sh", "bash"):
+        words = [shell, "-c", ". ./exports && exec env -0"]
+        said = subprocess.run(words, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
+        found = dict(one.split("=", 1) for one in said.stdout.decode().split("\0") if one)
+        for name, value in given.items():
+            assert found[f"METAFLOW_INIT_{name.upper()}"] == value
+        read = [found[f"METAFLOW_INIT_T{number}"] for number in range(len(TEXTS))]
+        assert [json.loads(one) if one.startswith('"') else one for one in read] == [*TEXTS]
+        assert json.loads(found["METAFLOW_INIT_TABLE"]) == {one or "-": [one] for one in TEXTS}
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("count", [12, 13, 14, 16, 20, 40])
