@@ -102,6 +102,7 @@ def test_argo_workflows(deploying: Deploying) -> None:
     found = deploying.json("flow.py:asking", "argo-workflows")
     templates = {one["name"]: one for one in found["spec"]["templates"] if "container" in one}
     assert {"start", "numbers", "heavy", "total", "more", "less", "end"} <= templates.keys()
+    assert {one["container"]["image"] for one in templates.values()} == {"acme/all:1"}, "those between steps too"
     heavy = templates["heavy"]
     assert heavy["retryStrategy"]["limit"] == 2
     asked = heavy["container"]["resources"]["requests"]

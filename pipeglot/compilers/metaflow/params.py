@@ -96,7 +96,11 @@ def _is_text(one: Param, default: Any) -> bool:
 
 def _is_plain(kind: ParamType) -> bool:
     """Whether all its texts are plain words."""
-    return isinstance(kind, ScalarType) and kind.name in ("date", "datetime", "timedelta")
+    if isinstance(kind, LiteralType):
+        return all(isinstance(value, str) and quoted(value) == value for value in kind.values)
+    if isinstance(kind, EnumType):
+        return all(quoted(name) == name for name in kind.members)
+    return isinstance(kind, ScalarType) and kind.name != "str"
 
 
 def _base(kind: ParamType) -> ParamType:

@@ -24,7 +24,7 @@ PIPELINE = {
     "secrets": {"WAREHOUSE": "env:WAREHOUSE"},
 }
 
-pipeglot = Worker(PIPELINE, most=4, texts=["names"], quoted=["mode"])
+pipeglot = Worker(PIPELINE, most=4, texts=["names"])
 
 
 @project(name="ml")
@@ -37,7 +37,7 @@ class forms(FlowSpec):
 
     count = Parameter("count", type=int, default=3, help="int")
     ratio = Parameter("ratio", type=float, default=0.5, help="float")
-    mode = Parameter("mode", type=str, default="fast", help="'fast' | 'slow' or JSON")
+    mode = Parameter("mode", type=str, default="fast", help="'fast' | 'slow'")
     wait = Parameter("wait", type=str, default="5m", help="timedelta")
     names = Parameter(
         "names",
