@@ -5,9 +5,12 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Mapping
+from textwrap import wrap
 
 WIDTH = 88
 """Columns: what formatters and linters take without settings."""
+
+QUOTES = '"""'
 
 
 class Code(str):
@@ -87,17 +90,29 @@ def broken(value: object, *, indent: int, used: int = 0) -> str:
 
 
 def docstring(text: str, indent: int) -> str:
-    """As a docstring: of a step its first line, of the pipeline all of it."""
+    """As a docstring: of a step its first line, broken where it is too long; of the pipeline all of it."""
     lines = text.strip().splitlines()
     shown = lines[0].strip() if indent else "\n".join(line.rstrip() for line in lines)
     quoted = shown.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     if quoted.endswith('"'):
         quoted = quoted[:-1] + '\\"'
-    end = "\n" if "\n" in quoted else ""
-    room = WIDTH - indent - 6
-    if indent and len(quoted) > room:
-        quoted = quoted[: room - 1].rstrip() + "…"
+    if indent and len(quoted) > WIDTH - indent - 2 * len(QUOTES):
+        quoted = _wrapped(quoted, indent)
+    end = f"\n{' ' * indent}" if "\n" in quoted else ""
     return f'"""{quoted}{end}"""'
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """Between words, with the first line after the quotes."""
+    lines = wrap(
+        text,
+        WIDTH - len(QUOTES),
+        initial_indent=" " * (indent + len(QUOTES)),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).strip()
 
 
 class Names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -16,14 +17,17 @@ from hypothesis import strategies as st
 from pipeglot.client.sandboxes import find_engine
 from pipeglot.compilers.base import Source
 from pipeglot.compilers.metaflow.compiler import MetaflowCompiler
-from pipeglot.compilers.metaflow.names import FLOW, OPTIONS
+from pipeglot.compilers.metaflow.names import FLOW, OPTIONS, Names
+from pipeglot.compilers.metaflow.params import options
 from pipeglot.compilers.metaflow.stack import MetaflowStack
 from pipeglot.compilers.sandboxes.environment import ensure
-from pipeglot.core.ir import Pipeline
+from pipeglot.core.ir import DictType, ListType, Param, Pipeline, ScalarType
+from tests.conformance.cases import WHOLE
 from tests.oracle.generate import pipelines
 from tests.servers.sandbox import ENVIRONMENT
 from tests.unit.lineage.build import step
 
+COUNT = 200 if WHOLE else 60
 LINT = Path(__file__).parent / "by_hand/metaflow_lint.py"
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("metaflow*/*/*.py"))
 LAYOUTS: tuple[dict[str, Any], ...] = (
@@ -31,7 +35,7 @@ LAYOUTS: tuple[dict[str, Any], ...] = (
     {"layout": "levels"},
     {"layout": "foreach"},
     {"layout": "linear", "on_failure": "carry"},
-    {"deploy_to": "step-functions"},
+    {"deploy_to": "step-functions", "datastore": "s3"},
 )
 
 
@@ -86,16 +90,20 @@ def test_golden_files(python: Path) -> None:
 
 
 def test_generated_pipelines(python: Path, tmp_path: Path) -> None:
-    """200 of all forms, and 100 of steps alone, which may come after any others; in each layout."""
+    """200 of all forms, and 100 of steps that come after any others, in each layout. `make test` has fewer."""
     files: list[Path] = []
 
     @given(made=pipelines(size=24))
-    @settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=200, database=None)
+    @settings(
+        deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=COUNT, database=None
+    )
     def write(made: Pipeline) -> None:
         files.append(written(made, tmp_path / f"{len(files)}.py", **LAYOUTS[len(files) % len(LAYOUTS)]))
 
     @given(seed=st.integers(0, 2**32), size=st.integers(2, 60), share=st.floats(0.01, 0.5))
-    @settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=100, database=None)
+    @settings(
+        deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=COUNT // 2, database=None
+    )
     def write_steps(seed: int, size: int, share: float) -> None:
         chance = random.Random(seed)
         made = of_steps([[one for one in range(n) if chance.random() < share] for n in range(size)])
@@ -103,13 +111,74 @@ def test_generated_pipelines(python: Path, tmp_path: Path) -> None:
 
     write()
     write_steps()
-    assert len(files) >= 300
+    assert len(files) >= COUNT * 3 // 2
     found = told(python, files)
     assert [said for said, _ in found] == [""] * len(files)
     assert max(seconds for _, seconds in found) < 5
 
 
-@pytest.mark.parametrize("count", [12, 13, 14, 16, 20, 40])
+TEXTS = (
+    *(
+        "",
+        "CH",
+        "a b",
+        " a ",
+        "3",
+        "null",
+        "true",
+        "1e3",
+        "-x",
+        "a,b=c",
+        "ü",
+        "😀",
+        "line\nline\r\t",
+        "it's",
+        '"',
+        '"quoted"',
+    ),
+    *("\\", "\\n", "\\u0024", "$HOME", "$(touch ran)", "`touch ran`", "${x:-y}", "!!", "~", "*", "; touch ran #"),
+    *("{{workflow.name}}", "{{=toBase64('a')}}", "%s", "\x00", "<&|>", "x" * 1000),
+)
+"""Of users, which no shell is to change, nor to run."""
+
+
+@pytest.mark.parametrize("there", ["argo-workflows", "step-functions"])
+def test_texts_come_through_the_shell_that_metaflow_hands_them_to(python: Path, tmp_path: Path, there: str) -> None:
+    """By its own programs, for Argo Workflows and for Step Functions: the value of each is what it was here."""
+    text, table = ScalarType(name="str"), DictType(of=ListType(of=ScalarType(name="str")))
+    made = [Param(name=f"t{number}", type=text, default=one) for number, one in enumerate(TEXTS)]
+    made.append(Param(name="table", type=table, default={one or "-": [one] for one in TEXTS}))
+    given = {one.name: one.default for one in options(Pipeline(name="p", params=tuple(made)), Names(), by_shell=True)}
+    module = {"argo-workflows": "argo.set_parameters", "step-functions": "aws.step_functions.set_batch_environment"}
+    if there == "argo-workflows":
+        words = [f"{name},f,{base64.b64encode(json.dumps(value).encode()).decode()}" for name, value in given.items()]
+    else:
+        words = []
+    done = subprocess.run(
+        [python, "-m", f"metaflow.plugins.{module[there]}", *([] if words else ["parameters"]), "exports", *words],
+        cwd=tmp_path,
+        env={**ENVIRONMENT, "METAFLOW_USER": "test", "METAFLOW_DEFAULT_PARAMETERS": json.dumps(given)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for shell in ("sh", "bash"):
+        words = [shell, "-c", ". ./exports && exec env -0"]
+        said = subprocess.run(words, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
+        found = dict(one.split("=", 1) for one in said.stdout.decode().split("\0") if one)
+        for name, value in given.items():
+            assert found[f"METAFLOW_INIT_{name.upper()}"] == value
+        read = [found[f"METAFLOW_INIT_T{number}"] for number in range(len(TEXTS))]
+        assert [json.loads(one) if one.startswith('"') else one for one in read] == [*TEXTS]
+        assert json.loads(found["METAFLOW_INIT_TABLE"]) == {one or "-": [one] for one in TEXTS}
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "count",
+    [pytest.param(count, marks=[] if count in (14, 40) else [pytest.mark.whole]) for count in (12, 13, 14, 16, 20, 40)],
+)
 def test_diamonds_one_after_the_other_are_checked_in_a_moment(python: Path, tmp_path: Path, count: int) -> None:
     """Of 20, Metaflow's own code would walk a million ways, for a minute."""
     file = written(diamonds(count), tmp_path / "p.py")

@@ -91,7 +91,7 @@ def moto(metaflow: Metaflow, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def deploying(metaflow: Metaflow, moto: Moto, tmp_path: Path) -> Deploying:
     project = Project(tmp_path)
-    shared = "backend: metaflow, store: 's3://ml/prod'"
+    shared = "backend: metaflow, store: 's3://ml/prod', datastore: s3, image: 'acme/all:1'"
     stacks = "".join(f"  {there}: {{{shared}, deploy_to: {there}}}\n" for there in THERE)
     project.write("pipeglot.yaml", f"stacks:\n{stacks}")
     project.write("flow.py", FLOW)
@@ -102,6 +102,7 @@ def test_argo_workflows(deploying: Deploying) -> None:
     found = deploying.json("flow.py:asking", "argo-workflows")
     templates = {one["name"]: one for one in found["spec"]["templates"] if "container" in one}
     assert {"start", "numbers", "heavy", "total", "more", "less", "end"} <= templates.keys()
+    assert {one["container"]["image"] for one in templates.values()} == {"acme/all:1"}, "those between steps too"
     heavy = templates["heavy"]
     assert heavy["retryStrategy"]["limit"] == 2
     asked = heavy["container"]["resources"]["requests"]

@@ -46,11 +46,11 @@ STACKS = {
     'secrets: {WAREHOUSE: "k8s:warehouse/password"}, steps: {heavy: {node_selector: {disk: ssd}}}}',
     "vertex": '{backend: vertex, store: "gs://ml/prod", image: "ghcr.io/acme/steps@sha256:1b2c3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e3d4e", project: acme, '
     'location: europe-west4, pipeline_root: "gs://ml/vertex", secrets: {WAREHOUSE: "env:WAREHOUSE"}}',
-    "metaflow": '{backend: metaflow, store: "s3://ml/prod", max_workers: 4, deploy_to: argo-workflows, project: ml, '
+    "metaflow": '{backend: metaflow, store: "s3://ml/prod", max_workers: 4, deploy_to: argo-workflows, project: ml, datastore: s3, '
     'secrets: {WAREHOUSE: "env:WAREHOUSE"}, steps: {heavy: {kubernetes: {node_selector: "disk=ssd"}}}}',
     "metaflow_levels": '{backend: metaflow, store: "s3://ml/prod", layout: levels}',
     "metaflow_foreach": '{backend: metaflow, store: "s3://ml/prod", layout: foreach, deploy_to: step-functions, '
-    "datastore: s3}",
+    'datastore: s3, image: "ghcr.io/acme/steps:1"}',
     "metaflow_native": '{backend: metaflow, store: "s3://ml/prod", layout: linear, on_failure: native}',
     "airflow2_pod": '{backend: airflow, version: 2, store: "s3://ml/prod", run: pod, image: "ghcr.io/acme/steps:1"}',
 }

@@ -43,6 +43,7 @@ def in_flow(
         _metaflow(current),
         mock.patch.object(places, "Bench", Here),
         mock.patch.object(installed, "refuse_other_code"),
+        mock.patch.dict("os.environ"),
     ):
         names: dict[str, Any] = {"__name__": "flow"}
         exec(compile(text, "flow.py", "exec"), names)  # of our own files

@@ -59,11 +59,12 @@ def words(step: Step, stack: AirflowStack, variables: Mapping[str, str], indent:
 
 
 def doc(step: Step, indent: int) -> str:
-    """The first line of its docstring, or as much of it as there is room for."""
+    """The first line of its docstring, or as many words of it as there is room for."""
     text = step.doc.strip().partition("\n")[0].rstrip()
     room = WIDTH - indent - len("doc_md=,")
     while len(literal(text)) > room:
-        text = f"{text[:-2].rstrip()}…"
+        shown = text.removesuffix("…").rstrip()
+        text = f"{shown.rpartition(' ')[0].rstrip() or shown[:-1]}…"
     return text
 
 

@@ -13,7 +13,8 @@ MOST_TRIES = 5
 MEGABYTE = 10**6
 """Kubernetes takes Metaflow's for these; AWS Batch gives a little more."""
 
-_CONTAINERS = {"argo-workflows": "kubernetes", "step-functions": "batch"}
+CONTAINERS = {"argo-workflows": "kubernetes", "step-functions": "batch"}
+"""By what deploys a flow, where its tasks run."""
 
 
 class Decorator(NamedTuple):
@@ -23,18 +24,20 @@ class Decorator(NamedTuple):
     words: dict[str, Any]
 
 
-def decorators(stack: MetaflowStack, step: Step) -> list[Decorator]:
-    """Those of a step, in the order of their names; `@retry` comes last."""
+def decorators(stack: MetaflowStack, step: Step | None) -> list[Decorator]:
+    """Those of a step, in the order of their names; `@retry` comes last. Without one, those of a task between."""
+    containers = CONTAINERS.get(stack.deploy_to, "")
+    if step is None:
+        return [Decorator(containers, {"image": stack.image})] if containers and stack.image else []
     words = step_words(stack, step.id, step.tags)
     if step.resources is not None and (asked := _resources(step.resources)):
         words["resources"] = asked | words.get("resources", {})
-    containers = _CONTAINERS.get(stack.deploy_to, "")
-    if step.image and containers:
-        words[containers] = {"image": step.image} | words.get(containers, {})
+    if containers and (image := step.image or stack.image):
+        words[containers] = {"image": image} | words.get(containers, {})
     found = [Decorator(name, words[name]) for name in sorted(words)]
     tries = step.retry.attempts if step.retry is not None else 1
-    if 1 < tries <= MOST_TRIES:  # the task itself waits
-        found.append(Decorator("retry", {"times": tries - 1, "minutes_between_retries": 0}))
+    if tries > 1:  # the task itself waits; and where it makes all tries, Metaflow starts it again if it was killed
+        found.append(Decorator("retry", {"times": min(tries, MOST_TRIES) - 1, "minutes_between_retries": 0}))
     return found
 
 

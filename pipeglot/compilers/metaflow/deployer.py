@@ -17,15 +17,14 @@ from pipeglot.compilers.metaflow import run_log
 from pipeglot.compilers.metaflow.ends import end_file
 from pipeglot.compilers.metaflow.flows import Flows, FlowText, read_flow
 from pipeglot.compilers.metaflow.interpreter import Interpreter
+from pipeglot.compilers.metaflow.names import MOST_SPLITS
 from pipeglot.compilers.metaflow.processes import RunFolder, RunFolders
 from pipeglot.compilers.metaflow.stack import MetaflowStack
+from pipeglot.compilers.metaflow.texts import quoted
 from pipeglot.compilers.remote import Away, Check, EngineTask
 from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.task.joining import RESERVED, EngineRun
-
-MOST_SPLITS = 1_000_000
-"""Tasks of a foreach: how many there are, the flow itself says."""
 
 ARGUMENT = 100_000
 """Bytes of a parameter on a command line; Linux takes 131,071, with its name before it."""
@@ -68,6 +67,7 @@ class MetaflowDeployer:
         flow = self._flows.newest(pipeline)
         if not there or flow is None:
             return ""
+        self.interpreter.refuse_unfit()
         limit = read_flow(flow).most or self.stack.max_workers
         most = ["--max-workers", str(limit)] if limit else []
         with tempfile.TemporaryDirectory() as folder:
@@ -214,6 +214,8 @@ def _text(known: FlowText, name: str, value: Any) -> str | None:
     """As it stands on the command line; None for what is not to be there."""
     if name == RESERVED or name in known.texts:
         return json.dumps(value)
+    if name in known.quoted and isinstance(value, str):
+        return quoted(value)
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value)

@@ -67,7 +67,7 @@ def _made(plan: Plan, stack: MetaflowStack, count: int) -> Flow:
     for change in made:
         change.do()
     names = Names()
-    params = options(plan.pipeline, names)
+    params = options(plan.pipeline, names, by_shell=bool(stack.deploy_to))
     found = tasks(root, (*plan.pipeline.on_failure, *plan.pipeline.on_success), names)
     grouped = sum(1 for change in made if change.what == "group")
     return Flow(plan, root, params, found, ways(found), None, grouped, len(made) - grouped)

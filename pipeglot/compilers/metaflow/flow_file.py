@@ -60,12 +60,15 @@ class FlowFile:
         found: dict[str, Any] = msgspec.to_builtins(deployed(self.source, self.stack))
         renamed = {one.attribute: one.name for one in self.flow.options if one.attribute != one.name}
         texts = [one.name for one in self.flow.options if one.is_text]
+        quoted = [one.name for one in self.flow.options if one.is_quoted]
         most = [limit for limit in (self.stack.max_workers, self.pipeline.max_parallel) if limit]
         words: dict[str, Any] = {"most": min(most)} if most else {}
         if renamed:
             words["params"] = renamed
         if texts:
             words["texts"] = texts
+        if quoted:
+            words["quoted"] = quoted
         if self.stack.on_failure == "native":
             words["on_failure"] = "native"
         given = ["PIPELINE", *named(words)]
@@ -116,7 +119,7 @@ class FlowFile:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     def _step(self, task: Task) -> str:
-        lines = [self._decorated(one, 4) for one in (decorators(self.stack, task.steps[0]) if task.steps else [])]
+        lines = [self._decorated(one, 4) for one in decorators(self.stack, task.steps[0] if task.steps else None)]
         lines += ["    @step", f"    def {task.name}({'self, inputs' if task.is_join else 'self'}):"]
         if task.step is not None and task.step.doc:
             lines.append(f"        {docstring(task.step.doc, 8)}")

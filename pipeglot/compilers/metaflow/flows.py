@@ -17,20 +17,22 @@ DIGITS = 16
 """Of a text's digest, by which its folder is named."""
 
 
-_SAID = ("most", "params", "texts")
+_SAID = ("most", "params", "quoted", "texts")
 
 
 class FlowText(NamedTuple):
     """What a flow file says of itself.
 
     name: the flow's. words: by a pipeline's name for a parameter its name on the command line. texts: the parameters
-    that travel as JSON in a text. most: how many tasks are at work at once; 0 if it says nothing of it.
+    that travel as JSON in a text. quoted: those that do if they are no plain word. most: how many tasks are at work at
+    once; 0 if it says nothing of it.
     """
 
     name: str
     words: Mapping[str, str]
     texts: Collection[str]
     most: int = 0
+    quoted: Collection[str] = ()
 
 
 class Flows:
@@ -70,13 +72,11 @@ def read_flow(file: Path) -> FlowText:
     """What a flow file says of itself, read without running it."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     names = {WISHES: RESERVED}
-    texts: list[str] = []
-    most = 0
+    said: dict[str, Any] = {}
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Name) and call.func.id == "Worker":
-            words: dict[str, Any] = {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg in _SAID}
-            names |= words.get("params", {})
-            texts, most = words.get("texts", []), words.get("most", 0)
+            said = {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg in _SAID}
+            names |= said.pop("params", {})
     flow = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     found = {
         names.get(target.id, target.id): ast.literal_eval(value.args[0])
@@ -85,7 +85,7 @@ def read_flow(file: Path) -> FlowText:
         for target, value in [(one.targets[0], one.value)]
         if isinstance(target, ast.Name) and isinstance(value, ast.Call) and _name(value.func) == "Parameter"
     }
-    return FlowText(flow.name, found, texts, most)
+    return FlowText(flow.name, found, **{"texts": (), **said})
 
 
 def _name(node: ast.expr) -> str:

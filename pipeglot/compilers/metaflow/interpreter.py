@@ -28,19 +28,30 @@ _USERS = ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")
 
 _SANDBOX = "sandbox.json"
 
+OLDEST = (2, 18)
+"""The first Metaflow that flows are known to run with: older ones have no switch."""
+
 _LOOK = """\
 import importlib.metadata as about, json, platform
 import metaflow
+import metaflow.metaflow_config as config
 import pipeglot.compilers.metaflow.worker
-print(json.dumps({"python": platform.python_version(), "metaflow": about.version("metaflow")}))
+images = {"argo-workflows": config.KUBERNETES_CONTAINER_IMAGE, "step-functions": config.BATCH_CONTAINER_IMAGE}
+images = {there: image for there, image in images.items() if image}
+print(json.dumps({"python": platform.python_version(), "metaflow": about.version("metaflow"), "images": images}))
 """
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What it says of itself."""
+    """What it says of itself. images: of tasks that name none, by what deploys them."""
 
     python: str
     metaflow: str
+    images: dict[str, str] = {}
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.metaflow.split(".")[:2] if part.isdecimal())
 
 
 class Interpreter:
@@ -67,7 +78,7 @@ class Interpreter:
         """The beginning of every command to a flow. Raises `EngineError` if there is no such Python."""
         if not os.access(self.path, os.X_OK):
             raise self._missing()
-        datastore = ["--datastore", self.stack.datastore] if self.stack.datastore else []
+        datastore = ["--datastore", kept] if (kept := self.stack.kept_in(self._root())) else []
         metadata = ["--metadata", "service"] if self.stack.service_url else []
         return [str(self.path), str(file), "--no-pylint", *datastore, *metadata]
 
@@ -81,9 +92,8 @@ class Interpreter:
             found["METAFLOW_PROFILE"] = self.stack.profile
         if self.stack.service_url:
             found["METAFLOW_SERVICE_URL"] = expand(self.stack.service_url, f"{name}: `service_url`")
-        if self.stack.datastore_root:
-            root = expand(self.stack.datastore_root, f"{name}: `datastore_root`")
-            kind = (self.stack.datastore or "local").upper()
+        if root := self._root():
+            kind = self.stack.kept_in(root).upper()
             found[f"METAFLOW_DATASTORE_SYSROOT_{kind}"] = str(_folder(root)) if kind == "LOCAL" else root
         if self._sandbox is not None:
             found[MARK] = str(self._sandbox)  # it is ended with the sandbox
@@ -97,13 +107,39 @@ class Interpreter:
             yield Check("python", error.message, ok=False, hint=error.hint)
             return
         yield Check("python", f"`{self.path}` is Python {found.python}, with Metaflow {found.metaflow} and pipeglot")
-        if self.stack.datastore == "local" and self.stack.datastore_root:
-            root = _folder(expand(self.stack.datastore_root, "`datastore_root`"))
+        if found.version < OLDEST:
+            told = f"flows need Metaflow {_dotted(OLDEST)} or newer"
+            yield Check("metaflow", told, ok=False, hint=f"`{self.path} -m pip install --upgrade metaflow`")
+        if self.stack.deploy_to:
+            yield self._image(found)
+        if (text := self._root()) and self.stack.kept_in(text) == "local":
+            root = _folder(text)
             if os.access(root, os.W_OK | os.X_OK):
                 yield Check("datastore", f"`{root}` can be written")
             else:
                 told = f"there is no folder `{root}` that can be written"
                 yield Check("datastore", told, ok=False, hint="make it, or name another one")
+
+    def refuse_unfit(self) -> None:
+        """Raises `EngineError` if Metaflow is too old, or has no image for tasks that name none."""
+        for check in self.checks():
+            if not check.ok:
+                raise EngineError(f"stack `{self.stack.name}`: {check.said}", hint=check.hint)
+
+    def _image(self, found: Found) -> Check:
+        """Of the tasks whose step names none."""
+        image = self.stack.image or found.images.get(self.stack.deploy_to, "")
+        if image:
+            return Check("image", f"tasks that name none run in `{image}`")
+        return Check(
+            "image",
+            "tasks that name no image would run in Metaflow's own one, which has no pipeglot",
+            ok=False,
+            hint="say `image:` in the stack: one with pipeglot and what steps import",
+        )
+
+    def _root(self) -> str:
+        return expand(self.stack.datastore_root, f"stack `{self.stack.name}`: `datastore_root`")
 
     def _look(self) -> Found:
         if not os.access(self.path, os.X_OK):
@@ -142,6 +178,10 @@ class Interpreter:
             f"stack `{self.stack.name}`: there is no program `{self.path}`",
             hint="`python:` names the Python that has Metaflow; `pipeglot sandbox up metaflow` makes one",
         )
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def _folder(text: str) -> Path:

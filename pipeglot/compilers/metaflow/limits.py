@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pipeglot.compilers import elsewhere
 from pipeglot.compilers.base import Source
-from pipeglot.compilers.metaflow.decorators import decorators
+from pipeglot.compilers.metaflow.decorators import CONTAINERS, decorators
 from pipeglot.compilers.metaflow.flow import Flow, flow
 from pipeglot.compilers.metaflow.layout import DEEPEST
 from pipeglot.compilers.metaflow.paths import MOST_CHAINED
@@ -29,8 +29,9 @@ _ROOM = {
     "step-functions": "Step Functions takes a definition of 1 MB",
 }
 
-_CONTAINERS = {"batch": "step-functions", "kubernetes": "argo-workflows"}
-"""Where steps run that have one of these decorators, and what deploys them."""
+_SAY = "say `datastore: s3`, or what else Metaflow is set up for"
+
+_DEPLOYED_BY = {where: there for there, where in CONTAINERS.items()}
 
 
 def problems(source: Source, stack: MetaflowStack) -> Iterator[Problem]:
@@ -55,6 +56,12 @@ def notes(source: Source, stack: MetaflowStack) -> Iterator[Problem]:
         if is_date and source.pipeline.schedule is not None and stack.deploy_to:
             told = f"parameter `{option.name}` is the time when a run begins: {_TITLES[stack.deploy_to]} tells no other"
             yield Problem("metaflow", told, source.locations.get(PARAM + option.name))
+    if stack.deploy_to and not stack.profile and not _has_image(stack):
+        told = (
+            f"tasks on {_TITLES[stack.deploy_to]} whose step names no image, those between steps too, run in the one "
+            "of Metaflow's settings, which has to have pipeglot"
+        )
+        yield Problem("metaflow", told, None, f"`image:` of stack `{stack.name}` names one for all of them")
     if stack.deploy_to and len(found.tasks) > _MOST_DEPLOYED:
         told = (
             f"the flow has {len(found.tasks)} steps in Metaflow: {_ROOM[stack.deploy_to]}, "
@@ -77,6 +84,12 @@ def notes(source: Source, stack: MetaflowStack) -> Iterator[Problem]:
     yield Problem("metaflow", told)
 
 
+def _has_image(stack: MetaflowStack) -> bool:
+    """Whether it says one for tasks that name none."""
+    kinds = (CONTAINERS[stack.deploy_to].upper(), "DEFAULT")
+    return bool(stack.image) or any(f"METAFLOW_{kind}_CONTAINER_IMAGE" in stack.environment for kind in kinds)
+
+
 def _name(source: Source) -> Iterator[Problem]:
     name = source.pipeline.name
     if name in sys.stdlib_module_names or name in _BESIDE:
@@ -89,21 +102,35 @@ def _name(source: Source) -> Iterator[Problem]:
 
 
 def _stack(stack: MetaflowStack) -> Iterator[Problem]:
-    if stack.deploy_to and stack.datastore == "local":
-        yield Problem(
-            "metaflow",
-            f"stack `{stack.name}` keeps Metaflow's datastore on this machine, and deploys to "
-            f"{_TITLES[stack.deploy_to]}, which does not find it there",
-            None,
-            "say `datastore: s3`, or what else Metaflow is set up for",
-        )
-    if stack.deploy_to == "step-functions" and stack.datastore in ("azure", "gs"):
+    kept, root = stack.kept_in(stack.datastore_root), stack.datastore_root
+    if stack.deploy_to and (why := _is_here(stack)):
+        told = f"stack `{stack.name}` {why}, where {_TITLES[stack.deploy_to]} does not find it"
+        yield Problem("metaflow", told, None, _SAY)
+    if "${" not in root and _misses(kept, root):
+        told = f"stack `{stack.name}` says `datastore_root: {root}`, which is none of a datastore `{kept}`"
+        yield Problem("metaflow", told, None, "say in `datastore:` what it is: `local`, `s3`, `azure` or `gs`")
+    if stack.deploy_to == "step-functions" and kept in ("azure", "gs"):
         told = f"stack `{stack.name}` deploys to Step Functions, which takes Metaflow's datastore in S3 only"
         yield Problem("metaflow", told, None, "say `datastore: s3`")
     if not stack.project and (stack.branch or stack.production):
         said = "branch" if stack.branch else "production"
         told = f"stack `{stack.name}` says `{said}`, and not of which project of Metaflow's"
         yield Problem("metaflow", told, None, f"say `project: NAME`, or take `{said}` out")
+
+
+def _is_here(stack: MetaflowStack) -> str:
+    """Why no container finds Metaflow's datastore; empty if it does, or if that is not known here."""
+    kept = stack.kept_in(stack.datastore_root)
+    if kept == "local" and "${" not in stack.datastore_root:
+        return "keeps Metaflow's datastore on this machine"
+    if not kept and not stack.profile:
+        return "does not say where Metaflow's datastore is, and by itself it is on this machine"
+    return ""
+
+
+def _misses(kept: str, root: str) -> bool:
+    """Whether a datastore cannot have that root."""
+    return bool(root) and (not root.startswith(f"{kept}://") if kept in ("s3", "gs") else "://" in root)
 
 
 def _schedule(source: Source, stack: MetaflowStack) -> Iterator[Problem]:
@@ -127,17 +154,17 @@ def _schedule(source: Source, stack: MetaflowStack) -> Iterator[Problem]:
 def _containers(source: Source, stack: MetaflowStack, plan: Plan) -> Iterator[Problem]:
     """Metaflow would refuse them itself, when it is too late."""
     for step in plan.steps():
-        names = [one.name for one in decorators(stack, step) if one.name in _CONTAINERS]
+        names = [one.name for one in decorators(stack, step) if one.name in _DEPLOYED_BY]
         at = source.locations.get(step.id)
         if len(names) > 1:
             told = f"`{step.id}` has `batch` and `kubernetes` in `steps:` of stack `{stack.name}`, and can run in one"
             yield Problem("metaflow", told, at, "take one of them out")
-        elif names and stack.deploy_to and _CONTAINERS[names[0]] != stack.deploy_to:
+        elif names and stack.deploy_to and _DEPLOYED_BY[names[0]] != stack.deploy_to:
             told = f"`{step.id}` has `{names[0]}` in `steps:`, which {_TITLES[stack.deploy_to]} does not run"
             yield Problem("metaflow", told, at, f"say `{_other(names[0])}`")
-        elif names and stack.datastore == "local":
-            told = f"`{step.id}` runs in a container, which does not find Metaflow's datastore on this machine"
-            yield Problem("metaflow", told, at, "say `datastore: s3`, or what else Metaflow is set up for")
+        elif names and not stack.deploy_to and (why := _is_here(stack)):
+            told = f"`{step.id}` runs in a container, and stack `{stack.name}` {why}, where no container finds it"
+            yield Problem("metaflow", told, at, _SAY)
 
 
 def _other(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 FLOW = frozenset({"cmd", "foreach_stack", "index", "input", "merge_artifacts", "name", "next", "script_name"})
 """Attributes of every flow."""
@@ -70,6 +70,15 @@ OPTIONS = frozenset(
 )
 """Options of the commands that take parameters: `run`, `resume`, and those that deploy a flow and start it."""
 
+NOT_ON_ARGO = frozenset({"script"})
+"""Parameters that its deployer for Argo Workflows does not take."""
+
+COMMANDS = ("RUN", "RESUME", "ARGO_WORKFLOWS_CREATE", "STEP_FUNCTIONS_CREATE")
+"""Those that have a limit of tasks at work, as they stand in the variables of their options, `METAFLOW_RUN_…`."""
+
+MOST_SPLITS = 1_000_000
+"""Tasks of a foreach: how many there are, the flow itself says."""
+
 IMPORTED = frozenset(
     [
         "FlowSpec",
@@ -121,15 +130,16 @@ class Names:
 
     def param(self, text: str) -> str:
         """A name for a parameter: Metaflow does not tell `Year` from `year`."""
-        return self._own(re.sub(r"[^A-Za-z0-9_]+", "_", text), "param")
+        return self._own(re.sub(r"[^A-Za-z0-9_]+", "_", text), "param", NOT_ON_ARGO)
 
     def each(self, text: str) -> str:
         """A name for what a foreach goes over: of its own, for a foreach in another one needs both."""
         return self._new(f"each_{re.sub('[^a-z0-9_]+', '_', text.lower()).strip('_')}")
 
-    def _own(self, text: str, kind: str) -> str:
+    def _own(self, text: str, kind: str, others: Collection[str] = ()) -> str:
         base = text.strip("_")
-        is_kept = base in _KEPT or base.lower() in OPTIONS or base.startswith(_PREFIXES) or keyword.iskeyword(base)
+        is_kept = base in _KEPT or base.startswith(_PREFIXES) or keyword.iskeyword(base)
+        is_kept = is_kept or base.lower() in OPTIONS or base.lower() in others
         return self._new(f"{kind}_{base or 'x'}" if is_kept or not base[:1].isalpha() else base)
 
     def _new(self, base: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_place
+from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_place, no_image
 
 MOST_ITEMS = 100
 """How many tasks a map has at most, if the stack does not say: as many as Metaflow itself takes."""
@@ -73,6 +73,7 @@ class MetaflowStack(Stack, frozen=True, kw_only=True, tag="metaflow"):
     branch: of that project; if not said, the user's own.
     production: whether it is the project's production branch that is deployed.
     deploy_to: what `deploy` deploys to: `argo-workflows` or `step-functions`.
+    image: the container image that tasks have there, if their step names none; pipeglot is in it.
     code: how the project's code comes to where steps run: in a `bundle`, or it is `installed` there, or in the `image`.
     steps: Metaflow's own decorators of single steps, by step name or tag, as `train: {kubernetes: {gpu: 1}}`.
     """
@@ -91,6 +92,7 @@ class MetaflowStack(Stack, frozen=True, kw_only=True, tag="metaflow"):
     branch: str = ""
     production: bool = False
     deploy_to: DeployTo = ""
+    image: str = ""
     code: Code = "bundle"
     steps: dict[str, StepWords] = msgspec.field(default_factory=dict)
 
@@ -153,6 +155,12 @@ class MetaflowStack(Stack, frozen=True, kw_only=True, tag="metaflow"):
         "deploy_to": Setting(
             "`argo-workflows` or `step-functions`", DeployTo, "What `deploy` deploys to, by Metaflow's own deployer."
         ),
+        "image": Setting(
+            "a container image",
+            str,
+            "The image of tasks there whose step names none; pipeglot is in it. Best with its digest: `…@sha256:…`.",
+            no_image,
+        ),
         "code": CODE,
         "steps": Setting(
             "a mapping of steps or tags to decorators, as `train: {kubernetes: {gpu: 1}}`",
@@ -168,6 +176,13 @@ class MetaflowStack(Stack, frozen=True, kw_only=True, tag="metaflow"):
             },
         ),
     }
+
+    def kept_in(self, root: str) -> str:
+        """Which datastore it is, with this root of it; empty if that is as Metaflow is set up."""
+        if self.datastore is not None:
+            return self.datastore
+        by_root = next((kind for kind in ("s3", "gs") if root.startswith(f"{kind}://")), "local" if root else "")
+        return by_root or self.environment.get("METAFLOW_DEFAULT_DATASTORE", "")
 
 
 def step_words(stack: MetaflowStack, step: str, tags: tuple[str, ...]) -> StepWords:

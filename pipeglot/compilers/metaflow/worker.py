@@ -7,6 +7,7 @@ step needs is imported when one runs.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from metaflow import current
 from metaflow.exception import MetaflowException
 
-from pipeglot.compilers.metaflow.names import WISHES
+from pipeglot.compilers.metaflow.names import COMMANDS, MOST_SPLITS, WISHES
 
 if TYPE_CHECKING:
     from pipeglot.compilers.metaflow.place import TaskPlace
@@ -46,24 +47,31 @@ class StepFailed(MetaflowException):  # type: ignore[misc]  # Metaflow has no ty
 class Worker:
     """A pipeline, in a process of Metaflow's.
 
-    most: how many tasks of a run are at work at once: whoever starts one tells it Metaflow, by `--max-workers`.
+    most: how many tasks of a run are at work at once, as if `--max-workers` said so.
     params: of parameters whose attribute has another name than they have, that name by the attribute's. texts: the
-    names of those that travel as JSON in a text. on_failure: whether others go on after a step that has failed
-    (`carry`), and `end` tells; or Metaflow ends the run at once (`native`).
+    names of those that travel as JSON in a text; quoted: of those that do if they are no plain word. on_failure:
+    whether others go on after a step that has failed (`carry`), and `end` tells; or Metaflow ends the run at once
+    (`native`).
     """
 
     def __init__(
         self,
         deployed: Mapping[str, Any],
         *,
-        most: int = 0,  # noqa: ARG002  # it stands in the file, for those who read that
+        most: int = 0,
         params: Mapping[str, str] | None = None,
         texts: Sequence[str] = (),
+        quoted: Sequence[str] = (),
         on_failure: Literal["carry", "native"] = "carry",
     ) -> None:
+        for command in COMMANDS:  # Metaflow reads them once it has the whole file; what a user says comes first
+            os.environ.setdefault(f"METAFLOW_{command}_MAX_NUM_SPLITS", str(MOST_SPLITS))
+            if most:
+                os.environ.setdefault(f"METAFLOW_{command}_MAX_WORKERS", str(most))
         self._deployed = deployed
         self._params = params or {}
         self._texts = texts
+        self._quoted = quoted
         self._carries = on_failure == "carry"
         self._place: TaskPlace | None = None
 
@@ -82,13 +90,13 @@ class Worker:
         """Run a step, or take what is there; for the item, or the items, that this task has.
 
         Without a name, the step that a foreach over `steps` gives to this task. tries: whether Metaflow tries again, or
-        all tries are made in this task.
+        all tries are made in this task, and Metaflow only starts one again that was killed.
         """
         from pipeglot.compilers.metaflow.run_log import STEP
 
         step = step or flow.input[_STEP]
         print(f"{STEP}{step}{_item(flow.input)}", flush=True)
-        found = self._done(flow, "step", step)
+        found = self._done(flow, "step", step, is_counted=tries == "engine")
         while found.status == "retry" and tries == "here":
             print(f"pipeglot: {found.message}", flush=True)
             found = self._done(flow, "step", step, is_counted=False)
@@ -156,8 +164,12 @@ class Worker:
                 given |= {RESERVED: json.loads(value)} if value else {}
             elif value is not None:
                 name = self._params.get(attribute, attribute)
-                given[name] = _from_json(value) if name in self._texts else value
+                given[name] = self._read(name, value)
         return given
+
+    def _read(self, name: str, value: Any) -> Any:
+        is_json = name in self._texts or (name in self._quoted and str(value).startswith('"'))
+        return _from_json(value) if is_json else value
 
     def _began_before(self) -> str:
         """The run that Metaflow resumes, if that had begun, and not come so far as to keep it."""

@@ -15,7 +15,7 @@ def lineage_digest(state: RunState) -> str | None:
 
     A parameter that names an artifact counts by the value of that. Hooks do not count.
     """
-    if not state.finished or state.status in ("lost", "cancelled"):
+    if not state.finished or state.found & {"lost", "cancelled"}:
         return None
     codes = state.plan.codes
     hooks = state.plan.hooks

@@ -7,7 +7,7 @@ the same ones here, whatever order the verdicts came in. The local runner drives
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
@@ -21,6 +21,7 @@ from pipeglot.core.lineage.records import Failure, Ref, Verdict
 
 Status = Literal["succeeded", "failed", "skipped", "cancelled", "lost"]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
+Outcome = Literal["succeeded", "failed", "cancelled", "lost"]
 
 
 _OURS = (ParamError, ValueRefused)
@@ -81,6 +82,9 @@ class RunState:
         self._unsettled = 0
         self._todo: list[tuple[Place, Index]] = []
         self._placed = 0
+        self.was_asked = True
+        """Whether somebody asked the run to end. If not, what was cancelled beside a failure, or got lost, was ended by
+        an engine that ends a run when a step has failed."""
         self._over = False
         """Whether all but the hooks is settled."""
         self._place_all(pipeline.nodes, ())
@@ -103,11 +107,12 @@ class RunState:
         """What the status is to be, as soon as all but the hooks is over: they run by it, and cannot change it."""
         if not self._over:
             return "running"
-        found = {entry.status for (step, _), entry in self.entries.items() if step not in self.plan.hooks}
-        for status in ("cancelled", "lost", "failed"):
-            if status in found:
-                return status
-        return "succeeded"
+        return worst(self.found, was_asked=self.was_asked)
+
+    @property
+    def found(self) -> set[Status]:
+        """What became of the cells so far, but for hooks."""
+        return {entry.status for (step, _), entry in self.entries.items() if step not in self.plan.hooks}
 
     def succeeded(self, step: str, prefix: Index) -> bool:
         """Whether a step, or all its items below `prefix`, succeeded."""
@@ -290,6 +295,12 @@ class RunState:
     def _verdict_of(self, step: str, index: Index) -> Verdict | None:
         entry = self.entries.get((step, index))
         return entry.verdict if entry else None
+
+
+def worst(found: Collection[Status], *, was_asked: bool) -> Outcome:
+    """What became of a run in which this became of cells. If nobody asked it to end, a failure says why it did."""
+    order: tuple[Outcome, ...] = ("cancelled", "lost", "failed") if was_asked else ("failed", "cancelled", "lost")
+    return next((status for status in order if status in found), "succeeded")
 
 
 def _failure(error: StepError, cause: Literal["condition", "map"]) -> Failure:

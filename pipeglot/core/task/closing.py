@@ -15,7 +15,7 @@ from pipeglot.core.lineage.closing import close_cells
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Start
 from pipeglot.core.lineage.selection import upstream
-from pipeglot.core.lineage.state import RunState
+from pipeglot.core.lineage.state import RunState, worst
 from pipeglot.core.lineage.view import derive, slots_of
 
 PATIENCE = 10.0
@@ -51,8 +51,7 @@ def look_before(ledger: Ledger, artifacts: Artifacts, start: Start, step: Step |
             break
         time.sleep(_LOOK)
     close_cells(ledger, artifacts, start, state, lambda cell: cell[0] in before)
-    found = {entry.status for (name, _), entry in state.entries.items() if name not in hooks}
-    outcome = next((status for status in ("cancelled", "lost", "failed") if status in found), "succeeded")
+    outcome = worst(state.found, was_asked=state.was_asked)
     return Before(outcome, sum(slot.step in before for slot in slots))
 
 

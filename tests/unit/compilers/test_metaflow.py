@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 import pytest
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from pipeglot.compilers.base import Findings, Source
 from pipeglot.compilers.metaflow.compiler import MetaflowCompiler
@@ -35,7 +35,7 @@ from pipeglot.core.ir import (
 )
 from tests.unit.lineage.build import above, const, item, mapped, one_of, out, step
 
-STACK = MetaflowStack(name="prod", store="s3://ml/prod")
+STACK = MetaflowStack(name="prod", store="s3://ml/prod", datastore="s3")
 PLAIN = Pipeline(name="p", nodes=(step("a"), step("b", x=out("a"))))
 INT, FLOAT, STR = ScalarType(name="int"), ScalarType(name="float"), ScalarType(name="str")
 ARGO, AWS = "argo-workflows", "step-functions"
@@ -130,7 +130,7 @@ CHANGES: dict[Feature, tuple[Pipeline, str]] = {
     ),
     Feature.PARAM_STR: (
         params(Param(name="n", type=STR, default="")),
-        'n = Parameter("n", type=str, default="", help="str")',
+        'n = Parameter("n", type=str, default="", help="str or JSON")',
     ),
     Feature.PARAM_LIST: (
         params(Param(name="n", type=ListType(of=INT), default=[1])),
@@ -159,8 +159,11 @@ def test_what_metaflow_is_told_changes_the_flow(feature: Feature) -> None:
 
 def test_more_tries_than_metaflow_makes_are_made_by_the_task() -> None:
     assert "@retry(times=4, minutes_between_retries=0)" in told(changed(retry=Retry(attempts=5)))
-    found = told(changed(retry=Retry(attempts=6)))
-    assert found == ['pipeglot.step(self, "b", tries="here")']
+    for more in (6, 60):  # and where it is killed, Metaflow starts it again
+        assert told(changed(retry=Retry(attempts=more)))[1:] == [
+            "@retry(times=4, minutes_between_retries=0)",
+            'pipeglot.step(self, "b", tries="here")',
+        ]
     assert told(changed(retry=Retry(attempts=1))) == []
 
 
@@ -214,6 +217,32 @@ def test_types_of_parameters(kind: Any, default: Any, found: tuple[str, Any] | N
     assert option.is_text == option.help.endswith("as JSON")
 
 
+@pytest.mark.parametrize(
+    ("kind", "default", "found"),
+    [
+        (STR, "", ("", True)),
+        (STR, "a b, c: (d) #1 50% x=y+z/w@v.", ("a b, c: (d) #1 50% x=y+z/w@v.", True)),
+        (STR, "$(id) `id` {{x}}", (r'"\u0024(id) \u0060id\u0060 \u007b{x}}"', True)),
+        (STR, 'ü\n"\\', (r'"\u00fc\n\"\\"', True)),
+        (STR, " a ", (" a ", True)),
+        (LiteralType(values=("é", "y")), "é", (r'"\u00e9"', True)),
+        (OptionalType(of=STR), None, (None, True)),
+        (ArtifactType(), UNSET, (None, True)),
+        (LiteralType(values=("fast", "slow")), "fast", ("fast", False)),
+        (EnumType(ref="m:E", members={"A": 1}), UNSET, (None, False)),
+        (EnumType(ref="m:E", members={"É": 1}), UNSET, (None, True)),
+        (DictType(of=STR), {"a": "$`{{"}, (r'{"a": "\u0024\u0060\u007b{"}', False)),
+        (ScalarType(name="timedelta"), UNSET, (None, False)),
+        (INT, 3, (3, False)),
+    ],
+)
+def test_texts_that_go_through_a_shell(kind: Any, default: Any, found: tuple[Any, bool]) -> None:
+    (option,) = options(params(Param(name="n", type=kind, default=default)), Names(), by_shell=True)
+    assert (option.default, option.is_quoted) == found
+    (option,) = options(params(Param(name="n", type=kind, default=default)), Names())
+    assert not option.is_quoted
+
+
 def test_a_day_that_nobody_gives() -> None:
     day = Param(name="day", type=ScalarType(name="date"), logical_date=True)
     assert 'day = Parameter("day", type=str, help="the day that a run is for")' in told(params(day))
@@ -239,7 +268,9 @@ def test_names_of_metaflow_and_ours_are_given_to_nobody_else() -> None:
     pipeline = structs.replace(
         PLAIN,
         nodes=tuple(map(step, names)),
-        params=tuple(Param(name=name, type=INT, default=1) for name in ("tags", "name", "n", "N", "_p", "a_b")),
+        params=tuple(
+            Param(name=name, type=INT, default=1) for name in ("tags", "name", "n", "N", "_p", "a_b", "Script")
+        ),
     )
     found = text(pipeline)
     tree = ast.parse(found)
@@ -259,6 +290,7 @@ def test_names_of_metaflow_and_ours_are_given_to_nobody_else() -> None:
         "parameter `name` is `--param_name` to Metaflow, which has another `name`",
         "parameter `N` is `--N_2` to Metaflow, which has another `N`",
         "parameter `_p` is `--p` to Metaflow, which has another `_p`",
+        "parameter `Script` is `--param_Script` to Metaflow, which has another `Script`",
     ]
 
 
@@ -315,15 +347,81 @@ def test_containers_that_would_be_refused_later() -> None:
         "`b` has `batch` in `steps:`, which Argo Workflows does not run"
     ]
     assert refused(PLAIN, datastore="local", steps=steps) == [
-        "`b` runs in a container, which does not find Metaflow's datastore on this machine"
-    ]
-    assert refused(PLAIN, datastore="local", deploy_to=ARGO) == [
         (
-            "stack `prod` keeps Metaflow's datastore on this machine, and deploys to Argo Workflows, "
-            "which does not find it there"
+            "`b` runs in a container, and stack `prod` keeps Metaflow's datastore on this machine, where no container "
+            "finds it"
         )
     ]
+    assert refused(PLAIN, datastore="local", deploy_to=ARGO, steps={"b": {"kubernetes": {}}}) == [
+        "stack `prod` keeps Metaflow's datastore on this machine, where Argo Workflows does not find it"
+    ]
     assert refused(PLAIN, production=True) == ["stack `prod` says `production`, and not of which project of Metaflow's"]
+
+
+def test_a_datastore_that_nobody_says() -> None:
+    """By itself Metaflow's is on this machine; its settings may say another one, and so may the root."""
+    unsaid = "does not say where Metaflow's datastore is, and by itself it is on this machine, where"
+    assert refused(PLAIN, datastore=None, deploy_to=AWS) == [f"stack `prod` {unsaid} Step Functions does not find it"]
+    assert refused(PLAIN, datastore=None, steps={"b": {"batch": {}}}) == [
+        f"`b` runs in a container, and stack `prod` {unsaid} no container finds it"
+    ]
+    assert text(PLAIN, datastore=None)
+    for said in (
+        {"profile": "prod"},
+        {"environment": {"METAFLOW_DEFAULT_DATASTORE": "s3"}},
+        {"datastore_root": "s3://ml/metaflow"},
+        {"datastore_root": "${WHERE}"},
+    ):
+        assert text(PLAIN, datastore=None, deploy_to=AWS, **said)
+    assert refused(PLAIN, datastore=None, datastore_root="/shared", deploy_to=ARGO) == [
+        "stack `prod` keeps Metaflow's datastore on this machine, where Argo Workflows does not find it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("datastore", "root"),
+    [("local", "s3://ml/x"), ("gs", "s3://ml/x"), ("s3", "/shared"), (None, "az://ml/x"), ("azure", "az://ml/x")],
+)
+def test_a_root_that_is_none_of_the_datastore(datastore: Any, root: str) -> None:
+    assert refused(PLAIN, datastore=datastore, datastore_root=root) == [
+        f"stack `prod` says `datastore_root: {root}`, which is none of a datastore `{datastore or 'local'}`"
+    ]
+
+
+def test_an_image_for_all_that_name_none() -> None:
+    """Those between steps too: they import pipeglot as steps do."""
+    forked = nodes(step("a"), structs.replace(step("b"), image="acme/b:1"), step("c", after=("a", "b")))
+    for there, where in ((ARGO, "kubernetes"), (AWS, "batch")):
+        found = text(forked, deploy_to=there, image="acme/all:1", steps={"c": {where: {"cpu": 2}}})
+        lines = found.splitlines()
+        before = {lines[n + 2].strip(): lines[n].strip() for n, line in enumerate(lines) if f"@{where}" in line}
+        everywhere = f'@{where}(image="acme/all:1")'
+        assert before == {
+            "def start(self):": everywhere,
+            "def a(self):": everywhere,
+            "def b(self):": f'@{where}(image="acme/b:1")',
+            "def c(self, inputs):": f'@{where}(image="acme/all:1", cpu=2)',
+            "def end(self):": everywhere,
+        }
+        assert f"import FlowSpec, Parameter, {where}, step" in found
+    assert "image" not in text(forked, image="acme/all:1"), "a run on this machine has none"
+
+
+def test_an_image_that_nobody_says() -> None:
+    told = (
+        "whose step names no image, those between steps too, run in the one of Metaflow's settings, which has to have"
+    )
+    assert noted(PLAIN, deploy_to=ARGO) == [f"tasks on Argo Workflows {told} pipeglot"]
+    assert noted(PLAIN, deploy_to=AWS, environment={"METAFLOW_KUBERNETES_CONTAINER_IMAGE": "acme/x:1"}) == [
+        f"tasks on Step Functions {told} pipeglot"
+    ]
+    for said in (
+        {"image": "acme/x:1"},
+        {"environment": {"METAFLOW_BATCH_CONTAINER_IMAGE": "acme/x:1"}},
+        {"environment": {"METAFLOW_DEFAULT_CONTAINER_IMAGE": "acme/x:1"}},
+        {"profile": "prod"},
+    ):
+        assert noted(PLAIN, deploy_to=AWS, **said) == []
 
 
 def test_what_needs_failures_that_are_carried() -> None:
@@ -372,7 +470,8 @@ def test_a_planned_time_that_nobody_tells() -> None:
     day = Param(name="day", type=ScalarType(name="date"), logical_date=True)
     pipeline = structs.replace(params(day), schedule=Schedule(cron="0 6 * * *"))
     found = MetaflowCompiler().check(
-        source(pipeline, **{f"{PARAM}day": Location("p.py", 3)}), structs.replace(STACK, deploy_to=ARGO)
+        source(pipeline, **{f"{PARAM}day": Location("p.py", 3)}),
+        structs.replace(STACK, deploy_to=ARGO, image="acme/x:1"),
     )
     assert [(note.message, note.at) for note in found.notes] == [
         ("parameter `day` is the time when a run begins: Argo Workflows tells no other", Location("p.py", 3))
@@ -385,13 +484,41 @@ def test_a_planned_time_that_nobody_tells() -> None:
         ("0 6 * * *", "0 6 * * ? *"),
         ("*/5 0-6 1,15 * *", "*/5 0-6 1,15 * ? *"),
         ("0 6 * * 1-5", "0 6 ? * MON-FRI *"),
-        ("0 6 * * 0,7", "0 6 ? * SUN,SUN *"),
-        ("0 6 * 2 MON/2", "0 6 ? 2 MON/2 *"),
+        ("0 6 * * 0,7", "0 6 ? * SUN *"),
+        ("0 6 * jan mon,wed", "0 6 ? JAN MON,WED *"),
+        ("0 6 * * 5-7", "0 6 ? * SUN,FRI,SAT *"),
+        ("0 6 * * 6-7,3", "0 6 ? * SUN,WED,SAT *"),
+        ("0 6 * * 1-7", "0 6 * * ? *"),
+        ("0 6 * * 0-7", "0 6 * * ? *"),
+        ("0 6 * * 1-7/2", "0 6 ? * SUN,MON,WED,FRI *"),
+        ("0 6 * * */2", "0 6 ? * SUN,TUE,THU,SAT *"),
+        ("0 6 * * MON-FRI/2", "0 6 ? * MON,WED,FRI *"),
     ],
 )
 def test_the_cron_lines_of_aws(cron: str, found: str) -> None:
     assert for_eventbridge(cron) == found
     assert told(structs.replace(PLAIN, schedule=Schedule(cron=cron)), deploy_to=AWS)[1] == f'@schedule(cron="{found}")'
+
+
+@pytest.mark.parametrize(
+    ("weekday", "found"),
+    [
+        ("*", "*"),
+        ("*/7", "*/7"),
+        ("mon-FRI", "mon-FRI"),
+        ("1-6/2", "1-6/2"),
+        ("7", "0"),
+        ("5-7", "0,5,6"),
+        ("1-7/3", "0,1,4"),
+        ("1-7", "0-6"),
+        ("0-7", "0-6"),
+    ],
+)
+def test_the_days_of_argo_end_at_six(weekday: str, found: str) -> None:
+    """`0-6`, not `*`: beside a day of the month, that would mean both days in place of either."""
+    line = f"0 6 1 * {weekday}"
+    pipeline = structs.replace(PLAIN, schedule=Schedule(cron=line))
+    assert told(pipeline, deploy_to=ARGO)[1] == f'@schedule(cron="0 6 1 * {found}", timezone="UTC")'
 
 
 def test_a_chain_that_is_too_long() -> None:
@@ -403,13 +530,13 @@ def test_a_chain_that_is_too_long() -> None:
 
 def test_a_flow_that_its_engine_may_have_no_room_for() -> None:
     many = nodes(*(step(f"s{n}") for n in range(178)))
-    assert noted(many, deploy_to=ARGO) == [
+    assert noted(many, deploy_to=ARGO, image="acme/x:1") == [
         (
             "the flow has 181 steps in Metaflow: Argo Workflows keeps all of them in one object of Kubernetes, of 1.5 "
             "MB, which has room for about 180"
         )
     ]
-    assert noted(many, deploy_to=AWS) == [
+    assert noted(many, deploy_to=AWS, image="acme/x:1") == [
         ("the flow has 181 steps in Metaflow: Step Functions takes a definition of 1 MB, which has room for about 180")
     ]
     assert noted(many) == []

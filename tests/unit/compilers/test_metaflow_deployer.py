@@ -9,6 +9,7 @@ import signal
 import stat
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import pytest
 
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.metaflow.deployer import ALL_ARGUMENTS, MetaflowDeployer
+from pipeglot.compilers.metaflow.interpreter import Found, Interpreter
 from pipeglot.compilers.metaflow.stack import MetaflowStack
 from pipeglot.compilers.remote import Away, EngineTask
 from pipeglot.core.errors import EngineError
@@ -198,6 +200,20 @@ def test_parameters_are_words_whatever_is_in_them(here: Here) -> None:
     assert f"--number={-(2**70)}" in words
 
 
+def test_a_parameter_that_is_json_if_it_is_no_plain_word(here: Here) -> None:
+    """As the same flow takes it where it is deployed to."""
+    text = FLOW.replace('texts=["table"]', 'texts=["table"], quoted=["text"]')
+    for number, (value, word) in enumerate([("a b", "a b"), ("$x ü", r'"\u0024x \u00fc"')]):
+        version = str(number) * 64
+        here.remote.register(
+            Source(PIPELINE, "shop.py", "0" * 64), [File("shop.py", text.replace("WHAT", '"succeeds"'), version)]
+        )
+        here.remote.start("shop", f"pipeglot__{number}", {"text": value})
+        here.await_over()
+        assert f"--text_2={word}" in here.words()
+        (here.folder / "kept/runs/mf/shop/17").unlink()
+
+
 def test_our_own_wishes_are_json(here: Here) -> None:
     here.run("succeeds", pipeglot={"cache": False}, text=None)
     here.await_over()
@@ -303,8 +319,45 @@ def test_a_run_is_forgotten_after_a_month(here: Here) -> None:
     assert sorted(one.name for one in folder.iterdir()) == ["17", "pipeglot__2"]
 
 
+def test_a_root_says_what_datastore_it_is_of(here: Here) -> None:
+    for root, kind in (("s3://ml/x", "s3"), ("gs://ml/x", "gs"), ("there", "local")):
+        interpreter = Interpreter(MetaflowStack(name="mf", python=sys.executable, datastore_root=root))
+        whole = str(here.folder / root) if kind == "local" else root
+        assert interpreter.environment()[f"METAFLOW_DATASTORE_SYSROOT_{kind.upper()}"] == whole
+        assert interpreter.flow(Path("x.py"))[2:] == ["--no-pylint", "--datastore", kind]
+
+
+@pytest.mark.parametrize(
+    ("found", "stack", "said"),
+    [
+        ({"metaflow": "2.16.8"}, {}, ["metaflow", "flows need Metaflow 2.18 or newer"]),
+        ({"metaflow": "2.17.10rc1"}, {}, ["metaflow", "flows need Metaflow 2.18 or newer"]),
+        ({"metaflow": "2.18.0"}, {}, []),
+        ({"metaflow": "3.0"}, {}, []),
+        (
+            {"metaflow": "2.19.39"},
+            {"deploy_to": "argo-workflows"},
+            ["image", "tasks that name no image would run in Metaflow's own one, which has no pipeglot"],
+        ),
+        ({"metaflow": "2.19.39"}, {"deploy_to": "argo-workflows", "image": "acme/x:1"}, []),
+        ({"metaflow": "2.19.39", "images": {"step-functions": "acme/x:1"}}, {"deploy_to": "step-functions"}, []),
+    ],
+)
+def test_what_metaflow_has_not(
+    here: Here, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], stack: dict[str, Any], said: list[str]
+) -> None:
+    monkeypatch.setattr(Interpreter, "_look", lambda _: Found(**{"python": "3.11.9", "images": {}, **found}))
+    remote = MetaflowDeployer(MetaflowStack(name="mf", python=sys.executable, **stack))
+    assert [word for check in remote.checks([]) if not check.ok for word in (check.what, check.said)] == said
+    if stack:
+        Here(remote, here.folder).register(0)
+        with pytest.raises(EngineError, match=f"stack `mf`: {said[1]}") if said else nullcontext():
+            remote.install("shop")
+
+
 @pytest.mark.parametrize("there", ["argo-workflows", "step-functions"])
-def test_deploying_by_metaflow_itself(here: Here, there: Any) -> None:
+def test_deploying_by_metaflow_itself(here: Here, monkeypatch: pytest.MonkeyPatch, there: Any) -> None:
+    monkeypatch.setattr(Interpreter, "_look", lambda _: Found(python="3.11.9", metaflow="2.19.39", images={there: "x"}))
     remote = MetaflowDeployer(MetaflowStack(name="mf", python=sys.executable, deploy_to=there, max_workers=5))
     deployed = Here(remote, here.folder)
     deployed.register(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,7 @@ def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     monkeypatch.setitem(sys.modules, "metaflow", metaflow)
     monkeypatch.setitem(sys.modules, "metaflow.exception", exception)
     monkeypatch.delitem(sys.modules, MODULE, raising=False)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # of what a worker puts there, nothing stays
     yield Flow(Engine(tmp_path), importlib.import_module(MODULE), current)
     sys.modules.pop(MODULE, None)
 
@@ -80,6 +82,16 @@ def test_parameters(flow: Flow) -> None:
     start = flow.engine.ledger.started(run_id("far", "p", "17"))
     assert start is not None
     assert (start.params, start.tags) == ({"n": 12}, {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("CH", "CH"), ("3", "3"), ("null", "null"), (r'"\u0024{x}"', "${x}"), ('"half', '"half'), ("", "")],
+)
+def test_texts_that_are_json_if_they_are_no_plain_word(flow: Flow, given: str, found: str) -> None:
+    flow.engine.deploy(work("one"))
+    worker = flow.worker(params={"n_2": "n"}, quoted=["n"])
+    assert worker._given(flow.task(n_2=given)) == {"n": found}
 
 
 def test_what_is_refused_is_told_without_a_traceback(flow: Flow) -> None:
@@ -183,6 +195,33 @@ def test_all_tries_in_one_task(flow: Flow) -> None:
     verdict = flow.engine.ledger.verdict(run_id("far", "p", "17"), "fail", ())
     assert verdict is not None
     assert (verdict.status, verdict.observed.attempt) == ("failed", 7)
+
+
+def test_all_tries_in_a_task_that_was_killed_before(flow: Flow) -> None:
+    """Metaflow starts it a second time, and says so: the tries are those that left a record, not its own."""
+    flow.engine.deploy(work("fail", retry=Retry(attempts=7)))
+    worker = flow.worker()
+    flow.begin(worker)
+    flow.current.retry_count = 3
+    worker.step(flow.task(), "fail", tries="here")
+    ledger, run = flow.engine.ledger, run_id("far", "p", "17")
+    assert [one.observed.attempt for one in ledger.attempts(run, "fail", ())] == [1, 2, 3, 4, 5, 6]
+    verdict = ledger.verdict(run, "fail", ())
+    assert verdict is not None
+    assert (verdict.status, verdict.observed.attempt) == ("failed", 7)
+
+
+def test_limits_are_metaflows_as_if_the_command_line_said_so(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flow that is run by hand has them, too; what its user says comes first."""
+    flow.engine.deploy(work("one"))
+    names = [name for name in os.environ if name.endswith(("_MAX_WORKERS", "_MAX_NUM_SPLITS"))]
+    for name in names:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("METAFLOW_RESUME_MAX_WORKERS", "7")
+    flow.worker(most=3)
+    assert os.environ["METAFLOW_RUN_MAX_WORKERS"] == os.environ["METAFLOW_ARGO_WORKFLOWS_CREATE_MAX_WORKERS"] == "3"
+    assert os.environ["METAFLOW_RESUME_MAX_WORKERS"] == "7"
+    assert int(os.environ["METAFLOW_RUN_MAX_NUM_SPLITS"]) > 100
 
 
 def test_a_failure_that_ends_the_run_and_tells_the_others(flow: Flow, tmp_path: Path) -> None:

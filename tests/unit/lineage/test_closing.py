@@ -14,6 +14,8 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import Cancel, Start
 from pipeglot.core.lineage.view import StepView, read_view
 from pipeglot.core.store import open_store
+from pipeglot.core.task import closing
+from pipeglot.core.task.closing import look_before
 from tests.unit.lineage.build import RUN, item, mapped, out, pipeline, step, verdict
 
 MADE = pipeline(
@@ -30,7 +32,7 @@ class Left:
     def __init__(self, folder: Path, made: Pipeline = MADE) -> None:
         store = open_store(folder / "store")
         self.ledger, self.artifacts = Ledger(store), Artifacts(store)
-        self.ledger.start(
+        self.start = self.ledger.start(
             Start(
                 run=RUN,
                 pipeline="p",
@@ -76,6 +78,30 @@ def test_after_a_request_to_stop_they_are_cancelled(left: Left) -> None:
     left.ledger.cancel(Cancel(run=RUN, at="2026-01-01T00:00:00+00:00", by="a person"))
     assert left.close() == "cancelled"
     assert {one.status for one in left.steps().values()} == {"cancelled", "skipped"}
+
+
+@pytest.mark.parametrize("ended_beside", [("cancelled",), (), ("lost",)], ids=["told", "not begun", "killed"])
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_an_engine_ends_after_a_failure_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool, ended_beside: tuple[str, ...]
+) -> None:
+    """A run is cancelled only if somebody asked for that. Either way it has no digest, for not all of it ran."""
+    monkeypatch.setattr(closing, "PATIENCE", 0.0)
+    left = Left(tmp_path, pipeline(step("bad"), step("beside"), step("later")))
+    left.ledger.commit(verdict(("bad", ()), status="failed"))
+    for status in ended_beside:
+        left.ledger.commit(verdict(("beside", ()), status=status))
+    if asked:
+        left.ledger.cancel(Cancel(run=RUN, at="2026-01-01T00:00:00+00:00"))
+    before = look_before(left.ledger, left.artifacts, left.start)
+    status = left.close()
+    assert status == ("cancelled" if asked else "failed")
+    assert before.outcome == status
+    ended = left.ledger.ended(RUN)
+    assert ended is not None
+    assert ended.digest is None
+    view = read_view(left.ledger, left.artifacts, RUN)
+    assert (view.status, view.lineage_digest) == (status, None)
 
 
 def test_a_run_with_nothing_left_to_do_only_gets_its_end(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def outcome():
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"retries": 0},
-    tags=["ml", "pipeglot:a4ed10b21cd4"],
+    tags=["ml", "pipeglot:3fe3fd17456b"],
     params={
         "file": Param("german_credit.csv", type="string"),
         "strength": Param(0.05, type="number"),
@@ -60,7 +60,9 @@ def credit():
 
     @task
     def validate():
-        """The quality gate: nothing is learned from a table that is not as it shoul…"""
+        """The quality gate: nothing is learned from a table that is not as it should
+        be.
+        """
         return run("validate")
 
     @task

@@ -51,7 +51,7 @@ def outcome():
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"retries": 0},
-    tags=["ml", "pipeglot:99c717d84c56"],
+    tags=["ml", "pipeglot:a22e12cb1a5a"],
     params={
         "year": Param(2013, type="integer"),
         "bar": Param(0.7, type="number"),
@@ -90,7 +90,9 @@ def flights():
 
     @task
     def evaluate():
-        """How the winner does on days that neither training nor the choice of the w…"""
+        """How the winner does on days that neither training nor the choice of the
+        winner has seen.
+        """
         return run("evaluate")
 
     @task.branch

@@ -44,7 +44,7 @@ def outcome():
     start_date=pendulum.datetime(2024, 1, 1, tz="America/New_York"),
     catchup=False,
     default_args={"retries": 0},
-    tags=["ml", "pipeglot:5e509e3543e5"],
+    tags=["ml", "pipeglot:ed622e472339"],
     params={
         "day": Param(None, type=["null", "string"], format="date"),
         "model": Param("train/fit.output@latest", type="string"),
@@ -91,7 +91,9 @@ def score():
 
     @task
     def alert():
-        """Where a real pipeline writes to people. A hook: it runs when all else is…"""
+        """Where a real pipeline writes to people. A hook: it runs when all else is
+        over.
+        """
         return run("alert")
 
     observe_ = observe()

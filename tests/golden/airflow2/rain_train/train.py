@@ -37,7 +37,7 @@ def outcome():
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"retries": 0},
-    tags=["ml", "pipeglot:be150059f5fa"],
+    tags=["ml", "pipeglot:49ebd6fa609f"],
     params={
         "until": Param("2013-07-01", type="string", format="date"),
         "bar": Param(0.1, type="number"),
@@ -58,7 +58,9 @@ def train():
 
     @task
     def judge():
-        """The quality gate: a run whose model is too bad has failed, and `@latest`…"""
+        """The quality gate: a run whose model is too bad has failed, and `@latest`
+        never means it.
+        """
         return run("judge")
 
     @task
@@ -67,7 +69,9 @@ def train():
 
     @task
     def alert():
-        """Where a real pipeline writes to people. A hook: it runs when all else is…"""
+        """Where a real pipeline writes to people. A hook: it runs when all else is
+        over.
+        """
         return run("alert")
 
     observe_ = observe()

@@ -38,7 +38,7 @@ def items(step):
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"retries": 0},
-    tags=["ml", "pipeglot:f9148af6cf8b"],
+    tags=["ml", "pipeglot:7c7ab5e6203c"],
     params={
         "count": Param(12, type="integer"),
         "seed": Param(0, type="integer"),
@@ -63,7 +63,9 @@ def search():
         map_index_template="{{ item_label }}",
     )
     def reserve(item):
-        """Stands for a busy service: it turns every third request away, the first t…"""
+        """Stands for a busy service: it turns every third request away, the first
+        time.
+        """
         return run("reserve", item)
 
     @task(trigger_rule="none_failed")

@@ -90,7 +90,7 @@ def index(item):
         "retries": 0,
     },
     user_defined_macros={"asked": asked},
-    tags=["ml", "pipeglot:26f430760de9"],
+    tags=["ml", "pipeglot:632f829e1f62"],
     params={
         "year": Param(2013, type="integer"),
         "bar": Param(0.7, type="number"),
@@ -114,7 +114,7 @@ def flights():
     best = KubernetesPodOperator(**pod("best"), trigger_rule="none_failed")
     evaluate = KubernetesPodOperator(
         **pod("evaluate"),
-        doc_md="How the winner does on days that neither training nor the choice of t…",
+        doc_md="How the winner does on days that neither training nor the choice of…",
     )
     when_1_holds = KubernetesPodOperator(**pod("when_1_holds", "when_1", do="choose"))
     when_1_ = when_1(when_1_holds.output)

@@ -44,7 +44,7 @@ def outcome():
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"owner": "ml-team", "retries": 0},
-    tags=["ml", "pipeglot:c1b4e3f399bd"],
+    tags=["ml", "pipeglot:bf64d6d1a542"],
     params={
         "file": Param("german_credit.csv", type="string"),
         "strength": Param(0.05, type="number"),
@@ -59,7 +59,9 @@ def credit():
 
     @task
     def validate():
-        """The quality gate: nothing is learned from a table that is not as it shoul…"""
+        """The quality gate: nothing is learned from a table that is not as it should
+        be.
+        """
         return run("validate")
 
     @task

@@ -50,7 +50,7 @@ def outcome():
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"owner": "ml-team", "retries": 0},
-    tags=["ml", "pipeglot:8c1eabe1d809"],
+    tags=["ml", "pipeglot:ffa8483c91b5"],
     params={
         "year": Param(2013, type="integer"),
         "bar": Param(0.7, type="number"),
@@ -89,7 +89,9 @@ def flights():
 
     @task
     def evaluate():
-        """How the winner does on days that neither training nor the choice of the w…"""
+        """How the winner does on days that neither training nor the choice of the
+        winner has seen.
+        """
         return run("evaluate")
 
     @task.branch

@@ -42,7 +42,7 @@ def outcome():
     start_date=pendulum.datetime(2024, 1, 1, tz="America/New_York"),
     catchup=False,
     default_args={"owner": "ml-team", "retries": 0},
-    tags=["ml", "pipeglot:354232cda9a8"],
+    tags=["ml", "pipeglot:3efd05ac3db9"],
     params={
         "day": Param(None, type=["null", "string"], format="date"),
         "model": Param("train/fit.output@latest", type="string"),
@@ -89,7 +89,9 @@ def score():
 
     @task
     def alert():
-        """Where a real pipeline writes to people. A hook: it runs when all else is…"""
+        """Where a real pipeline writes to people. A hook: it runs when all else is
+        over.
+        """
         return run("alert")
 
     observe_ = observe()

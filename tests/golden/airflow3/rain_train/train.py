@@ -36,7 +36,7 @@ def outcome():
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"owner": "ml-team", "retries": 0},
-    tags=["ml", "pipeglot:6d0a02dded5b"],
+    tags=["ml", "pipeglot:d588307a3674"],
     params={
         "until": Param("2013-07-01", type="string", format="date"),
         "bar": Param(0.1, type="number"),
@@ -57,7 +57,9 @@ def train():
 
     @task
     def judge():
-        """The quality gate: a run whose model is too bad has failed, and `@latest`…"""
+        """The quality gate: a run whose model is too bad has failed, and `@latest`
+        never means it.
+        """
         return run("judge")
 
     @task
@@ -66,7 +68,9 @@ def train():
 
     @task
     def alert():
-        """Where a real pipeline writes to people. A hook: it runs when all else is…"""
+        """Where a real pipeline writes to people. A hook: it runs when all else is
+        over.
+        """
         return run("alert")
 
     observe_ = observe()

@@ -37,7 +37,7 @@ def items(step):
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     default_args={"owner": "ml-team", "retries": 0},
-    tags=["ml", "pipeglot:ff8a290e3180"],
+    tags=["ml", "pipeglot:24c063920abe"],
     params={
         "count": Param(12, type="integer"),
         "seed": Param(0, type="integer"),
@@ -62,7 +62,9 @@ def search():
         map_index_template="{{ item_label }}",
     )
     def reserve(item):
-        """Stands for a busy service: it turns every third request away, the first t…"""
+        """Stands for a busy service: it turns every third request away, the first
+        time.
+        """
         return run("reserve", item)
 
     @task(trigger_rule="none_failed")

@@ -15,15 +15,15 @@ PIPELINE = {
     "secrets": {"WAREHOUSE": "env:WAREHOUSE"},
 }
 
-pipeglot = Worker(PIPELINE, most=4)
+pipeglot = Worker(PIPELINE, most=4, quoted=["file", "channel"])
 
 
 @project(name="ml")
 class credit(FlowSpec):
-    file = Parameter("file", type=str, default="german_credit.csv", help="str")
+    file = Parameter("file", type=str, default="german_credit.csv", help="str or JSON")
     strength = Parameter("strength", type=float, default=0.05, help="float")
     bar = Parameter("bar", type=float, default=0.75, help="float")
-    channel = Parameter("channel", type=str, default="#credit", help="str")
+    channel = Parameter("channel", type=str, default="#credit", help="str or JSON")
     pipeglot_wishes = Parameter("pipeglot", default="", help="For pipeglot's own use.")
 
     @step
@@ -38,7 +38,9 @@ class credit(FlowSpec):
 
     @step
     def validate(self):
-        """The quality gate: nothing is learned from a table that is not as it shoul…"""
+        """The quality gate: nothing is learned from a table that is not as it should
+        be.
+        """
         pipeglot.step(self, "validate")
         self.next(self.prepare)
 

@@ -2,7 +2,7 @@
 # Written by pipeglot (ir_version 1). Change the source, and write it again:
 #   pipeglot compile graphs.py:diamonds
 
-from metaflow import FlowSpec, Parameter, project, step
+from metaflow import FlowSpec, Parameter, project, retry, step
 from pipeglot.compilers.metaflow.worker import Worker
 
 PIPELINE = {
@@ -41,6 +41,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_0)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_0(self, inputs):
         """Tried more often than Metaflow does."""
@@ -58,6 +59,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_1)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_1(self, inputs):
         """Tried more often than Metaflow does."""
@@ -75,6 +77,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_2)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_2(self, inputs):
         """Tried more often than Metaflow does."""
@@ -92,6 +95,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_3)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_3(self, inputs):
         """Tried more often than Metaflow does."""
@@ -109,6 +113,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_4)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_4(self, inputs):
         """Tried more often than Metaflow does."""
@@ -126,6 +131,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_5)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_5(self, inputs):
         """Tried more often than Metaflow does."""
@@ -143,6 +149,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_6)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_6(self, inputs):
         """Tried more often than Metaflow does."""
@@ -160,6 +167,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_7)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_7(self, inputs):
         """Tried more often than Metaflow does."""
@@ -177,6 +185,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self)
         self.next(self.bottom_8)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_8(self, inputs):
         """Tried more often than Metaflow does."""
@@ -198,6 +207,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_9")
         self.next(self.bottom_9)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_9(self, inputs):
         """Tried more often than Metaflow does."""
@@ -219,6 +229,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_10")
         self.next(self.bottom_10)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_10(self, inputs):
         """Tried more often than Metaflow does."""
@@ -240,6 +251,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_11")
         self.next(self.bottom_11)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_11(self, inputs):
         """Tried more often than Metaflow does."""
@@ -261,6 +273,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_12")
         self.next(self.bottom_12)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_12(self, inputs):
         """Tried more often than Metaflow does."""
@@ -282,6 +295,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_13")
         self.next(self.bottom_13)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_13(self, inputs):
         """Tried more often than Metaflow does."""
@@ -303,6 +317,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_14")
         self.next(self.bottom_14)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_14(self, inputs):
         """Tried more often than Metaflow does."""
@@ -324,6 +339,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_15")
         self.next(self.bottom_15)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_15(self, inputs):
         """Tried more often than Metaflow does."""
@@ -345,6 +361,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_16")
         self.next(self.bottom_16)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_16(self, inputs):
         """Tried more often than Metaflow does."""
@@ -366,6 +383,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_17")
         self.next(self.bottom_17)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_17(self, inputs):
         """Tried more often than Metaflow does."""
@@ -387,6 +405,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_18")
         self.next(self.bottom_18)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_18(self, inputs):
         """Tried more often than Metaflow does."""
@@ -408,6 +427,7 @@ class diamonds(FlowSpec):
         pipeglot.step(self, "right_19")
         self.next(self.bottom_19)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def bottom_19(self, inputs):
         """Tried more often than Metaflow does."""

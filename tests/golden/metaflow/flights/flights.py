@@ -82,7 +82,9 @@ class flights(FlowSpec):
 
     @step
     def evaluate(self):
-        """How the winner does on days that neither training nor the choice of the w…"""
+        """How the winner does on days that neither training nor the choice of the
+        winner has seen.
+        """
         pipeglot.step(self, "evaluate")
         self.arm = pipeglot.choose(self, "when_1")
         self.next({"then": self.register, "otherwise": self.reject}, condition="arm")

@@ -20,6 +20,7 @@ pipeglot = Worker(
     most=4,
     params={"param_name": "name", "param_index": "index"},
     texts=["wait"],
+    quoted=["name"],
 )
 
 
@@ -30,7 +31,7 @@ class graphs(FlowSpec):
     And names that an engine has for itself.
     """
 
-    param_name = Parameter("param_name", type=str, default="a", help="str")
+    param_name = Parameter("param_name", type=str, default="a", help="str or JSON")
     param_index = Parameter("param_index", type=int, default=3, help="int")
     wait = Parameter("wait", type=str, default='"1h"', help="timedelta | None, as JSON")
     pipeglot_wishes = Parameter("pipeglot", default="", help="For pipeglot's own use.")
@@ -50,6 +51,7 @@ class graphs(FlowSpec):
         pipeglot.step(self, "start")
         self.next(self.third, self.fourth)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def third(self):
         """Tried more often than Metaflow does."""
@@ -63,6 +65,7 @@ class graphs(FlowSpec):
         pipeglot.step(self, "fourth")
         self.next(self.step_next)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def step_next(self, inputs):
         """Tried more often than Metaflow does."""
@@ -128,6 +131,7 @@ class graphs(FlowSpec):
         pipeglot.join(self, inputs)
         self.next(self.step_end)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def step_end(self, inputs):
         """Tried more often than Metaflow does."""

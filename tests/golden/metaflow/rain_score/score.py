@@ -15,7 +15,7 @@ PIPELINE = {
     "secrets": {"WAREHOUSE": "env:WAREHOUSE"},
 }
 
-pipeglot = Worker(PIPELINE, most=4)
+pipeglot = Worker(PIPELINE, most=4, quoted=["model"])
 
 
 @project(name="ml")
@@ -26,7 +26,7 @@ class score(FlowSpec):
         "model",
         type=str,
         default="train/fit.output@latest",
-        help="artifact (HistGradientBoostingClassifier)",
+        help="artifact (HistGradientBoostingClassifier) or JSON",
     )
     bar = Parameter("bar", type=float, default=0.9, help="float")
     pipeglot_wishes = Parameter("pipeglot", default="", help="For pipeglot's own use.")
@@ -75,7 +75,9 @@ class score(FlowSpec):
 
     @step
     def alert(self):
-        """Where a real pipeline writes to people. A hook: it runs when all else is…"""
+        """Where a real pipeline writes to people. A hook: it runs when all else is
+        over.
+        """
         pipeglot.step(self, "alert")
         self.next(self.end)
 

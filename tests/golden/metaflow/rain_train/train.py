@@ -46,13 +46,17 @@ class train(FlowSpec):
 
     @step
     def judge(self):
-        """The quality gate: a run whose model is too bad has failed, and `@latest`…"""
+        """The quality gate: a run whose model is too bad has failed, and `@latest`
+        never means it.
+        """
         pipeglot.step(self, "judge")
         self.next(self.alert)
 
     @step
     def alert(self):
-        """Where a real pipeline writes to people. A hook: it runs when all else is…"""
+        """Where a real pipeline writes to people. A hook: it runs when all else is
+        over.
+        """
         pipeglot.step(self, "alert")
         self.next(self.end)
 

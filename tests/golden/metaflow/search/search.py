@@ -43,7 +43,9 @@ class search(FlowSpec):
     @retry(times=2, minutes_between_retries=0)
     @step
     def reserve(self):
-        """Stands for a busy service: it turns every third request away, the first t…"""
+        """Stands for a busy service: it turns every third request away, the first
+        time.
+        """
         pipeglot.step(self, "reserve")
         self.next(self.reserve_join)
 

@@ -2,7 +2,7 @@
 # Written by pipeglot (ir_version 1). Change the source, and write it again:
 #   pipeglot compile forms.py:plain
 
-from metaflow import FlowSpec, Parameter, resources, retry, step
+from metaflow import FlowSpec, Parameter, batch, resources, retry, step
 from pipeglot.compilers.metaflow.worker import Worker
 
 PIPELINE = {
@@ -23,17 +23,20 @@ class plain(FlowSpec):
     count = Parameter("count", type=int, default=3, help="int")
     pipeglot_wishes = Parameter("pipeglot", default="", help="For pipeglot's own use.")
 
+    @batch(image="ghcr.io/acme/steps:1")
     @step
     def start(self):
         pipeglot.begin(self)
         self.next(self.numbers)
 
+    @batch(image="ghcr.io/acme/steps:1")
     @step
     def numbers(self):
         pipeglot.step(self, "numbers")
         self.each_double = pipeglot.items(self, "double", most=4)
         self.next(self.double, foreach="each_double")
 
+    @batch(image="ghcr.io/acme/steps:1")
     @retry(times=2, minutes_between_retries=0)
     @step
     def double(self):
@@ -41,6 +44,7 @@ class plain(FlowSpec):
         pipeglot.step(self, "double")
         self.next(self.total)
 
+    @batch(image="ghcr.io/acme/steps:1")
     @resources(cpu=2, memory=4295, gpu=1)
     @step
     def total(self, inputs):
@@ -48,21 +52,25 @@ class plain(FlowSpec):
         pipeglot.step(self, "total")
         self.next(self.large)
 
+    @batch(image="ghcr.io/acme/steps:1")
     @step
     def large(self):
         pipeglot.step(self, "large")
         self.next(self.small)
 
+    @batch(image="ghcr.io/acme/steps:1")
     @step
     def small(self):
         pipeglot.step(self, "small")
         self.next(self.tell)
 
+    @batch(image="ghcr.io/acme/steps:1")
     @step
     def tell(self):
         pipeglot.step(self, "tell")
         self.next(self.end)
 
+    @batch(image="ghcr.io/acme/steps:1")
     @step
     def end(self):
         pipeglot.end(self)

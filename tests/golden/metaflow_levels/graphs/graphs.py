@@ -61,6 +61,7 @@ class graphs(FlowSpec):
         pipeglot.step(self, "second")
         self.next(self.join_second_third_fourth)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def third(self):
         """Tried more often than Metaflow does."""
@@ -82,6 +83,7 @@ class graphs(FlowSpec):
     def fork_next_many(self):
         self.next(self.step_next, self.many)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def step_next(self):
         """Tried more often than Metaflow does."""
@@ -154,6 +156,7 @@ class graphs(FlowSpec):
     def when_1_over(self):
         self.next(self.step_end)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def step_end(self, inputs):
         """Tried more often than Metaflow does."""

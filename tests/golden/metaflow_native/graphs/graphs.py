@@ -53,6 +53,7 @@ class graphs(FlowSpec):
         pipeglot.step(self, "second")
         self.next(self.third)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def third(self):
         """Tried more often than Metaflow does."""
@@ -65,6 +66,7 @@ class graphs(FlowSpec):
         pipeglot.step(self, "fourth")
         self.next(self.step_next)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def step_next(self):
         """Tried more often than Metaflow does."""
@@ -108,6 +110,7 @@ class graphs(FlowSpec):
         pipeglot.step(self, "list_of")
         self.next(self.step_end)
 
+    @retry(times=4, minutes_between_retries=0)
     @step
     def step_end(self):
         """Tried more often than Metaflow does."""

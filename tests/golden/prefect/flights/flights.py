@@ -54,7 +54,9 @@ def best():
 
 @work.task("evaluate")
 def evaluate():
-    """How the winner does on days that neither training nor the choice of the winne…"""
+    """How the winner does on days that neither training nor the choice of the winner
+    has seen.
+    """
     return work.run("evaluate")
 
 

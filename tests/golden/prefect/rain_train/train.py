@@ -34,7 +34,9 @@ def fit():
 
 @work.task("judge")
 def judge():
-    """The quality gate: a run whose model is too bad has failed, and `@latest` neve…"""
+    """The quality gate: a run whose model is too bad has failed, and `@latest` never
+    means it.
+    """
     return work.run("judge")
 
 
