@@ -85,9 +85,9 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Call it, and this is a pipeglot whose runs have one more column."""
 
     def upgrade() -> None:
-        monkeypatch.setattr(schema, "VERSION", "6")
+        monkeypatch.setattr(schema, "VERSION", "7")
         monkeypatch.setitem(
-            schema.MIGRATIONS, "5", ("6", lambda _: ["ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'old'"])
+            schema.MIGRATIONS, "6", ("7", lambda _: ["ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'old'"])
         )
         tables = {
             **schema.TABLES,
@@ -122,7 +122,7 @@ def test_of_several_processes_one_brings_it_to_the_next_version(bench: Bench, la
         thread.join()
     assert errors == []
     assert bench.ask(notes) == ["old"] * 3, "it was made anew by nobody"
-    assert bench.ask(lambda c: c.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()) == ("6",)
+    assert bench.ask(lambda c: c.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()) == ("7",)
 
 
 def test_what_fails_on_the_way_leaves_it_as_it_was(
@@ -132,8 +132,8 @@ def test_what_fails_on_the_way_leaves_it_as_it_was(
     done(bench.ledger, FLOW)
     bench.sync()
     later()
-    broken = [*schema.MIGRATIONS["5"][1](""), "ALTER TABLE words DROP COLUMN nothing_like_it"]
-    monkeypatch.setitem(schema.MIGRATIONS, "5", ("6", lambda _: broken))
+    broken = [*schema.MIGRATIONS["6"][1](""), "ALTER TABLE words DROP COLUMN nothing_like_it"]
+    monkeypatch.setitem(schema.MIGRATIONS, "6", ("7", lambda _: broken))
     with pytest.raises(Unavailable, match='column "nothing_like_it" of relation "words" does not exist'):
         bench.ask(queries.totals)
     monkeypatch.undo()
@@ -145,11 +145,11 @@ def test_what_a_later_pipeglot_made_is_left_to_it(bench: Bench, later: Callable[
     """A file is this checkout's own, and is made anew; what others use as well is not touched."""
     done(bench.ledger, FLOW)
     with pytest.MonkeyPatch.context() as now:
-        now.setattr(schema, "VERSION", "7")
+        now.setattr(schema, "VERSION", "8")
         bench.sync()
     if bench.postgres is None:
         assert bench.sync().read == 1
         return
-    with pytest.raises(Unavailable, match=r"a later pipeglot made it \(version 7, and this one has 5\)"):
+    with pytest.raises(Unavailable, match=r"a later pipeglot made it \(version 8, and this one has 6\)"):
         bench.sync()
     assert bench.postgres.run("SELECT COUNT(*) FROM pipeglot.runs", bench.uris["x"].rpartition("/")[2]) == [(1,)]
