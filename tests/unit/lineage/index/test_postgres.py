@@ -346,7 +346,7 @@ def test_what_the_driver_says_is_looked_through_for_the_password(monkeypatch: py
     monkeypatch.setattr(psycopg, "connect", connect)
     with pytest.raises(Unavailable) as caught:
         database_at("postgresql://u:s3cret%2F%C3%BC@h/d?sslpassword=a-key's").use(lambda: None)
-    assert str(caught.value) == "no '***', ***, *** or ***"
+    assert str(caught.value) == "cannot use '***', ***, *** or ***"
 
 
 @pytest.mark.parametrize("uri", ["postgresql://u:x#y?z:[]!@h:1/d", "postgresql://u:x@[::1]:5432/d\n", "postgresql:///"])
