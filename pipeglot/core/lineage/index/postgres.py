@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
@@ -29,12 +30,14 @@ T = TypeVar("T")
 
 WAIT = 10
 """Seconds that a process waits for another's transaction before it looks what that one has done."""
-IDLE = 20
+IDLE = 60
 """Seconds after which the server ends a transaction of which it hears nothing: that of a process that was stopped."""
 LONGEST = 60
 """Seconds that a statement may take."""
 SILENT = 90
-"""Seconds after which a transaction is given up: the server may be stopped, or a pooler keep us waiting."""
+"""Seconds after which no answer is waited for any more: the server may be stopped, or a pooler keep us waiting."""
+ROWS = 20_000
+"""So many are put in with one statement, for it to be done in time."""
 
 _LOCK = 0x70697065676C6F74
 """The number of the lock that whoever writes holds."""
@@ -83,22 +86,28 @@ class PostgresConnection:
         "FROM journal WHERE store_id = stores.id)"
     )
 
-    def __init__(self, raw: psycopg.Connection[Any], store: int) -> None:
+    def __init__(self, raw: psycopg.Connection[Any], store: int, asks: Callable[[], object]) -> None:
         self.raw = raw
         self.store = store
+        self._asks = asks
+        """Called before each request, of which the answer is then waited for."""
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
+        self._asks()
         return self.raw.execute(_translated(statement), [_clean(value) for value in values])
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> None:
+        self._asks()
         with self.raw.cursor() as cursor:
             cursor.executemany(_translated(statement), [[_clean(one) for one in row] for row in values])
 
     def insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """By column, in one statement."""
-        if rows:
-            kinds = schema.columns(table).values()
-            given = [[_fit(row[at], kind) for row in rows] for at, kind in enumerate(kinds)]
+        """By column, many in one statement."""
+        kinds = schema.columns(table).values()
+        for begin in range(0, len(rows), ROWS):
+            chunk = rows[begin : begin + ROWS]
+            given = [[_fit(row[at], kind) for row in chunk] for at, kind in enumerate(kinds)]
+            self._asks()
             self.raw.execute(_insertion(table), given)
 
     @contextmanager
@@ -116,6 +125,8 @@ class PostgresDatabase(Database):
         self._address = read_address(uri)
         self._raw: psycopg.Connection[Any] | None = None
         self._store = 0
+        self._asked = 0.0
+        """When something was last asked of the server."""
         self._cut = False
         """Whether this process cut the connection, as nothing came over it."""
 
@@ -214,7 +225,7 @@ class PostgresDatabase(Database):
     def _between(self, begin: str, *, limited: bool = True) -> Iterator[PostgresConnection]:
         """Within a transaction that knows this store; all in one request."""
         with self._bare(f"{begin}; SELECT COUNT(*) FROM stores WHERE id = {self._store:d}", limited=limited) as raw:
-            yield PostgresConnection(raw, self._store)
+            yield PostgresConnection(raw, self._store, self._ask)
 
     @contextmanager
     def _bare(self, begin: str, *, limited: bool = True) -> Iterator[psycopg.Connection[Any]]:
@@ -227,6 +238,7 @@ class PostgresDatabase(Database):
                 if "FROM stores" in begin and found == [(0,)]:
                     raise _ForgottenError
                 yield raw
+                self._ask()
                 raw.execute("COMMIT")
             except BaseException:
                 if not raw.closed:
@@ -234,23 +246,29 @@ class PostgresDatabase(Database):
                         raw.execute("ROLLBACK")
                 raise
 
+    def _ask(self) -> None:
+        self._asked = time.monotonic()
+
     @contextmanager
     def _watched(self, raw: psycopg.Connection[Any]) -> Iterator[None]:
-        """Cut the connection if all that is done takes too long: the server's own limits need a server that runs."""
+        """Cut the connection if an answer does not come: the server's own limits need a server that runs."""
+        self._ask()
+        over = threading.Event()
         with socket.socket(fileno=os.dup(raw.fileno())) as line:
 
-            def cut() -> None:
+            def watch() -> None:
+                while (left := self._asked + SILENT - time.monotonic()) > 0:
+                    if over.wait(left):
+                        return
                 self._cut = True
                 with suppress(OSError):  # it is closed already
                     line.shutdown(socket.SHUT_RDWR)
 
-            timer = threading.Timer(SILENT, cut)
-            timer.daemon = True
-            timer.start()
+            threading.Thread(target=watch, daemon=True).start()
             try:
                 yield
             finally:
-                timer.cancel()
+                over.set()
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
@@ -309,7 +327,8 @@ class PostgresDatabase(Database):
                 )
             except psycopg.Error as error:
                 if not self._raw.closed:
-                    self._raw.execute("ROLLBACK")
+                    with suppress(psycopg.Error):  # what went wrong before is what is told
+                        self._raw.execute("ROLLBACK")
                 if error.sqlstate in _OTHER_TABLES:
                     return "", 0
                 raise
