@@ -77,8 +77,10 @@ def read_address(uri: str) -> Address:
         ) from None
     uri = uri.strip()
     found = _parts(uri, conninfo_to_dict)
-    host, port = str(found.get("host") or "localhost"), found.get("port")
+    host, port = str(found.get("host") or os.environ.get("PGHOST") or "localhost"), found.get("port")
     shown = f"{host}{f':{port}' if port else ''}/{found.get('dbname', '')}"
+    if "service" in found:
+        shown = f"/?service={found['service']}"
     defaults = {**_DEFAULTS, "connect_timeout": CONNECTING}
     given = {name: value for name, value in defaults.items() if name not in found}
     return Address(uri, f"postgresql://{shown}", given, tuple(_secrets(found)))

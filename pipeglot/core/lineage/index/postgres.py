@@ -344,6 +344,7 @@ class PostgresDatabase(Database):
         import psycopg
 
         self._store = 0
+        found = None
         try:
             with self._bare(f"BEGIN; {_SETTINGS}{_UNHURRIED}{_ALONE}", limited=False) as raw:
                 found = catalog.look(raw)
@@ -361,7 +362,11 @@ class PostgresDatabase(Database):
         except psycopg.Error as error:
             if self._raw is not None and self._raw.closed:
                 raise
-            raise Unavailable(self._reason(error)) from error
+            reason = self._reason(error)
+            if found is not None and found.version in schema.MIGRATIONS and error.sqlstate == "42501":
+                text = said(self._address, error)
+                reason = f"an earlier pipeglot made it, and only its owner can bring it to this one's version ({text})"
+            raise Unavailable(reason) from error
 
     # --- telling ------------------------------------------------------------------------------------------------------
 

@@ -153,3 +153,30 @@ def test_what_a_later_pipeglot_made_is_left_to_it(bench: Bench, later: Callable[
     with pytest.raises(Unavailable, match=r"a later pipeglot made it \(version 8, and this one has 6\)"):
         bench.sync()
     assert bench.postgres.run("SELECT COUNT(*) FROM pipeglot.runs", bench.uris["x"].rpartition("/")[2]) == [(1,)]
+
+
+def test_one_of_an_earlier_version_is_left_to_its_owner(tmp_path: Path, postgres: Postgres) -> None:
+    bench = Bench(tmp_path, postgres)
+    run = done(bench.ledger, FLOW).run
+    bench.sync()
+    owner = bench.uris["x"]
+    name = owner.rpartition("/")[2]
+    postgres.run("UPDATE pipeglot.meta SET value = '5' WHERE name = 'version'", name)
+    postgres.run(
+        f"CREATE USER team_{name} PASSWORD 'x'; GRANT USAGE ON SCHEMA pipeglot TO team_{name}; "
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pipeglot TO team_{name}",
+        name,
+    )
+    bench.uris["x"] = postgres.uri(name, f"team_{name}", "x")
+    with pytest.raises(Unavailable) as caught:
+        bench.sync()
+    assert str(caught.value) == (
+        "an earlier pipeglot made it, and only its owner can bring it to this one's version "
+        "(must be owner of table meta)"
+    )
+    bench.uris["x"] = owner
+    assert bench.sync().read == 0
+    bench.uris["x"] = postgres.uri(name, f"team_{name}", "x")
+    second = done(bench.ledger, FLOW).run
+    assert bench.sync().read == 1
+    assert [row.run for row in bench.ask(lambda c: queries.list_runs(c, RunFilter()))] == [second, run]

@@ -299,6 +299,7 @@ def test_a_uri_is_shown_without_user_password_and_options() -> None:
     )
     assert database_at("postgres://u@/lineage?host=/run/pg&password=secret").shown == "postgresql:///run/pg/lineage"
     assert database_at("postgresql://u:p@one:1,two:2/d?target_session_attrs=any").shown == "postgresql://one,two:1,2/d"
+    assert database_at("postgresql:///?service=lineage").shown == "postgresql:///?service=lineage"
 
 
 @pytest.mark.parametrize("uri", ["mysql://h/d", "host=h dbname=d", "postgresql://h/%zz", "postgresql://h/d?what=1"])
