@@ -108,7 +108,9 @@ class Index:
             def ask() -> Look:
                 with database.snapshot() as connection:
                     known, at = queries.markers(connection), queries.synced(connection)
-                behind = len({run for key, run in self.records.ledger.markers() if run and key not in known})
+                there = list(self.records.ledger.markers())
+                pruned = {run for key, run in there if keys.tells_gone(key)}
+                behind = len({run for key, run in there if run and key not in known} - pruned)
                 seconds = time.time() - at / 1e6 if at else None
                 return Look(database.shown, len(set(known.values())), behind, seconds, database.writable)
 

@@ -26,6 +26,13 @@ class Connection(Protocol):
     @property
     def store(self) -> int: ...
 
+    @property
+    def journal(self) -> str:
+        """An expression over `stores`: sha256, in hex, of the store's markers, in their order and a line each.
+
+        Empty where it costs less to read them.
+        """
+
     def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Rows: ...
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> object: ...
@@ -35,6 +42,10 @@ class Connection(Protocol):
 
     def numbers(self, ids: Sequence[int]) -> AbstractContextManager[str]:
         """Some ids as what can stand in `FROM`, with one column, `id`."""
+
+
+class Misfit(Exception):
+    """Rows that the database does not take for what they hold. Nothing is wrong with the index."""
 
 
 class Unavailable(Exception):
@@ -79,7 +90,11 @@ class Database(ABC):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
-        """To write: all or nothing, and alone."""
+        """To write: all or nothing, and alone. Raises `Misfit` for what cannot be put in."""
+
+    @abstractmethod
+    def attempt(self) -> AbstractContextManager[Connection | None]:
+        """To write what may as well be left out: nothing is there to write with if another process is writing."""
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[Connection]:

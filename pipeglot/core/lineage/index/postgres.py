@@ -2,61 +2,69 @@
 
 Its tables lie in a schema of their own. Whoever writes holds a lock of the whole index for as long as one transaction
 lasts; whoever asks sees one state of it. Nothing is set for longer than a transaction, so that a pooler may stand
-between. What is wrong there is `Unavailable`: whoever asks can take another index, and has the same answers.
+between, and nothing there takes longer than it may. What is wrong there is `Unavailable`: whoever asks can take another
+index, and has the same answers.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pipeglot.core.errors import ConfigError
-from pipeglot.core.lineage.index import schema
-from pipeglot.core.lineage.index.database import Database, Unavailable
+from pipeglot.core.lineage.index import catalog, schema
+from pipeglot.core.lineage.index.address import read_address, said
+from pipeglot.core.lineage.index.catalog import SCHEMA
+from pipeglot.core.lineage.index.database import Database, Misfit, Unavailable
 
 if TYPE_CHECKING:
     import psycopg
 
 T = TypeVar("T")
 
-SCHEMA = "pipeglot"
-PATIENCE = 60
-"""Seconds that one process waits for another's transaction."""
-CONNECTING = 5
-"""Seconds until a server that says nothing counts as out of reach, unless the URI says otherwise."""
+WAIT = 10
+"""Seconds that a process waits for another's transaction before it looks what that one has done."""
+IDLE = 60
+"""Seconds after which the server ends a transaction of which it hears nothing: that of a process that was stopped."""
+LONGEST = 60
+"""Seconds that a statement may take."""
+SILENT = 90
+"""Seconds after which no answer is waited for any more: the server may be stopped, or a pooler keep us waiting."""
+ROWS = 20_000
+"""So many are put in with one statement, for it to be done in time."""
 
 _LOCK = 0x70697065676C6F74
 """The number of the lock that whoever writes holds."""
 _TRIES = 3
-_SETTINGS = f"SET LOCAL search_path = {SCHEMA}, pg_temp; SET LOCAL lock_timeout = '{PATIENCE}s'; SET LOCAL jit = off"
+_SETTINGS = (
+    f"SET LOCAL search_path = {SCHEMA}, pg_temp; SET LOCAL lock_timeout = '{WAIT}s'; "
+    f"SET LOCAL statement_timeout = '{LONGEST}s'; SET LOCAL idle_in_transaction_session_timeout = '{IDLE}s'; "
+    "SET LOCAL jit = off"
+)
 _NESTED = "; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 """A walk is a few thousand look-ups by key. The planner cannot know how far one goes, and would read whole tables."""
+_UNHURRIED = "; SET LOCAL statement_timeout = 0"
+_MADE = "INSERT INTO meta (name, value) VALUES ('made', '%s')"
+_BRIEFLY = "; SET LOCAL lock_timeout = '200ms'"
+_ALONE = f"; SELECT pg_advisory_xact_lock({_LOCK})"
 
 _NO_RIGHT = frozenset({"42501", "25006"})
-_BROKEN = frozenset(
-    {
-        "42P01",
-        "42703",
-        "42704",
-        "42804",
-        "42883",
-        "42P10",
-        "3F000",
-        "22003",
-        "23502",
-        "23505",
-        "XX000",
-        "XX001",
-        "XX002",
-    }
-)
-"""States of a database with no index of ours in it, or half of one: no such table, column or schema, another type."""
+_OTHER_TABLES = frozenset({"42P01", "42601", "42703", "42704", "42804", "42809", "42846", "42883", "3F000"})
+"""States of a database with no index of ours in it, or half of one: no such table, column or schema, another type.
+The catalog says whether it is so."""
+_DAMAGED = frozenset({"XX001", "XX002"})
+"""Bytes on the server's disk, of a table or an index."""
+_HELD = "55P03"
+_AGAIN = frozenset({"40001", "40P01", "XX000", _HELD})
+"""Two in each other's way. An internal error is one too, if tables are changed while they are asked."""
+_GONE = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "08000", "08003", "08006"})
 _LET = f"its owner can let them: `CREATE SCHEMA {SCHEMA} AUTHORIZATION …`"
-_AGAIN = frozenset({"40001", "40P01"})
-_GONE = frozenset({"57P01", "57P02", "57P03", "08000", "08003", "08006"})
 
 
 class StoreName(NamedTuple):
@@ -73,22 +81,33 @@ class _ForgottenError(Exception):
 class PostgresConnection:
     """Within a transaction."""
 
-    def __init__(self, raw: psycopg.Connection[Any], store: int) -> None:
+    journal = (
+        "(SELECT encode(sha256(convert_to(string_agg(marker, chr(10) ORDER BY marker), 'UTF8')), 'hex') "
+        "FROM journal WHERE store_id = stores.id)"
+    )
+
+    def __init__(self, raw: psycopg.Connection[Any], store: int, asks: Callable[[], object]) -> None:
         self.raw = raw
         self.store = store
+        self._asks = asks
+        """Called before each request, of which the answer is then waited for."""
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
+        self._asks()
         return self.raw.execute(_translated(statement), [_clean(value) for value in values])
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> None:
+        self._asks()
         with self.raw.cursor() as cursor:
             cursor.executemany(_translated(statement), [[_clean(one) for one in row] for row in values])
 
     def insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """By column, in one statement."""
-        if rows:
-            kinds = schema.columns(table).values()
-            given = [[_fit(row[at], kind) for row in rows] for at, kind in enumerate(kinds)]
+        """By column, many in one statement."""
+        kinds = schema.columns(table).values()
+        for begin in range(0, len(rows), ROWS):
+            chunk = rows[begin : begin + ROWS]
+            given = [[_fit(row[at], kind) for row in chunk] for at, kind in enumerate(kinds)]
+            self._asks()
             self.raw.execute(_insertion(table), given)
 
     @contextmanager
@@ -103,16 +122,17 @@ class PostgresDatabase(Database):
 
     def __init__(self, uri: str, store: StoreName) -> None:
         self.name = store
-        self._shown, self._given = _checked(uri)
-        self._uri = uri
+        self._address = read_address(uri)
         self._raw: psycopg.Connection[Any] | None = None
         self._store = 0
-        self._made = ""
-        """Which of several indexes that lay here one after the other."""
+        self._asked = 0.0
+        """When something was last asked of the server."""
+        self._cut = False
+        """Whether this process cut the connection, as nothing came over it."""
 
     @property
     def shown(self) -> str:
-        return self._shown
+        return self._address.shown
 
     def close(self) -> None:
         if self._raw is not None:
@@ -128,6 +148,8 @@ class PostgresDatabase(Database):
                 return work()
             except _ForgottenError:
                 self._store = 0
+            except Misfit as error:
+                raise Unavailable(str(error)) from error
             except psycopg.Error as error:
                 self._mend(error, last=tries == _TRIES - 1)
         raise Unavailable("others make it anew all the time")
@@ -135,21 +157,22 @@ class PostgresDatabase(Database):
     def _mend(self, error: psycopg.Error, *, last: bool) -> None:
         """Do what there is to do about an error before the work is done again. Raises `Unavailable`."""
         state = error.sqlstate or ""
-        lost = state in _GONE or (self._raw is not None and self._raw.closed)
-        if last or not (lost or state in _BROKEN or state in _AGAIN):
-            raise Unavailable(self._reason(error)) from error
+        lost = not self._cut and (state in _GONE or (self._raw is not None and self._raw.closed))
+        if last or not (lost or state in _AGAIN or state in _OTHER_TABLES or state in _DAMAGED):
+            reason = self._reason(error)
+            self.close()
+            raise Unavailable(reason) from error
         if lost:
             self.close()
-        elif state in _BROKEN:
-            self.made_anew = f"it was damaged, or removed ({self._said(error)})"
-            self._guarded(self._make)
+        elif state not in _AGAIN and self._make(damaged=state in _DAMAGED):
+            self.made_anew = f"it was damaged, or removed ({said(self._address, error)})"
 
     def replace(self) -> None:
         """Of no other store is anything lost."""
 
         def remove() -> None:
             self._open()
-            with self.transaction() as connection:
+            with self._between(f"BEGIN; {_SETTINGS}{_UNHURRIED}{_ALONE}", limited=False) as connection:
                 for table in (*schema.DETAILS, "nodes"):
                     connection.execute(
                         f"DELETE FROM {table} USING runs WHERE {table}.run_id = runs.id AND runs.store_id = ?",
@@ -164,8 +187,27 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresConnection]:
-        with self._between(f"BEGIN; {_SETTINGS}; SELECT pg_advisory_xact_lock({_LOCK})") as connection:
-            yield connection
+        import psycopg
+
+        try:
+            with self._between(f"BEGIN; {_SETTINGS}{_ALONE}") as connection:
+                yield connection
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            if _is_misfit(error):
+                raise Misfit(self._address.cleaned(str(error).partition("\n")[0])) from error
+            raise
+
+    @contextmanager
+    def attempt(self) -> Iterator[PostgresConnection | None]:
+        """Also for somebody who holds one of the tables, nobody waits."""
+        import psycopg
+
+        with (
+            suppress(psycopg.errors.LockNotAvailable),
+            self._between(f"BEGIN; {_SETTINGS}{_BRIEFLY}") as connection,
+        ):
+            free = connection.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})").fetchone() == (True,)
+            yield connection if free else None
 
     @contextmanager
     def snapshot(self) -> Iterator[PostgresConnection]:
@@ -173,157 +215,173 @@ class PostgresDatabase(Database):
             yield connection
 
     def settle(self) -> None:
-        """Only its owner may; for others the server does it in its own time."""
-        with self._bare(f"BEGIN; {_SETTINGS}") as raw:
+        """Only its owner may, and one is enough; else the server does it in its own time."""
+        import psycopg
+
+        with suppress(psycopg.errors.LockNotAvailable), self._bare(f"BEGIN; {_SETTINGS}{_BRIEFLY}") as raw:
             raw.execute(f"ANALYZE {', '.join(schema.TABLES)}")
 
     @contextmanager
-    def _between(self, begin: str) -> Iterator[PostgresConnection]:
+    def _between(self, begin: str, *, limited: bool = True) -> Iterator[PostgresConnection]:
         """Within a transaction that knows this store; all in one request."""
-        with self._bare(f"{begin}; SELECT COUNT(*) FROM stores WHERE id = {self._store:d}") as raw:
-            yield PostgresConnection(raw, self._store)
+        with self._bare(f"{begin}; SELECT COUNT(*) FROM stores WHERE id = {self._store:d}", limited=limited) as raw:
+            yield PostgresConnection(raw, self._store, self._ask)
 
     @contextmanager
-    def _bare(self, begin: str) -> Iterator[psycopg.Connection[Any]]:
+    def _bare(self, begin: str, *, limited: bool = True) -> Iterator[psycopg.Connection[Any]]:
         assert self._raw is not None, "it is opened by `use`"
         raw = self._raw
-        try:
-            answers = raw.execute(begin.encode())
-            found = answers.fetchall() if _to_the_last(answers) else [(1,)]
-            if "FROM stores" in begin and found == [(0,)]:
-                raise _ForgottenError
-            yield raw
-            raw.execute("COMMIT")
-        except BaseException:
-            if not raw.closed:
-                with suppress(Exception):  # what went wrong before is what is told
-                    raw.execute("ROLLBACK")
-            raise
+        with self._watched(raw) if limited else nullcontext():
+            try:
+                answers = raw.execute(begin.encode())
+                found = answers.fetchall() if _to_the_last(answers) else [(1,)]
+                if "FROM stores" in begin and found == [(0,)]:
+                    raise _ForgottenError
+                yield raw
+                self._ask()
+                raw.execute("COMMIT")
+            except BaseException:
+                if not raw.closed:
+                    with suppress(Exception):  # what went wrong before is what is told
+                        raw.execute("ROLLBACK")
+                raise
+
+    def _ask(self) -> None:
+        self._asked = time.monotonic()
+
+    @contextmanager
+    def _watched(self, raw: psycopg.Connection[Any]) -> Iterator[None]:
+        """Cut the connection if an answer does not come: the server's own limits need a server that runs."""
+        self._ask()
+        over = threading.Event()
+        with socket.socket(fileno=os.dup(raw.fileno())) as line:
+
+            def watch() -> None:
+                while (left := self._asked + SILENT - time.monotonic()) > 0:
+                    if over.wait(left):
+                        return
+                self._cut = True
+                with suppress(OSError):  # it is closed already
+                    line.shutdown(socket.SHUT_RDWR)
+
+            threading.Thread(target=watch, daemon=True).start()
+            try:
+                yield
+            finally:
+                over.set()
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         if self._raw is None:
-            self._guarded(self._connect)
+            self._connect()
         if not self._store:
-            self._guarded(self._find_store)
-
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Whatever goes wrong there is told, but for a connection that was lost, which is made once more."""
-        import psycopg
-
-        try:
-            work()
-        except psycopg.Error as error:
-            if (error.sqlstate or "") in _GONE and self._raw is not None:
-                raise
-            raise Unavailable(self._reason(error)) from error
+            self._find_store()
 
     def _connect(self) -> None:
         import psycopg
 
-        self._raw = psycopg.connect(self._uri, autocommit=True, prepare_threshold=None, **self._given)
-        if self._version()[0] != schema.VERSION:
-            self._make()
-
-    def _version(self) -> tuple[str, str]:
-        """Of the index that is there, and which one it is; empty if there is none."""
-        assert self._raw is not None
-        there = self._raw.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.meta"]).fetchone()
-        if there == (None,):
-            return "", ""
-        found = dict(self._raw.execute(f"SELECT name, value FROM {SCHEMA}.meta").fetchall())
-        return found.get("version", ""), found.get("made", "")
-
-    def _make(self) -> None:
-        """Make the tables, or bring those of an earlier version to this one; of several processes, one does it."""
-        with self._bare(f"BEGIN; {_SETTINGS}; SELECT pg_advisory_xact_lock({_LOCK})") as raw:
-            version, made = self._version()
-            if schema.is_later(version):
-                raise Unavailable(
-                    f"a later pipeglot made it (version {version}, and this one has {schema.VERSION}): update this one"
-                )
-            if version == schema.VERSION and made != self._made:  # another process was faster
-                self._made = made
-                return
-            statements = schema.migrate(version, self.dialect) or self._anew()
-            for statement in statements:
-                raw.execute(statement.encode())
-            self._made = self._version()[1]
-        self._store = 0
-
-    def _anew(self) -> Iterator[str]:
-        assert self._raw is not None
-        if self._raw.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
-            yield f"CREATE SCHEMA {SCHEMA}"
-        for table in schema.TABLES:
-            yield f"DROP TABLE IF EXISTS {SCHEMA}.{table} CASCADE"
-        yield from schema.create(self.dialect)
-        yield f"INSERT INTO meta (name, value) VALUES ('made', '{secrets.token_hex(8)}')"
+        self._cut = False
+        try:
+            raw = psycopg.connect(self._address.uri, autocommit=True, prepare_threshold=None, **self._address.given)
+        except psycopg.Error as error:
+            raise Unavailable(self._reason(error)) from error
+        encoding = raw.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raw.close()
+            raise Unavailable(f"the database has the encoding {encoding}, and it needs one with UTF8")
+        self._raw = raw
 
     def _find_store(self) -> None:
         """The id of the store, given to it the first time. It is drawn, so that none is ever given twice."""
-        assert self._raw is not None
-        name = f"{self.name.id} {self.name.uri}"
-        with self._bare(f"BEGIN; {_SETTINGS}") as raw:
-            self._made = self._version()[1]
-            found = raw.execute("SELECT id FROM stores WHERE name = %s", [name]).fetchone()
-            row = raw.execute(
-                "SELECT current_setting('transaction_read_only') = 'off' AND has_table_privilege('runs', 'INSERT') "
-                "AND has_table_privilege('runs', 'UPDATE') AND has_table_privilege('runs', 'DELETE')"
-            ).fetchone()
-            self.writable = row == (True,)
-        if found is None:
-            with self._bare(f"BEGIN; {_SETTINGS}; SELECT pg_advisory_xact_lock({_LOCK})") as raw:
+        uri = _clean(self.name.uri.encode("utf-8", "backslashreplace").decode())
+        name = f"{self.name.id} {uri}"
+        version, found = self._known_as(name)
+        if version != schema.VERSION:
+            self._make()
+            _, found = self._known_as(name)
+        if not found:
+            with self._bare(f"BEGIN; {_SETTINGS}{_ALONE}") as raw:
                 raw.execute(
                     "INSERT INTO stores (id, name, uri, synced_us) VALUES (%s, %s, %s, 0) ON CONFLICT DO NOTHING",
-                    [secrets.randbits(48) + 1, name, self.name.uri],
+                    [secrets.randbits(48) + 1, name, uri],
                 )
-                found = raw.execute("SELECT id FROM stores WHERE name = %s", [name]).fetchone()
-        assert found is not None
-        self._store = int(found[0])
+            _, found = self._known_as(name)
+        self._store = found
+
+    def _known_as(self, name: str) -> tuple[str, int]:
+        """The version of the index, and the id of a store, or 0; and whether this user may write. In one request."""
+        import psycopg
+
+        assert self._raw is not None
+        with self._watched(self._raw):
+            begin = f"BEGIN; {_SETTINGS}; SELECT value FROM meta WHERE name = 'version'; "
+            ask = psycopg.ClientCursor(self._raw)
+            try:
+                ask.execute(
+                    f"{begin}SELECT COALESCE(MAX(id), 0), "
+                    "current_setting('transaction_read_only') = 'off' AND has_table_privilege('runs', 'INSERT') "
+                    "AND has_table_privilege('runs', 'UPDATE') AND has_table_privilege('runs', 'DELETE') "
+                    "FROM stores WHERE name = %s; COMMIT".encode(),
+                    [name],
+                )
+            except psycopg.Error as error:
+                if not self._raw.closed:
+                    with suppress(psycopg.Error):  # what went wrong before is what is told
+                        self._raw.execute("ROLLBACK")
+                if error.sqlstate in _OTHER_TABLES:
+                    return "", 0
+                raise
+        version, stores = (rows for rows in _answers(ask) if rows is not None)
+        ((found, self.writable),) = stores
+        return version[0][0] if version else "", int(found)
+
+    def _make(self, *, damaged: bool = False) -> bool:
+        """Make the tables, or bring those of an earlier version to this one; of several processes, one does it.
+
+        Says whether it had to be made anew. Raises `Unavailable` if it cannot be.
+        """
+        import psycopg
+
+        self._store = 0
+        found = None
+        try:
+            with self._bare(f"BEGIN; {_SETTINGS}{_UNHURRIED}{_ALONE}", limited=False) as raw:
+                found = catalog.look(raw)
+                if found.is_whole and not damaged:  # another process was faster
+                    return False
+                if schema.is_later(found.version):
+                    raise Unavailable(
+                        f"a later pipeglot made it (version {found.version}, and this one has {schema.VERSION}): "
+                        "update this one"
+                    )
+                onwards = schema.migrate(found.version, self.dialect)
+                for statement in onwards or [*catalog.anew(found), _MADE % secrets.token_hex(8)]:
+                    raw.execute(statement.encode())
+                return not onwards
+        except psycopg.Error as error:
+            if self._raw is not None and self._raw.closed:
+                raise
+            reason = self._reason(error)
+            if found is not None and found.version in schema.MIGRATIONS and error.sqlstate == "42501":
+                text = said(self._address, error)
+                reason = f"an earlier pipeglot made it, and only its owner can bring it to this one's version ({text})"
+            raise Unavailable(reason) from error
 
     # --- telling ------------------------------------------------------------------------------------------------------
 
     def _reason(self, error: psycopg.Error) -> str:
-        state = error.sqlstate or ""
+        state, text = error.sqlstate or "", said(self._address, error)
+        if self._cut:
+            return f"it has not answered for {SILENT} seconds"
         if state in _NO_RIGHT:
-            said = f"this user may not write what is new into it ({self._said(error)})"
-            return f"{said}; {_LET}" if "for database" in said else said
-        if state == "55P03":
-            return f"another process has held it for {PATIENCE} seconds"
-        return self._said(error)
-
-    def _said(self, error: psycopg.Error) -> str:
-        """The first line of what the server or the driver said; a password would not be in it."""
-        text = str(error).strip().splitlines() or [type(error).__name__]
-        return text[0].removeprefix("connection failed: ").strip()
-
-
-def _checked(uri: str) -> tuple[str, dict[str, Any]]:
-    """How a URI is shown, and what is added to it: no user, password or option is ever shown."""
-    try:
-        from psycopg import ProgrammingError
-        from psycopg.conninfo import conninfo_to_dict
-    except ImportError as error:
-        raise ConfigError(
-            "the stack's `metadata` is a PostgreSQL database, and the package `psycopg` that reads it cannot be used"
-            f" ({error})",
-            hint="pip install 'pipeglot[postgres]'",
-        ) from None
-    try:
-        if not uri.startswith(("postgresql://", "postgres://")):
-            raise ProgrammingError
-        found = conninfo_to_dict(uri)
-    except ProgrammingError:
-        raise ConfigError(
-            "the stack's `metadata` is no URI of a PostgreSQL database",
-            hint="as in `postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full`",
-        ) from None
-    defaults = {"connect_timeout": CONNECTING, "tcp_user_timeout": PATIENCE * 1000, "application_name": "pipeglot"}
-    host, port = str(found.get("host") or "localhost"), found.get("port")
-    shown = f"{host}{f':{port}' if port else ''}/{found.get('dbname', '')}"
-    return f"postgresql://{shown}", {name: value for name, value in defaults.items() if name not in found}
+            text = f"this user may not write what is new into it ({text})"
+            return f"{text}; {_LET}" if "for database" in text else text
+        if state == _HELD:
+            return f"another process has held it for {_TRIES * WAIT} seconds"
+        if state == "2BP01":
+            return f"it is damaged, and what others have made of its tables is in the way of new ones ({text})"
+        return text
 
 
 # --- statements -------------------------------------------------------------------------------------------------------
@@ -336,8 +394,7 @@ def _translated(statement: str) -> bytes:
 
 @lru_cache(maxsize=32)
 def _insertion(table: str) -> bytes:
-    kinds = {"BLOB": "bytea", "DOUBLE": "double precision"}
-    arrays = ", ".join(f"%s::{kinds.get(kind, kind.lower())}[]" for kind in schema.columns(table).values())
+    arrays = ", ".join(f"%s::{catalog.type_of(kind)}[]" for kind in schema.columns(table).values())
     return f"INSERT INTO {table} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING".encode()
 
 
@@ -348,6 +405,21 @@ def _clean(value: Any) -> Any:
 
 def _fit(value: Any, kind: str) -> Any:
     return float(value) if kind == "DOUBLE" and value is not None else _clean(value)
+
+
+def _is_misfit(error: Exception) -> bool:
+    """A number out of range, a text that is none or has no room in an index: classes 22 and 54."""
+    import psycopg
+
+    state = getattr(error, "sqlstate", None) or ""
+    return isinstance(error, psycopg.DataError | UnicodeEncodeError) or state[:2] == "54"
+
+
+def _answers(cursor: psycopg.Cursor[Any]) -> Iterator[list[Any] | None]:
+    """Of several statements in one request, the rows of each; None of one that gives none."""
+    yield cursor.fetchall() if cursor.description is not None else None
+    while cursor.nextset():
+        yield cursor.fetchall() if cursor.description is not None else None
 
 
 def _to_the_last(answers: psycopg.Cursor[Any]) -> bool:

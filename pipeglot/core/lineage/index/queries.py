@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pipeglot.core.lineage.index.database import Connection
+from pipeglot.core.lineage.index.schema import short
 
 CHUNK = 500
 """So many ids stand in one statement."""
@@ -117,7 +118,7 @@ def list_runs(connection: Connection, wanted: RunFilter) -> list[RunRow]:
         name, descending = wanted.sort
         best, how = ("MAX", "DESC") if descending else ("MIN", "ASC")
         order = f"(SELECT {best}(m.number) {_METRIC}) {how} NULLS LAST, {order}"
-        values += [_as_utf8(name)] * 2
+        values += [_as_utf8(short(name)), _as_utf8(name)]
     limit = f" LIMIT {wanted.limit:d}" if wanted.limit else ""
     rows = connection.execute(f"SELECT {_RUN} FROM runs r WHERE {where} ORDER BY {order}{limit}", values)
     return [RunRow(*row) for row in rows]
@@ -142,7 +143,7 @@ def _where(wanted: RunFilter, store: int) -> tuple[str, list[Any]]:
         terms.append(
             f"EXISTS (SELECT 1 FROM params p WHERE p.run_id = r.id AND p.name = ? AND p.value IN ({_marks(texts)}))"
         )
-        values += [name, *texts]
+        values += [short(name), *texts]
     for name, value in wanted.tags:
         term, given = _tag(name, value)
         terms.append(term)
@@ -151,7 +152,7 @@ def _where(wanted: RunFilter, store: int) -> tuple[str, list[Any]]:
         if operator not in OPERATORS:
             raise ValueError(operator)
         terms.append(f"EXISTS (SELECT 1 {_METRIC} AND m.number {operator} ?)")
-        values += [name, name, number]
+        values += [short(name), name, number]
     return " AND ".join(terms), [_as_utf8(value) if isinstance(value, str) else value for value in values]
 
 
@@ -163,9 +164,9 @@ def _as_utf8(text: str) -> str:
 def _tag(name: str, value: str | None) -> tuple[str, list[str]]:
     own = "SELECT 1 FROM tags t WHERE t.run_id = r.id AND t.name = ?"
     if value is not None:
-        return f"EXISTS ({own} AND t.value = ?)", [name, value]
+        return f"EXISTS ({own} AND t.value = ?)", [short(name), value]
     word = "SELECT 1 FROM words w WHERE w.run_id = r.id AND w.word = ?"
-    return f"(EXISTS ({own}) OR EXISTS ({word}))", [name, name]
+    return f"(EXISTS ({own}) OR EXISTS ({word}))", [short(name)] * 2
 
 
 def params_of(connection: Connection, runs: Sequence[int]) -> dict[int, dict[str, str]]:
@@ -223,6 +224,13 @@ def markers(connection: Connection) -> dict[str, int]:
     return dict(found.fetchall())
 
 
+def journal(connection: Connection) -> tuple[str, int]:
+    """What stands for all markers, and when the index last had all that the store had, or 0."""
+    statement = f"SELECT {connection.journal}, synced_us FROM stores WHERE id = ?"
+    found = connection.execute(statement, (connection.store,)).fetchone()
+    return (found[0] or "", int(found[1])) if found else ("", 0)
+
+
 def synced(connection: Connection) -> int | None:
     """When the index last had all that the store had, in microseconds since 1970; None if it never had."""
     found = connection.execute("SELECT synced_us FROM stores WHERE id = ?", (connection.store,)).fetchone()
@@ -237,7 +245,7 @@ def earlier_runs(connection: Connection, run: str, step: str, position: str, mos
         "JOIN nodes n ON n.run_id = r.id AND n.kind = 'cell' AND n.step = ? AND n.position = ? "
         "JOIN cells c ON c.node_id = n.id AND c.status = 'succeeded' "
         "WHERE this.store_id = ? AND this.run = ? AND r.known = 1 ORDER BY r.arrival DESC LIMIT ?",
-        (step, position, connection.store, run, most),
+        (short(step), short(position), connection.store, run, most),
     )
     return [row[0] for row in rows]
 
@@ -256,7 +264,7 @@ def node_id(connection: Connection, run: str, kind: str, step: str, position: st
     found = connection.execute(
         "SELECT n.id FROM nodes n JOIN runs r ON r.id = n.run_id "
         "WHERE r.store_id = ? AND r.run = ? AND n.kind = ? AND n.step = ? AND n.position = ? AND n.name = ?",
-        (connection.store, run, kind, step, position, name),
+        (connection.store, run, kind, short(step), short(position), short(name)),
     ).fetchone()
     return int(found[0]) if found else None
 

@@ -20,6 +20,10 @@ INPUT, OUTPUT, ITEM, REUSED, GIVEN = "input", "output", "item", "reused", "given
 cache or from a resumed run; output → the artifact parameter that names it."""
 
 
+_MOST = 2**31 - 1
+"""Attempts that an execution can have had; the number is an engine's."""
+
+
 class Node(NamedTuple):
     """A node by what it is called; `position` is an index as text, `name` an output or a parameter."""
 
@@ -144,7 +148,7 @@ def _observed(verdict: Verdict | None) -> tuple[Any, ...]:
     seen: Observed = verdict.observed
     origin = seen.cached
     return (
-        0 if origin else seen.attempt,
+        0 if origin else min(seen.attempt, _MOST),
         seen.seconds,
         seen.started,
         verdict.portable.code,

@@ -10,9 +10,10 @@ stores, as one is a copy of the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-VERSION = "5"
+VERSION = "6"
 
 TABLES: Mapping[str, Sequence[str]] = {
     "meta": ("name TEXT PRIMARY KEY", "value TEXT NOT NULL"),
@@ -112,7 +113,6 @@ INDEXES = {
     "runs_by_pipeline": "runs (store_id, pipeline, arrival)",
     "cells_by_run": "cells (run_id)",
     "artifacts_by_run": "artifacts (run_id)",
-    "artifacts_by_value": "artifacts (value)",
     "metrics_by_run": "metrics (run_id, name)",
     "edges_by_source": "edges (source)",
     "edges_by_run": "edges (run_id)",
@@ -121,8 +121,23 @@ INDEXES = {
 DETAILS = ("pending", "params", "tags", "words", "cells", "artifacts", "metrics", "edges")
 """All that is told of a run, by `run_id`, but for its nodes, which others may refer to."""
 
+MARK = "the index of a store of pipeglot: it is made anew from the store whenever it is lost"
+"""What each table of a shared index says of itself, so that nobody else's is ever taken for one."""
+
 _TYPES = {"sqlite": {}, "postgresql": {"BLOB": "BYTEA", "TEXT": 'TEXT COLLATE "C"'}}
 """What a type is called elsewhere. Text is compared by its bytes, as SQLite does it, whatever way the database has."""
+
+
+LONG = 800
+"""Bytes of a name; three of them and some numbers have room in a row of an index of PostgreSQL's."""
+
+
+def short(name: str) -> str:
+    """As what a name stands in the index, of which there are some that somebody computed."""
+    if len(name) <= LONG // 4:
+        return name
+    data = name.encode("utf-8", "surrogatepass")
+    return name if len(data) <= LONG else f"{name[:100]}… {hashlib.sha256(data).hexdigest()}"
 
 
 def columns(table: str) -> dict[str, str]:
@@ -131,12 +146,14 @@ def columns(table: str) -> dict[str, str]:
     return {name: kind for name, kind in pairs if name not in ("PRIMARY", "UNIQUE")}
 
 
-def create(dialect: str) -> Iterator[str]:
-    """The statements that make an empty index."""
+def create(dialect: str, kept: Collection[str] = ()) -> Iterator[str]:
+    """The statements that make an empty index. Tables that are `kept` are there, and empty."""
     for name in TABLES:
-        yield create_table(name, dialect)
+        if name not in kept:
+            yield create_table(name, dialect)
+    yield from _marks(dialect)
     for name, on in INDEXES.items():
-        yield f"CREATE INDEX {name} ON {on}"
+        yield f"CREATE INDEX IF NOT EXISTS {name} ON {on}"
     yield f"INSERT INTO meta (name, value) VALUES ('version', '{VERSION}')"
 
 
@@ -148,6 +165,10 @@ def create_table(name: str, dialect: str, *, called: str = "") -> str:
         kind = kinds.get(column, "")
         renamed.append(f"{column} {_TYPES[dialect].get(kind, kind)}{rest.removeprefix(kind)}" if kind else definition)
     return f"CREATE TABLE {called or name} ({', '.join(renamed)})"
+
+
+def _marks(dialect: str) -> list[str]:
+    return [f"COMMENT ON TABLE {name} IS '{MARK}'" for name in TABLES] if dialect == "postgresql" else []
 
 
 # --- earlier versions -------------------------------------------------------------------------------------------------
@@ -193,5 +214,10 @@ def _several_stores(dialect: str) -> list[str]:
     ]
 
 
-MIGRATIONS = {"4": ("5", _several_stores)}
+def _marked(dialect: str) -> list[str]:
+    """5 to 6: tables say whose they are; nobody ever asked for an artifact by its value."""
+    return ["DROP INDEX IF EXISTS artifacts_by_value", *_marks(dialect)]
+
+
+MIGRATIONS = {"4": ("5", _several_stores), "5": ("6", _marked)}
 """By version: the next one, and what leads there. Versions before 4 are made anew."""

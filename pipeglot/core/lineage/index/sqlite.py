@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pipeglot.core.errors import StoreError
 from pipeglot.core.lineage.index import schema
-from pipeglot.core.lineage.index.database import Database
+from pipeglot.core.lineage.index.database import Database, Misfit
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ class FileConnection(sqlite3.Connection):
     """To a file that is of one store."""
 
     store = 1
+    journal = "''"
 
     def insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:
@@ -116,7 +117,29 @@ class FileDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[FileConnection]:
-        with self._between("BEGIN IMMEDIATE") as connection:
+        try:
+            with self._between("BEGIN IMMEDIATE") as connection:
+                yield connection
+        except (OverflowError, UnicodeEncodeError, sqlite3.DataError) as error:
+            raise Misfit(str(error)) from error
+
+    @contextmanager
+    def attempt(self) -> Iterator[FileConnection | None]:
+        connection = self.connection
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            free = True
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY:
+                raise
+            free = False
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+        if not free:
+            yield None
+            return
+        with self._ended(connection):
             yield connection
 
     @contextmanager
@@ -131,8 +154,13 @@ class FileDatabase(Database):
     def _between(self, begin: str) -> Iterator[FileConnection]:
         connection = self.connection
         connection.execute(begin)
-        try:
+        with self._ended(connection):
             yield connection
+
+    @contextmanager
+    def _ended(self, connection: FileConnection) -> Iterator[None]:
+        try:
+            yield
         except BaseException:
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")

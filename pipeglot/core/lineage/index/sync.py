@@ -7,16 +7,17 @@ transactions and written many at a time; of two processes that read the same run
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.errors import PipeglotError
+from pipeglot.core.errors import Corrupt, PipeglotError
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.index import queries
-from pipeglot.core.lineage.index.database import Connection, Database, Unavailable
+from pipeglot.core.lineage.index.database import Connection, Database, Misfit, Unavailable
 from pipeglot.core.lineage.index.rows import run_rows
 from pipeglot.core.lineage.index.writing import Found, Writer
 from pipeglot.core.lineage.lease import lease_of, read_lease, time_after
@@ -51,9 +52,10 @@ class Synced(NamedTuple):
 class _Known(NamedTuple):
     """What the index has already."""
 
-    markers: dict[str, int]
     open: dict[str, int]
     """Id by run, of those without an end."""
+    journal: str
+    """Stands for the markers that were read."""
     synced_us: int
 
 
@@ -72,25 +74,19 @@ class _Sync:
         self.began = time.monotonic()
         self.began_us = time.time_ns() // 1000
         self.told = False
-        self.rows = 0
+        self.put = self.rows = 0
         self.judged: set[str] = set()
         """The runs of which it was found out just now whether they go on."""
 
     def run(self) -> Synced:
-        known = self._known()  # before the listing: what is in the index, and not in the listing, is gone
-        listed = list(self.ledger.markers())
-        gone = {run for key, run in listed if keys.tells_gone(key)}  # pruned: as if nothing were there
-        listed = [one for one in listed if one[1] not in gone]
-        self.unreadable += [f"`{key}` is no marker of the journal" for key, run in listed if not run]
-        new: dict[str, list[str]] = {}
-        for key, run in listed:
-            if run and key not in known.markers:
-                new.setdefault(run, []).append(key)
-        self._forget(known, {key for key, _ in listed})
-        self._forget_pruned(gone)
-        todo = {**{run: new.get(run, []) for run in known.open if run not in gone}, **new}
+        known = self._known()
+        pruned, listed = self._listed()
+        new = {} if _stands_for(listed) == known.journal else self._new(listed, pruned)
+        self._forget_pruned(pruned)
+        todo = {**{run: new.get(run, []) for run in known.open if run not in pruned}, **new}
         read = self._read_all(todo, known)
-        self._refresh()
+        if known.open:
+            self._refresh()
         self._note_time(known.synced_us)
         if self.rows > MANY:
             self.database.settle()
@@ -100,60 +96,97 @@ class _Sync:
         with self.database.snapshot() as connection:
             runs = connection.execute(
                 "SELECT run, id FROM runs WHERE store_id = ? AND known = 1 AND final = 0", (connection.store,)
-            )
-            return _Known(queries.markers(connection), dict(runs.fetchall()), queries.synced(connection) or 0)
+            ).fetchall()
+            return _Known(dict(runs), *queries.journal(connection))
+
+    def _run_of(self, marker: str) -> str:
+        try:
+            return keys.run_of_journal(marker)[1]
+        except Corrupt:  # a stray file must not hide all runs
+            self.unreadable.append(f"`{marker}` is no marker of the journal")
+            return ""
 
     def _note_time(self, before: int) -> None:
         """Not at each sync: for people and dashboards, who read the index with no command of ours."""
         began = self.began_us
-        if self.database.writable and began - before > SYNCED_EVERY:
-            with self.database.transaction() as connection:
+        if not self.database.writable or began - before <= SYNCED_EVERY:
+            return
+        with self.database.attempt() as connection:
+            if connection is not None:
                 connection.execute(
                     "UPDATE stores SET synced_us = ? WHERE id = ? AND synced_us < ?", (began, connection.store, began)
                 )
 
-    def _forget(self, known: _Known, listed: set[str]) -> None:
-        """Remove the runs that have no marker any more."""
-        gone = {marker for marker in known.markers if marker not in listed}
-        if not gone:
-            return
-        kept = {run for marker, run in known.markers.items() if marker not in gone}
-        with self._transaction() as connection:
-            writer = Writer(connection)
-            writer.drop_markers(gone)
-            for run in {known.markers[marker] for marker in gone} - kept:
-                writer.drop_run(run)
+    # --- the journal --------------------------------------------------------------------------------------------------
 
-    def _forget_pruned(self, gone: set[str]) -> None:
-        """Also those that another process had just read, and put in after they were removed."""
-        if not gone:
+    def _listed(self) -> tuple[set[str], list[str]]:
+        """The runs that were pruned, which are as if nothing were there, and the markers of the others."""
+        keys_there = list(self.ledger.store.list(keys.JOURNAL))
+        pruned = {self._run_of(key) for key in keys_there if keys.tells_gone(key)} - {""}
+        if not pruned:
+            return pruned, keys_there
+        return pruned, [key for key in keys_there if pruned.isdisjoint(key.split("-")[1:2])]
+
+    def _new(self, listed: Sequence[str], pruned: set[str]) -> dict[str, list[str]]:
+        """The markers that are to be read, by run. Those runs are forgotten that have none any more."""
+        with self.database.snapshot() as connection:
+            known = queries.markers(connection)
+        new: dict[str, list[str]] = {}
+        for key in listed:
+            run = self._run_of(key) if key not in known else ""
+            if run:
+                new.setdefault(run, []).append(key)
+        if not known.keys() <= set(listed):  # or another process read what came after the listing
+            again = (key for key in self.ledger.store.list(keys.JOURNAL) if pruned.isdisjoint(key.split("-")[1:2]))
+            self._forget(known, set(again))
+        return new
+
+    def _forget(self, known: dict[str, int], listed: set[str]) -> None:
+        """Remove the runs that have no marker any more."""
+        gone: dict[int, list[str]] = {}
+        for marker, run_id in known.items():
+            if marker not in listed:
+                gone.setdefault(run_id, []).append(marker)
+        self._drop(gone, kept={run_id for marker, run_id in known.items() if marker in listed})
+
+    def _forget_pruned(self, pruned: set[str]) -> None:
+        """Those that another process had just read, and put in after they were removed."""
+        if not pruned:
             return
         with self.database.snapshot() as connection:
-            rows = connection.execute("SELECT run, id FROM runs WHERE store_id = ? AND known = 1", (connection.store,))
-            left = [run_id for run, run_id in rows.fetchall() if run in gone]
-        if left:
+            rows = connection.execute(
+                "SELECT run, id FROM runs WHERE id IN (SELECT id FROM runs WHERE store_id = ? AND known = 1 "
+                "EXCEPT SELECT run_id FROM journal WHERE store_id = ?)",
+                (connection.store, connection.store),
+            ).fetchall()
+        self._drop({run_id: [] for run, run_id in rows if run in pruned})
+
+    def _drop(self, gone: dict[int, list[str]], kept: Collection[int] = ()) -> None:
+        """Some at a time, so that nobody has to wait for long."""
+        runs = list(gone)
+        for begin in range(0, len(runs), BATCH_RUNS):
+            chunk = runs[begin : begin + BATCH_RUNS]
             with self._transaction() as connection:
                 writer = Writer(connection)
-                for run_id in left:
-                    writer.drop_run(run_id)
+                writer.drop_markers([marker for run_id in chunk for marker in gone[run_id]])
+                writer.drop_runs([run_id for run_id in chunk if run_id not in kept])
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _read_all(self, todo: dict[str, list[str]], known: _Known) -> int:
-        count = size = 0
+        size = 0
         batch: list[Found] = []
         for number, (run, markers) in enumerate(todo.items()):
             found = self._guarded(run, markers, known.open.get(run))
             if found is not None:
                 batch.append(found)
-                count += 1
                 size += len(found.rows.cells) + len(found.rows.edges)
             if len(batch) >= BATCH_RUNS or size >= BATCH_ROWS:
                 self._write(batch)
                 batch, size = [], 0
             self._say(number + 1, len(todo))
         self._write(batch)
-        return count
+        return self.put
 
     def _guarded(self, run: str, markers: list[str], known: int | None) -> Found | None:
         try:
@@ -210,8 +243,17 @@ class _Sync:
     def _write(self, batch: list[Found]) -> None:
         if not batch:
             return
-        with self._transaction() as connection:
-            Writer(connection).put(batch)
+        try:
+            with self._transaction() as connection:
+                Writer(connection).put(batch)
+        except Misfit as error:
+            if len(batch) > 1:  # one must not keep the others out
+                for found in batch:
+                    self._write([found])
+                return
+            self.unreadable.append(f"run `{batch[0].rows.run['run']}` does not fit into the index: {error}")
+            return
+        self.put += len(batch)
         self.rows += sum(len(found.rows.edges) for found in batch)
 
     def _refresh(self) -> None:
@@ -253,3 +295,8 @@ class _Sync:
             self.told = True
             runs = "1 run" if total == 1 else f"{total} runs"
             self.tell(f"reading {runs} of `{self.ledger.store.uri}` into the index ({done} so far)")
+
+
+def _stands_for(markers: Iterable[str]) -> str:
+    """As `Connection.journal` has it: the same if the index has all of them, and no other."""
+    return hashlib.sha256("\n".join(markers).encode("utf-8", "surrogateescape")).hexdigest()

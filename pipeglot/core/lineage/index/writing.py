@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeglot.core.lineage.index.database import Connection
 from pipeglot.core.lineage.index.rows import Node, RunRows
-from pipeglot.core.lineage.index.schema import DETAILS, columns
+from pipeglot.core.lineage.index.schema import DETAILS, columns, short
 
 CHUNK = 500
 """So many values stand in one statement."""
@@ -76,50 +76,57 @@ class Writer:
             run = found.rows.run
             more = (run["reopened"], run["final"], run["records"]) > (reopened, final, records) or not known
             if more and run["reopened"] > reopened:  # what was told of some cells is so no more
-                self._drop_details(run_id, kept="pending")
+                self._drop_details([run_id], kept="pending")
             if more:
                 self._put_details(run_id, found.rows, found.fresh)
             changed.append((run_id, {**run, "arrival": arrival} if more else {"arrival": arrival}))
         self._update(changed)
         self._flush()
 
-    def drop_markers(self, markers: Iterable[str]) -> None:
-        self.connection.executemany(
-            "DELETE FROM journal WHERE store_id = ? AND marker = ?", [(self.store, marker) for marker in markers]
-        )
+    def drop_markers(self, markers: Sequence[str]) -> None:
+        for marks, chunk in _chunks(markers):
+            statement = f"DELETE FROM journal WHERE store_id = ? AND marker IN ({marks})"
+            self.connection.execute(statement, (self.store, *chunk))
 
-    def drop_run(self, run_id: int) -> None:
-        """Forget a run; what later runs took from it stays as a name.
+    def drop_runs(self, ids: Sequence[int]) -> None:
+        """Forget runs; what later runs took from them stays as a name.
 
         The row with the highest id stays too: another run must not get it, while a process knows it as this one's.
         """
-        self._drop_details(run_id)
-        self.connection.execute(
-            "DELETE FROM nodes WHERE run_id = ? AND NOT EXISTS (SELECT 1 FROM edges WHERE source = nodes.id)", (run_id,)
-        )
-        self._update([(run_id, _STUB)])
-        self.connection.execute(
-            "DELETE FROM runs WHERE id = ? AND NOT EXISTS (SELECT 1 FROM nodes WHERE run_id = runs.id) "
-            "AND id < (SELECT MAX(id) FROM runs)",
-            (run_id,),
-        )
+        self._drop_details(ids)
+        for marks, chunk in _chunks(ids):
+            self.connection.execute(
+                f"DELETE FROM nodes WHERE run_id IN ({marks}) "
+                "AND NOT EXISTS (SELECT 1 FROM edges WHERE source = nodes.id)",
+                chunk,
+            )
+            sets = ", ".join(f"{name} = ?" for name in _STUB)
+            self.connection.execute(f"UPDATE runs SET {sets} WHERE id IN ({marks})", (*_STUB.values(), *chunk))
+            self.connection.execute(
+                f"DELETE FROM runs WHERE id IN ({marks}) AND NOT EXISTS (SELECT 1 FROM nodes WHERE run_id = runs.id) "
+                "AND id < (SELECT MAX(id) FROM runs)",
+                chunk,
+            )
 
     # --- details ------------------------------------------------------------------------------------------------------
 
-    def _drop_details(self, run_id: int, kept: str = "") -> None:
+    def _drop_details(self, ids: Sequence[int], kept: str = "") -> None:
         for table in DETAILS:
-            if table != kept:
-                self.connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+            for marks, chunk in _chunks(ids) if table != kept else ():
+                self.connection.execute(f"DELETE FROM {table} WHERE run_id IN ({marks})", chunk)
 
     def _put_details(self, run_id: int, rows: RunRows, fresh: dict[str, bytes]) -> None:
         ids = {node: self._node_id(node) for node in rows.nodes()}
-        self._add("params", ((run_id, *pair) for pair in rows.params))
-        self._add("tags", ((run_id, *pair) for pair in rows.tags))
-        self._add("words", ((run_id, word) for word in rows.words))
+        self._add("params", ((run_id, short(name), value) for name, value in rows.params))
+        self._add("tags", ((run_id, short(name), value) for name, value in rows.tags))
+        self._add("words", ((run_id, short(word)) for word in rows.words))
         self._add("cells", ((ids[node], run_id, *values) for node, values in rows.cells.items()))
         self._add("artifacts", ((ids[node], run_id, *values) for node, values in rows.artifacts.items()))
-        self._add("metrics", ((ids[node], run_id, *values) for node, *values in rows.metrics))
-        self._add("edges", ((ids[edge.target], ids[edge.source], edge.kind, edge.name, run_id) for edge in rows.edges))
+        self._add("metrics", ((ids[node], run_id, short(name), *told) for node, name, *told in rows.metrics))
+        self._add(
+            "edges",
+            ((ids[edge.target], ids[edge.source], edge.kind, short(edge.name), run_id) for edge in rows.edges),
+        )
         if rows.run["final"]:
             self.connection.execute("DELETE FROM pending WHERE run_id = ?", (run_id,))
         self._add("pending", ((run_id, place, record) for place, record in fresh.items()))
@@ -175,7 +182,8 @@ class Writer:
 
     def _node_id(self, node: Node) -> int:
         run_id = self._ids[node.run]
-        known, local = self._nodes[run_id], node[1:]
+        known = self._nodes[run_id]
+        local = node.kind, short(node.step), short(node.position), short(node.name)
         if local not in known:
             known[local], self._next_node = self._next_node, self._next_node + 1
             self._add("nodes", [(known[local], run_id, *local)])

@@ -125,6 +125,10 @@ class Traced:
     def store(self) -> int:
         return self._connection.store
 
+    @property
+    def journal(self) -> str:
+        return self._connection.journal
+
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Any:
         self.statements.append(statement)
         return self._connection.execute(statement, values)

@@ -85,9 +85,9 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Call it, and this is a pipeglot whose runs have one more column."""
 
     def upgrade() -> None:
-        monkeypatch.setattr(schema, "VERSION", "6")
+        monkeypatch.setattr(schema, "VERSION", "7")
         monkeypatch.setitem(
-            schema.MIGRATIONS, "5", ("6", lambda _: ["ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'old'"])
+            schema.MIGRATIONS, "6", ("7", lambda _: ["ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'old'"])
         )
         tables = {
             **schema.TABLES,
@@ -122,7 +122,7 @@ def test_of_several_processes_one_brings_it_to_the_next_version(bench: Bench, la
         thread.join()
     assert errors == []
     assert bench.ask(notes) == ["old"] * 3, "it was made anew by nobody"
-    assert bench.ask(lambda c: c.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()) == ("6",)
+    assert bench.ask(lambda c: c.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()) == ("7",)
 
 
 def test_what_fails_on_the_way_leaves_it_as_it_was(
@@ -132,8 +132,8 @@ def test_what_fails_on_the_way_leaves_it_as_it_was(
     done(bench.ledger, FLOW)
     bench.sync()
     later()
-    broken = [*schema.MIGRATIONS["5"][1](""), "ALTER TABLE words DROP COLUMN nothing_like_it"]
-    monkeypatch.setitem(schema.MIGRATIONS, "5", ("6", lambda _: broken))
+    broken = [*schema.MIGRATIONS["6"][1](""), "ALTER TABLE words DROP COLUMN nothing_like_it"]
+    monkeypatch.setitem(schema.MIGRATIONS, "6", ("7", lambda _: broken))
     with pytest.raises(Unavailable, match='column "nothing_like_it" of relation "words" does not exist'):
         bench.ask(queries.totals)
     monkeypatch.undo()
@@ -145,11 +145,38 @@ def test_what_a_later_pipeglot_made_is_left_to_it(bench: Bench, later: Callable[
     """A file is this checkout's own, and is made anew; what others use as well is not touched."""
     done(bench.ledger, FLOW)
     with pytest.MonkeyPatch.context() as now:
-        now.setattr(schema, "VERSION", "7")
+        now.setattr(schema, "VERSION", "8")
         bench.sync()
     if bench.postgres is None:
         assert bench.sync().read == 1
         return
-    with pytest.raises(Unavailable, match=r"a later pipeglot made it \(version 7, and this one has 5\)"):
+    with pytest.raises(Unavailable, match=r"a later pipeglot made it \(version 8, and this one has 6\)"):
         bench.sync()
     assert bench.postgres.run("SELECT COUNT(*) FROM pipeglot.runs", bench.uris["x"].rpartition("/")[2]) == [(1,)]
+
+
+def test_one_of_an_earlier_version_is_left_to_its_owner(tmp_path: Path, postgres: Postgres) -> None:
+    bench = Bench(tmp_path, postgres)
+    run = done(bench.ledger, FLOW).run
+    bench.sync()
+    owner = bench.uris["x"]
+    name = owner.rpartition("/")[2]
+    postgres.run("UPDATE pipeglot.meta SET value = '5' WHERE name = 'version'", name)
+    postgres.run(
+        f"CREATE USER team_{name} PASSWORD 'x'; GRANT USAGE ON SCHEMA pipeglot TO team_{name}; "
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pipeglot TO team_{name}",
+        name,
+    )
+    bench.uris["x"] = postgres.uri(name, f"team_{name}", "x")
+    with pytest.raises(Unavailable) as caught:
+        bench.sync()
+    assert str(caught.value) == (
+        "an earlier pipeglot made it, and only its owner can bring it to this one's version "
+        "(must be owner of table meta)"
+    )
+    bench.uris["x"] = owner
+    assert bench.sync().read == 0
+    bench.uris["x"] = postgres.uri(name, f"team_{name}", "x")
+    second = done(bench.ledger, FLOW).run
+    assert bench.sync().read == 1
+    assert [row.run for row in bench.ask(lambda c: queries.list_runs(c, RunFilter()))] == [second, run]

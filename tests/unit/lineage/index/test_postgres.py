@@ -60,7 +60,8 @@ def sql(bench: Bench, statement: str) -> list[tuple[object, ...]]:
         "ALTER TABLE pipeglot.runs ALTER COLUMN known TYPE TEXT",
         "DELETE FROM pipeglot.meta",
         "UPDATE pipeglot.meta SET value = '3' WHERE name = 'version'",
-        "DROP SCHEMA pipeglot CASCADE; CREATE SCHEMA pipeglot; CREATE TABLE pipeglot.runs (mine TEXT)",
+        "DROP TABLE pipeglot.runs; DROP TABLE pipeglot.meta",
+        "TRUNCATE pipeglot.meta, pipeglot.stores",
     ],
 )
 def test_one_that_is_damaged_is_made_anew(bench: Bench, harm: str) -> None:
@@ -269,7 +270,7 @@ def test_why_it_is_out_of_reach(postgres: Postgres) -> None:
 def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
-    monkeypatch.setattr("pipeglot.core.lineage.index.postgres.CONNECTING", 2)
+    monkeypatch.setattr("pipeglot.core.lineage.index.address.CONNECTING", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         assert "timeout expired" in reason(f"postgresql://127.0.0.1:{port}/d")
@@ -281,10 +282,10 @@ def test_another_process_that_holds_it_for_too_long(bench: Bench, monkeypatch: p
     done(bench.ledger, FLOW)
     bench.sync()
     done(bench.ledger, FLOW)
-    monkeypatch.setattr(module, "_SETTINGS", module._SETTINGS.replace("60s", "300ms"))
+    monkeypatch.setattr(module, "_SETTINGS", module._SETTINGS.replace("lock_timeout = '10s'", "lock_timeout = '200ms'"))
     with psycopg.connect(bench.uris["x"]) as holder:
         holder.execute(f"SELECT pg_advisory_xact_lock({module._LOCK})".encode())
-        with pytest.raises(Unavailable, match=r"^another process has held it for 60 seconds$"):
+        with pytest.raises(Unavailable, match=r"^another process has held it for 30 seconds$"):
             bench.sync()
     assert bench.sync().read == 1
 
@@ -298,6 +299,7 @@ def test_a_uri_is_shown_without_user_password_and_options() -> None:
     )
     assert database_at("postgres://u@/lineage?host=/run/pg&password=secret").shown == "postgresql:///run/pg/lineage"
     assert database_at("postgresql://u:p@one:1,two:2/d?target_session_attrs=any").shown == "postgresql://one,two:1,2/d"
+    assert database_at("postgresql:///?service=lineage").shown == "postgresql:///?service=lineage"
 
 
 @pytest.mark.parametrize("uri", ["mysql://h/d", "host=h dbname=d", "postgresql://h/%zz", "postgresql://h/d?what=1"])
@@ -305,7 +307,52 @@ def test_what_is_no_uri_of_a_database(uri: str) -> None:
     with pytest.raises(ConfigError) as caught:
         database_at(uri)
     assert caught.value.message == "the stack's `metadata` is no URI of a PostgreSQL database"
-    assert caught.value.hint == "as in `postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full`"
+    assert caught.value.hint == (
+        "as in `postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full`; in a password, "
+        "`@` is written `%40`, `/` `%2F`, `%` `%25`, and a space `%20`"
+    )
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://u:hush@hush@h/d",
+        "postgresql://u:hush/hush@h/d",
+        "postgresql://u:12/hush@h/d",
+        "postgresql://u:1?hush/x@h/d",
+        "postgresql://u:hush%hush@h/d",
+        "postgresql://u:hush hush@h/d",
+        "postgresql://u:hush",
+        "postgresql://u:hush/d",
+        "postgresql://h/d?hush",
+    ],
+)
+def test_a_password_that_is_written_as_it_is(uri: str) -> None:
+    """To libpq, what stands behind some letters of it is a host, a port or a database, and it tells of them."""
+    with pytest.raises(ConfigError) as caught:
+        database_at(uri)
+    assert caught.value.message == "the stack's `metadata` is no URI of a PostgreSQL database"
+    assert "hush" not in f"{caught.value.message}{caught.value.hint}"
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_what_the_driver_says_is_looked_through_for_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "of-the-environment")
+
+    def connect(*_: object, **given: object) -> None:
+        raise psycopg.OperationalError(
+            "cannot use 's3cret/ü', s3cret%2F%C3%BC, a-key's or of-the-environment\nsecond line"
+        )
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    with pytest.raises(Unavailable) as caught:
+        database_at("postgresql://u:s3cret%2F%C3%BC@h/d?sslpassword=a-key's").use(lambda: None)
+    assert str(caught.value) == "cannot use '***', ***, *** or ***"
+
+
+@pytest.mark.parametrize("uri", ["postgresql://u:x#y?z:[]!@h:1/d", "postgresql://u:x@[::1]:5432/d\n", "postgresql:///"])
+def test_what_is_a_uri_though_it_looks_odd(uri: str) -> None:
+    assert "x" not in database_at(uri).shown
 
 
 def test_without_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
