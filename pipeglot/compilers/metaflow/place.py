@@ -32,6 +32,7 @@ class TaskPlace(Process):
     @contextmanager
     def listening(self, *, cleans: bool) -> Iterator[Told]:
         parent = os.getppid()
+        self.ends_alone = self.was_signalled = False
         with super().listening(cleans=cleans) as told:
 
             def is_told() -> bool:

@@ -380,6 +380,27 @@ def test_whoever_ends_the_run_lets_its_tasks_end_well(
     assert not flow.ends().exists(), "nothing comes after the last task"
 
 
+def test_a_signal_is_for_the_attempt_that_it_comes_to(tmp_path: Path) -> None:
+    place = TaskPlace(tmp_path / "ends", 30)
+    with place.listening(cleans=False) as told:
+        assert not told()
+        send(signal.SIGTERM)()
+        assert told()
+        assert (place.ends_alone, place.grace) == (True, 3), "whoever sends it may kill soon"
+        (tmp_path / "ends").touch()
+        assert told()
+        assert (place.ends_alone, place.was_told) == (False, True), "it was for the run"
+        (tmp_path / "ends").unlink()
+    other = TaskPlace(tmp_path / "ends", 30)
+    with other.listening(cleans=False) as told:
+        send(signal.SIGTERM)()
+        assert told()
+    with other.listening(cleans=False) as told:
+        assert (other.ends_alone, other.was_signalled) == (False, False)
+        assert not told()
+        assert other.grace == 30
+
+
 # --- the file that tells them -----------------------------------------------------------------------------------------
 
 
