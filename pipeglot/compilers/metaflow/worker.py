@@ -6,6 +6,7 @@ step needs is imported when one runs.
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -201,6 +202,10 @@ class Worker:
         *,
         is_counted: bool = True,
     ) -> Result:
+        """A task is a process with all of Metaflow in it. For Python to look for cycles in all of that, as at its exit,
+        takes longer than our part of the task; and in our forks, to look is to copy. So what is there is left alone.
+        """
+        gc.freeze()
         from pipeglot.core.task.deployed import read_deployed
         from pipeglot.core.task.joining import EngineRun
         from pipeglot.core.task.main import Call, Result, perform
