@@ -148,21 +148,8 @@ class Bench:
         (folder / "pipeglot.yaml").write_text(f"stacks:\n  mf: {{{stack}}}\n")
         (folder / "ours.py").write_text(OURS)
         for name in ("chain", "wide"):
-            words = [sys.executable, "-m", "pipeglot", "deploy", f"ours.py:{name}", "--stack", "mf"]
-            environment = {**self.environment, "PIPEGLOT_METAFLOW": str(folder / "kept")}
-            subprocess.run(words, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-            words = [
-                sys.executable,
-                "-m",
-                "pipeglot",
-                "compile",
-                f"ours.py:{name}",
-                "--stack",
-                "mf",
-                "--out",
-                str(folder),
-            ]
-            subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            for word, more in (("deploy", ()), ("compile", ("--out", str(folder)))):
+                self._pipeglot(word, f"ours.py:{name}", "--stack", "mf", *more)
             body = WIDE if name == "wide" else _chain()
             by_hand = HEAD.format(name=f"{name}_by_hand") + body + TAIL.format(name=f"{name}_by_hand")
             (folder / f"{name}_by_hand.py").write_text(by_hand)

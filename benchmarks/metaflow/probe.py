@@ -5,10 +5,12 @@ Prints the CPU seconds of its parts: imports, joining the run, the records of th
 
 # ruff: noqa: E402  # what is imported is measured
 
+import gc
 import json
 import resource
 import sys
 import time
+from pathlib import Path
 
 import metaflow  # noqa: F401  # a task has it
 
@@ -20,7 +22,7 @@ def spent() -> tuple[float, float]:
 
 
 began = spent()
-from pipeglot.compilers.metaflow.ends import end_file
+gc.freeze()  # as a task does
 from pipeglot.compilers.metaflow.place import TaskPlace
 from pipeglot.core.task.deployed import read_deployed
 from pipeglot.core.task.joining import EngineRun
@@ -31,7 +33,7 @@ imported = spent()
 deployed, run = read_deployed(json.loads(sys.argv[1])), f"probe-{time.time_ns()}"
 TaskRun(deployed, EngineRun(id=run, params={"start": time.time_ns() % 10**9}))
 before = spent()
-task = TaskRun(deployed, EngineRun(id=run, begins=False), place=TaskPlace(end_file(run), 30.0))
+task = TaskRun(deployed, EngineRun(id=run, begins=False), place=TaskPlace(Path("ends"), 30.0))
 joined = spent()
 perform(Call(pipeline=deployed, run=EngineRun(id=run), node="one_0", engine={"task": "x", "round": run}), task)
 done = spent()

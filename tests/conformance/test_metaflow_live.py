@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pipeglot.compilers.metaflow.flows import Flows
+from pipeglot.compilers.metaflow.interpreter import Interpreter
 from tests.conformance.backends import ENGINES
 from tests.conformance.backends.metaflow import SHARED, OnMetaflow
 from tests.conformance.live import OnEngine, ancestor, is_alive, states, until, written
@@ -169,6 +170,14 @@ def kill_run(step: int) -> None:
     until(lambda: not is_alive(step))
 
 
+def tagged(live: OnLive, pipeline: str, run: str) -> list[str]:
+    """The runs that Metaflow's client finds by our id of one."""
+    found = Interpreter(live.server.model(STACK))
+    runs = f"Flow('{pipeline}').runs('pipeglot_run:{run}')"
+    code = f"from metaflow import Flow, namespace; namespace(None); print(*[one.id for one in {runs}])"
+    return found.call([str(found.path), "-c", code], PATIENCE).stdout.split()
+
+
 # --- what happens to a run --------------------------------------------------------------------------------------------
 
 
@@ -183,6 +192,36 @@ def test_a_task_process_that_is_killed_is_tried_again(live: OnLive, tally: Tally
         found = live.shown("killed", run)
         assert found["status"] == "succeeded"
         assert states(found) == {"again": ("succeeded", 2)}
+
+
+def test_a_task_that_is_told_to_end_is_tried_again(live: OnLive) -> None:
+    """As a machine that is taken away tells it: nobody has asked for the end of the run."""
+    folder = live.marks("told")
+    run = live.start("killed", folder=str(folder))
+    pid = int(until(lambda: written(folder / "again-1")))
+    os.kill(ancestor(pid, 2), signal.SIGTERM)
+    assert live.backend.wait("killed", run)
+    until(lambda: not is_alive(pid))
+    found = live.shown("killed", run)
+    assert found["status"] == "succeeded"
+    assert states(found) == {"again": ("succeeded", 2)}
+    assert tagged(live, "killed", found["run_id"]) == [run]
+
+
+def test_a_step_that_is_told_to_end_and_is_not_tried_again(live: OnLive) -> None:
+    """It has failed: what does not need it goes on."""
+    folder = live.marks("told-once")
+    run = live.start("long", folder=str(folder))
+    pid = int(until(lambda: written(folder / "note-1")))
+    os.kill(ancestor(pid, 2), signal.SIGTERM)
+    assert not live.backend.wait("long", run)
+    found = live.shown("long", run)
+    assert {name: status for name, (status, _) in states(found).items()} == {
+        "note": "failed",
+        "double": "skipped",
+        "tidy": "succeeded",
+    }
+    assert (folder / "tidy").exists()
 
 
 def test_a_run_that_is_killed_is_lost_and_is_gone_on_with(live: OnLive) -> None:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from pipeglot.compilers.base import File, Source
 from pipeglot.compilers.metaflow import run_log
-from pipeglot.compilers.metaflow.ends import end_file
 from pipeglot.compilers.metaflow.flows import Flows, FlowText, read_flow
 from pipeglot.compilers.metaflow.interpreter import Interpreter
 from pipeglot.compilers.metaflow.names import MOST_SPLITS
@@ -48,6 +47,7 @@ class MetaflowDeployer:
         self.stack = stack
         self.interpreter = Interpreter(stack)
         self._flows = Flows(self.interpreter.kept, stack.name)
+        self._logs: dict[Path, run_log.RunLog] = {}
 
     # --- deploying ----------------------------------------------------------------------------------------------------
 
@@ -103,12 +103,11 @@ class MetaflowDeployer:
             *self.interpreter.flow(flow),
             "run",
             *("--run-id-file", "{id}"),
-            *("--tag", f"pipeglot_run:{run}"),
             *("--max-workers", str(known.most or self.stack.max_workers or os.cpu_count() or 1)),
             *("--max-num-splits", str(MOST_SPLITS)),
             *_arguments(known, params),
         ]
-        found = self._folders(pipeline).start(run, words, self.interpreter.environment(), end_file)
+        found = self._folders(pipeline).start(run, words, self.interpreter.environment())
         return EngineRun(id=found, params=params, about={"name": run, "flow": known.name})
 
     def status(self, pipeline: str, run: str) -> Literal["waiting", "running", "succeeded", "failed", "gone"]:
@@ -118,7 +117,7 @@ class MetaflowDeployer:
             return "gone"
         if folder.is_alive():
             return "running"
-        return "succeeded" if run_log.is_done(folder.log) else "failed"
+        return "succeeded" if self._log(folder).is_done() else "failed"
 
     def tasks(self, pipeline: str, run: str, states: Collection[str] = ()) -> Iterator[EngineTask]:
         """Its tasks that have begun: all, or those in these states. What a run that was killed has left is failed."""
@@ -126,7 +125,7 @@ class MetaflowDeployer:
         if folder is None:
             return
         is_alive = folder.is_alive()
-        for seen in run_log.tasks(folder.log):
+        for seen in self._log(folder).tasks():
             state = _state(seen, is_alive=is_alive)
             if not states or state in states:
                 yield EngineTask(seen.step, -1, state, seen.attempt, item=seen.item, id=seen.task)
@@ -143,7 +142,7 @@ class MetaflowDeployer:
         """
         folder = self._folder(pipeline, run)
         if folder is not None and folder.is_alive():
-            folder.tell_to_end()
+            folder.ends.touch()
 
     def url(self, pipeline: str, run: str) -> str:
         """Where a person looks at a run: in Metaflow's own pages if there are some, else in its log."""
@@ -170,6 +169,9 @@ class MetaflowDeployer:
 
     def _folder(self, pipeline: str, run: str) -> RunFolder | None:
         return self._folders(pipeline).find(run)
+
+    def _log(self, folder: RunFolder) -> run_log.RunLog:
+        return self._logs.setdefault(folder.log, run_log.RunLog(folder.log))
 
 
 def _state(

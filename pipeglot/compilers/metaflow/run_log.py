@@ -7,6 +7,7 @@ Every line of a task has the task and its process before it, wherever Metaflow's
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -25,15 +26,18 @@ _STATES: dict[str, Literal["succeeded", "failed"]] = {
     "Task failed.": "failed",
     "[KILLED BY ORCHESTRATOR]": "failed",
 }
+_DONE = "Done!"
 _CLONED = "Cloning previously run task"
 
 
 class Line(NamedTuple):
-    """A line of it. task: its id there, "" of what Metaflow says of the whole run; step: its own name for it."""
+    """A line of it. task: its id there, "" of what Metaflow says of the whole run; step: its own name for it. stamped:
+    whether it is Metaflow's at all, and not of a program that writes there, too."""
 
     step: str
     task: str
     text: str
+    stamped: bool = True
 
 
 class Seen(NamedTuple):
@@ -46,24 +50,54 @@ class Seen(NamedTuple):
     attempt: int = 1
 
 
-def lines(log: Path) -> Iterator[Line]:
-    """What is there so far."""
+class RunLog:
+    """What a log says of the run and its tasks. It is read on from where it was read to before."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._at = 0
+        self._tasks: dict[str, Seen] = {}
+        self._is_done = False
+
+    def tasks(self) -> list[Seen]:
+        """All tasks that have begun."""
+        with self._lock:
+            self._read_on()
+            return list(self._tasks.values())
+
+    def is_done(self) -> bool:
+        """Whether Metaflow says that the run has succeeded, which it says last."""
+        with self._lock:
+            self._read_on()
+            return self._is_done
+
+    def _read_on(self) -> None:
+        """As far as there are whole lines."""
+        data = _bytes(self._log, self._at)
+        data = data[: data.rfind(b"\n") + 1]
+        self._at += len(data)
+        for line in _lines(data):
+            if line.task and not line.text.startswith(_CLONED):
+                self._tasks[line.task] = _next(self._tasks.get(line.task), line)
+            elif line.stamped and not line.task and line.text.startswith(_DONE):
+                self._is_done = True
+
+
+def _bytes(log: Path, at: int = 0) -> bytes:
     try:
-        text = log.read_text(encoding="utf-8", errors="replace")
+        with log.open("rb") as file:
+            file.seek(at)
+            return file.read()
     except FileNotFoundError:
-        return
-    for line in text.splitlines():
-        found = _LINE.match(line)
-        yield Line(found[2] or "", found[3] or "", found[4]) if found else Line("", "", line)
+        return b""
 
 
-def tasks(log: Path) -> list[Seen]:
-    """All tasks that have begun."""
-    found: dict[str, Seen] = {}
-    for line in lines(log):
-        if line.task and not line.text.startswith(_CLONED):
-            found[line.task] = _next(found.get(line.task), line)
-    return list(found.values())
+def _lines(data: bytes) -> Iterator[Line]:
+    """A line ends where Metaflow ends it: what a step prints may have other ends of lines in it."""
+    for line in data.decode(errors="replace").removesuffix("\n").split("\n"):
+        found = _LINE.fullmatch(line)
+        yield Line(found[2] or "", found[3] or "", found[4]) if found else Line("", "", line, stamped=False)
 
 
 def _next(before: Seen | None, line: Line) -> Seen:
@@ -82,7 +116,7 @@ def _next(before: Seen | None, line: Line) -> Seen:
 def printed(log: Path, task: str) -> str:
     """What the latest attempt of a task has printed."""
     found: list[str] = []
-    for line in lines(log):
+    for line in _lines(_bytes(log)):
         if line.task != task:
             continue
         if line.text in _STARTS:
@@ -92,15 +126,6 @@ def printed(log: Path, task: str) -> str:
     return "".join(found)
 
 
-def is_done(log: Path) -> bool:
-    """Whether Metaflow says that the run has succeeded, which it says last."""
-    return any(not line.task and line.text.startswith("Done!") for line in lines(log))
-
-
 def last_words(log: Path, count: int = 12) -> str:
     """Its end, for people."""
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    return "\n".join(text.rstrip().splitlines()[-count:])
+    return "\n".join(_bytes(log).decode(errors="replace").rstrip().split("\n")[-count:])

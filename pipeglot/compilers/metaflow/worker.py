@@ -6,6 +6,7 @@ step needs is imported when one runs.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from metaflow.exception import MetaflowException
 from pipeglot.compilers.metaflow.names import COMMANDS, MOST_SPLITS, WISHES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeglot.compilers.metaflow.place import TaskPlace
     from pipeglot.core.task.main import Result
     from pipeglot.core.task.task import TaskRun
@@ -29,10 +32,10 @@ NOTHING: list[int] = []
 GRACE = 30.0
 """Seconds that a step has to end by itself when its run is cancelled."""
 
-HURRY = 3.0
-"""Seconds that it has where Metaflow ends the run: 5 s after that it kills all tasks."""
-
 Items = list[Any]
+
+TAG = "pipeglot_run"
+"""Before our id of a run, as a tag of Metaflow's."""
 
 _STEP, _ITEM = "step", "item"
 
@@ -74,17 +77,22 @@ class Worker:
         self._quoted = quoted
         self._carries = on_failure == "carry"
         self._place: TaskPlace | None = None
+        self._run: TaskRun | None = None
 
     # --- what the steps of a flow call --------------------------------------------------------------------------------
 
     def begin(self, flow: Any) -> None:
         """Record the run. Its id is kept for all its tasks, and for those of a run that Metaflow resumes."""
+        from pipeglot.compilers.metaflow.ends import forget_old
         from pipeglot.core.task.task import told_run
 
         with _short():
             flow.pipeglot_run = self._began_before() or str(current.run_id)
             run = self._task_run(flow, self._given(flow))
+            self._end_file(flow).unlink(missing_ok=True)  # of another run that had this id, on this machine
+            forget_old()
         print(told_run(run.start.run))
+        _tag(f"{TAG}:{run.start.run}")
 
     def step(self, flow: Any, step: str = "", *, tries: Literal["engine", "here"] = "engine") -> None:
         """Run a step, or take what is there; for the item, or the items, that this task has.
@@ -105,13 +113,13 @@ class Worker:
         elif found.status == "retry":
             raise StepFailed(f"step `{step}` is tried again: {found.message}")
         elif found.status == "failed":
-            self._fail(step, found.message)
+            self._fail(flow, step, found.message)
 
     def items(self, flow: Any, map_: str, most: int | None = None) -> Items:
         """Where the items of a map stand, for a foreach; `most`: more than these share tasks."""
         found = self._done(flow, "list", map_, most)
         if found.status == "failed":
-            self._fail(map_, found.message)
+            self._fail(flow, map_, found.message)
         return found.value or [NOTHING]
 
     def steps(self, flow: Any, steps: Sequence[str]) -> Items:
@@ -123,7 +131,7 @@ class Worker:
         themselves."""
         found = self._done(flow, "choose", branch)
         if found.status == "failed":
-            self._fail(branch, found.message)
+            self._fail(flow, branch, found.message)
         return "then" if found.value else "otherwise"
 
     def join(self, flow: Any, inputs: Any) -> None:
@@ -135,6 +143,7 @@ class Worker:
     def end(self, flow: Any) -> None:
         """Fail if not all of the run is good, for Metaflow cannot know."""
         found = self._done(flow, "outcome", "")
+        self._end_file(flow).unlink(missing_ok=True)
         if found.status != "succeeded":
             raise StepFailed(found.message)
 
@@ -142,16 +151,23 @@ class Worker:
 
     def _task_run(self, flow: Any, params: Mapping[str, Any] | None = None) -> TaskRun:
         """The run, which only a task that knows the parameters may begin."""
-        from pipeglot.compilers.metaflow.ends import end_file
-        from pipeglot.compilers.metaflow.place import TaskPlace
+        from pipeglot.compilers.metaflow.place import HURRY, TaskPlace
         from pipeglot.core.task.deployed import read_deployed
         from pipeglot.core.task.joining import EngineRun
         from pipeglot.core.task.task import TaskRun
 
-        self._place = TaskPlace(end_file(str(current.run_id)), GRACE if self._carries else HURRY)
+        self._place = TaskPlace(self._end_file(flow), GRACE if self._carries else HURRY)
         about = {"flow": str(current.flow_name)}
         engine = EngineRun(id=flow.pipeglot_run, params=params or {}, about=about, begins=params is not None)
-        return TaskRun(read_deployed(self._deployed), engine, place=self._place)
+        self._run = TaskRun(read_deployed(self._deployed), engine, place=self._place)
+        return self._run
+
+    def _end_file(self, flow: Any) -> Path:
+        from pipeglot.compilers.metaflow.ends import end_file
+        from pipeglot.core.task.deployed import read_deployed
+
+        deployed = read_deployed(self._deployed)
+        return end_file(deployed.stack, deployed.pipeline, flow.pipeglot_run, str(current.run_id))
 
     def _given(self, flow: Any) -> dict[str, Any]:
         """What is None was not given."""
@@ -198,6 +214,10 @@ class Worker:
         *,
         is_counted: bool = True,
     ) -> Result:
+        """A task is a process with all of Metaflow in it. For Python to look for cycles in all of that, as at its exit,
+        takes longer than our part of the task; and in our forks, to look is to copy. So what is there is left alone.
+        """
+        gc.freeze()
         from pipeglot.core.task.deployed import read_deployed
         from pipeglot.core.task.joining import EngineRun
         from pipeglot.core.task.main import Call, Result, perform
@@ -225,17 +245,32 @@ class Worker:
         """Metaflow's count of its tries; None in a run that it resumes, for that counts from 1 again."""
         return current.retry_count + 1 if flow.pipeglot_run == current.run_id else None
 
-    def _fail(self, node: str, message: str) -> None:
-        if self._place is not None and self._place.was_told:
+    def _fail(self, flow: Any, node: str, message: str) -> None:
+        ends = self._end_file(flow)
+        if ends.exists() or self._is_cancelled():
             print("pipeglot: cancelled: this task ends well, and the run as whoever has ended it says")
             return
+        if self._place is not None and self._place.was_signalled and not self._place.ends_alone:
+            raise StepFailed(f"`{node}`: {message}, for this task was interrupted")
         if self._carries:
             print("pipeglot: failed: this task ends well, for others go on; the last one of the run tells")
             return
-        from pipeglot.compilers.metaflow.ends import end_file
-
-        end_file(str(current.run_id)).touch()  # Metaflow gives the other tasks 5 s, and tells them nothing
+        ends.touch()  # Metaflow gives the other tasks 5 s, and tells them nothing
         raise StepFailed(f"`{node}` has failed: {message}")
+
+    def _is_cancelled(self) -> bool:
+        """Whether somebody has asked for the end of the run, in the store."""
+        return self._run is not None and self._run.ledger.is_cancelled(self._run.start.run)
+
+
+def _tag(tag: str) -> None:
+    """So that Metaflow's client, and its pages, find the run by our id of it. It is none that a run is to fail for."""
+    from metaflow import Run
+
+    try:
+        Run(f"{current.flow_name}/{current.run_id}", _namespace_check=False).add_tag(tag)
+    except Exception as error:  # noqa: BLE001  # whatever a metadata service says
+        print(f"pipeglot: Metaflow's run has no tag `{tag}`: {error}")
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class Bench:
         ):
             worker = self._worker()
             self._pool.give(worker, order_of(job, [], given))
-            found = _Watch(runtime, job, self._pool, worker, schedule, place.grace).until_over(shown, told)
+            found = _Watch(runtime, job, self._pool, worker, schedule, place).until_over(shown, told)
         log.unlink(missing_ok=True)
         return found
 
@@ -100,13 +100,23 @@ def _open_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
+def is_cancelled(runtime: Runtime, job: Job) -> bool:
+    """Whether somebody has asked for the end of the run, and the step is none that cleans up or tells after it."""
+    return not runtime.plan.repeats(job.step.id) and runtime.ledger.is_cancelled(runtime.start.run)
+
+
+def lost_alone(place: Place, runtime: Runtime, job: Job) -> bool:
+    """Whether an attempt that was told to end is lost with its process, and its run goes on."""
+    return place.ends_alone and not is_cancelled(runtime, job)
+
+
 class _Watch:
     """Waits for the end of one attempt, and sees to it that there is one."""
 
     def __init__(
-        self, runtime: Runtime, job: Job, pool: Pool, worker: Worker, schedule: Schedule, grace: float
+        self, runtime: Runtime, job: Job, pool: Pool, worker: Worker, schedule: Schedule, place: Place
     ) -> None:
-        self.grace = grace
+        self.place = place
         self.runtime = runtime
         self.job = job
         self.pool = pool
@@ -154,8 +164,10 @@ class _Watch:
         """The worker is gone without a word: what became of the step is recorded here."""
         known = {"pid": self.worker.pid, "seconds": time.monotonic() - self.began}
         if self.cancelled and not self.timed_out:
-            self.runtime.cancel(self.job, why=self.job.why, **known)
-            raise Cancelled(f"step `{self.job.step.id}` was cancelled")
+            if not lost_alone(self.place, self.runtime, self.job):
+                self.runtime.cancel(self.job, why=self.job.why, **known)
+                raise Cancelled(f"step `{self.job.step.id}` was cancelled")
+            status = signal.SIGTERM
         failure, mro = timed_out(self.job.step) if self.timed_out else died(status)
         return self.runtime.fail_from_outside(self.job, failure, mro, **known)
 
@@ -173,8 +185,7 @@ class _Watch:
     def _beat(self) -> None:
         """Say that the step goes on, and hear whether it still should."""
         try:
-            repeats = self.runtime.plan.repeats(self.job.step.id)  # it cleans up, or tells, after a cancel too
-            if not repeats and self.runtime.ledger.is_cancelled(self.runtime.start.run):
+            if is_cancelled(self.runtime, self.job):
                 self._cancel()
             known = self.runtime.secrets.known(self.job.step) and self.job.log is not None
             tail = last_lines(self.job.log, self.runtime.secrets, self.job.step) if known and self.job.log else ""
@@ -184,7 +195,7 @@ class _Watch:
 
     def _cancel(self) -> None:
         self.cancelled = True
-        self._end(self.grace)
+        self._end(self.place.grace)
 
     def _end(self, grace: float) -> None:
         self.pool.signal(self.worker, signal.SIGTERM)

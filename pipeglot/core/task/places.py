@@ -30,10 +30,12 @@ class ToldToEnd(Exception):  # it is no error
 class Place(Protocol):
     """What an engine's process is to the attempts in it.
 
-    grace: the seconds that a step has to end by itself when it is told to; then it is made to.
+    grace: the seconds that a step has to end by itself when it is told to; then it is made to. ends_alone: whether it
+    was told to end, and its run goes on: then an attempt there is none that was cancelled, but one whose process died.
     """
 
     grace: float
+    ends_alone: bool
 
     def bench(self, hello: Callable[[], Hello], base: Path, *, cleans: bool) -> AbstractContextManager[Bench]:
         """One that nobody else is at meanwhile. `cleans`: for a step that runs after the end of a run, too.
@@ -58,8 +60,11 @@ class Process:
     """The process of one task, which hears of its end by signals: engines that cancel kill it a few seconds later."""
 
     grace = 3.0
+    ends_alone = False
 
     def __init__(self) -> None:
+        self.signals: list[int] = []
+        """Those that came while somebody was listening, the latest time."""
         self._bench: Bench | None = None
         self._keeps = False
 
@@ -83,7 +88,7 @@ class Process:
 
     @contextmanager
     def listening(self, *, cleans: bool) -> Iterator[Told]:  # noqa: ARG002  # it is this very task that is told
-        told: list[int] = []
+        told = self.signals = []
 
         def note(number: int, _frame: FrameType | None) -> None:
             told.append(number)
@@ -117,6 +122,8 @@ class Threads:
     show: what becomes of the text that a step prints, in the thread of its task. A worker that has run a step is there
     for the next one, so its modules are imported once. After `close` there are no more.
     """
+
+    ends_alone = False
 
     def __init__(self, show: Callable[[str], None], grace: float) -> None:
         self.grace = grace

@@ -9,6 +9,7 @@ run.taken("when_1")                    which arm of a branch is taken
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -36,12 +37,14 @@ from pipeglot.core.secret_places import KINDS
 from pipeglot.core.sources import roots_of
 from pipeglot.core.store import open_store
 from pipeglot.core.suggest import SHORT_ID
+from pipeglot.core.task.attempt import is_cancelled, lost_alone
 from pipeglot.core.task.cells import NO_LIST, Cells, last_verdict
 from pipeglot.core.task.deployed import Deployed
 from pipeglot.core.task.folders import cache_folder
 from pipeglot.core.task.joining import EngineRun, join
 from pipeglot.core.task.places import Place, Process, ToldToEnd, sleep
 from pipeglot.core.variables import expand
+from pipeglot.core.workers.deaths import died
 from pipeglot.core.workers.messages import Hello
 
 if TYPE_CHECKING:
@@ -218,8 +221,14 @@ class TaskRun:
         return self._run(job)
 
     def _refuse_cancelled(self, job: Job) -> None:
-        if not self.plan.repeats(job.step.id) and self.ledger.is_cancelled(self.start.run):
+        if is_cancelled(self.runtime, job):
             self._cancel(job)
+
+    def _told(self, job: Job) -> Outcome:
+        """Of an attempt that was told to end before it began."""
+        if not lost_alone(self.place, self.runtime, job):
+            self._cancel(job)
+        return self._outcome(self.runtime.fail_from_outside(job, *died(signal.SIGTERM)))
 
     def _cancel(self, job: Job) -> NoReturn:
         self.runtime.cancel(structs.replace(job, attempt=job.attempt - 1))
@@ -308,18 +317,15 @@ class TaskRun:
         except StepError as error:
             failure = failures.raised(error, kind="input")
             return self._outcome(self.runtime.fail_from_outside(job, failure, failures.type_names(error)))
-        job = self._wait_for_retry(job)
-        self.runtime.secrets.give(given)
-        with suppress(StepError):  # the worker fails the step for it; here it is to clean what is shown
-            self.runtime.secrets.of(job.step)
-        return self._outcome(self._attempt(job, given))
-
-    def _attempt(self, job: Job, given: Mapping[str, str]) -> Verdict | Attempt:
         try:
+            job = self._wait_for_retry(job)
+            self.runtime.secrets.give(given)
+            with suppress(StepError):  # the worker fails the step for it; here it is to clean what is shown
+                self.runtime.secrets.of(job.step)
             with self.place.bench(self._hello, self.base, cleans=self.plan.repeats(job.step.id)) as bench:
-                return bench.attempt(self.runtime, job, self.schedule, self.place, given)
+                return self._outcome(bench.attempt(self.runtime, job, self.schedule, self.place, given))
         except ToldToEnd:
-            self._cancel(job)
+            return self._told(job)
 
     def _given(self, step: Step) -> dict[str, str]:
         """The values of its secrets that the engine holds, or a cloud: its process is told, and asks nobody."""
@@ -349,10 +355,10 @@ class TaskRun:
         return structs.replace(job, started=now().isoformat())
 
     def _sleep(self, job: Job, seconds: float) -> None:
-        """Raises `Cancelled` if this process is told to end meanwhile."""
+        """Raises `ToldToEnd` if this process is told to end meanwhile."""
         said = f"pipeglot: attempt {job.attempt} of step `{job.step.id}` begins in {seconds:.1f} s\n"
         if sleep(self.place, seconds, said, cleans=self.plan.repeats(job.step.id)):
-            self._cancel(job)
+            raise ToldToEnd
 
     def _outcome(self, record: Verdict | Attempt) -> Outcome:
         seen = record.observed

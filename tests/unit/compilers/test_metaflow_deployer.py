@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from pipeglot.compilers.base import File, Source
+from pipeglot.compilers.metaflow import run_log
 from pipeglot.compilers.metaflow.deployer import ALL_ARGUMENTS, MetaflowDeployer
+from pipeglot.compilers.metaflow.ends import end_file
 from pipeglot.compilers.metaflow.interpreter import Found, Interpreter
 from pipeglot.compilers.metaflow.stack import MetaflowStack
 from pipeglot.compilers.remote import Away, EngineTask
@@ -63,6 +66,9 @@ def act():
         about.write_text(json.dumps({"name": "shop.there", "words": words}))
         print("pushed", *words)
         sys.exit(WHAT)
+    Path("pid").write_text(str(os.getpid()))
+    while WHAT == "hesitates":
+        time.sleep(0.05)
     Path("words.json").write_text(json.dumps([words, os.environ.get("METAFLOW_USER", ""), os.getcwd()]))
     if WHAT == "refuses":
         sys.exit("no such thing")
@@ -119,6 +125,10 @@ class Here(NamedTuple):
             time.sleep(0.02)
         return status
 
+    def ends(self, run: str = "17") -> Path:
+        """The file that tells the tasks of a run to end."""
+        return end_file("mf", "shop", run, run)
+
     def words(self) -> list[str]:
         found: list[str] = json.loads((self.folder / "words.json").read_text())[0]
         return found
@@ -145,7 +155,6 @@ def test_a_run_that_succeeds(here: Here) -> None:
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     words = here.words()
     assert words[:2] == ["--no-pylint", "run"]
-    assert words[words.index("--tag") + 1] == "pipeglot_run:pipeglot__1"
     assert words[words.index("--max-workers") + 1] == "3"
     assert int(words[words.index("--max-num-splits") + 1]) >= 1_000_000
 
@@ -175,7 +184,7 @@ def test_a_run_that_is_killed_has_failed_and_so_have_its_tasks(here: Here) -> No
 
 def test_cancelling_tells_the_tasks_by_a_file(here: Here) -> None:
     here.run("waits")
-    told = here.folder / "cache/metaflow-end-17"
+    told = here.ends()
     assert not told.exists()
     here.remote.cancel("shop", "17")
     assert told.exists()
@@ -310,13 +319,49 @@ def test_what_the_flow_is_told_of_metaflow(here: Here, monkeypatch: pytest.Monke
 
 
 def test_a_run_is_forgotten_after_a_month(here: Here) -> None:
+    """With what told its tasks to end."""
     here.run("succeeds")
     here.await_over()
+    here.ends().touch()
     folder = here.folder / "kept/runs/mf/shop"
     old = time.time() - 31 * 86400
     os.utime(folder / "pipeglot__1/run.log", (old, old))
     here.remote.start("shop", "pipeglot__2", {})
     assert sorted(one.name for one in folder.iterdir()) == ["17", "pipeglot__2"]
+    assert (folder / "17").resolve().name == "pipeglot__2"
+    assert not here.ends().exists()
+
+
+def test_ctrl_c_while_metaflow_starts_leaves_no_run(here: Here) -> None:
+    here.register("hesitates")
+    pid = here.folder / "pid"
+
+    def interrupt() -> None:
+        while not (pid.exists() and pid.read_text()):
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        here.remote.start("shop", "pipeglot__1", {})
+    thread.join()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_a_run_whose_starter_was_killed_before_it_heard_the_id(here: Here) -> None:
+    """Its own first task has recorded it: so it is followed and ended as any other."""
+    here.run("waits")
+    folder = here.folder / "kept/runs/mf/shop"
+    (folder / "17").unlink()
+    assert here.remote.status("shop", "17") == "running"
+    assert (folder / "17").resolve() == folder / "pipeglot__1"
+    (folder / "17").unlink()
+    here.remote.cancel("shop", "17")
+    assert here.ends().exists()
+    os.kill(_pid(here.folder / "kept"), signal.SIGKILL)
+    assert here.await_over() == "failed"
 
 
 def test_a_root_says_what_datastore_it_is_of(here: Here) -> None:
@@ -373,6 +418,47 @@ def test_deploying_by_metaflow_itself(here: Here, monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_deployed_if_the_stack_does_not_say_where(here: Here) -> None:
     here.register(0)
     assert here.remote.install("shop") == ""
+
+
+# --- what it prints ---------------------------------------------------------------------------------------------------
+
+STAMP = "2026-11-22 15:05:39.309 "
+TASK = f"{STAMP}[17/sales/2 (pid 13)] "
+
+
+def test_only_metaflow_itself_says_that_a_run_is_done(tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    log.write_bytes(f"Done!\n{TASK}Done!\n{TASK}50 %\r{STAMP}Done!\u2028{STAMP}Done!\x0b{STAMP}Done!\n".encode())
+    found = run_log.RunLog(log)
+    assert not found.is_done()
+    with log.open("a") as more:
+        more.write(f"{STAMP}Done! See the run in the UI at https://metaflow\n")
+    assert found.is_done()
+
+
+def test_what_a_step_prints_has_lines_of_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    printed = "1 %\r100 %\u2028a\x85b\x0cc"
+    log.write_bytes(f"{TASK}Task is starting.\n{TASK}{printed}\n{TASK}Task finished successfully.\n".encode())
+    assert run_log.printed(log, "2") == f"{printed}\n"
+    assert run_log.RunLog(log).tasks() == [run_log.Seen("2", "sales", state="succeeded")]
+    assert run_log.last_words(log, 2) == f"{TASK}{printed}\n{TASK}Task finished successfully."
+
+
+def test_a_log_is_read_on_from_where_it_was_read_to(tmp_path: Path) -> None:
+    """Half a line is not taken for a whole one."""
+    log = tmp_path / "run.log"
+    found = run_log.RunLog(log)
+    assert found.tasks() == []
+    log.write_bytes(f"{TASK}Task is starting.\n{TASK}pipeglot: step sales, item 3".encode())
+    assert found.tasks() == [run_log.Seen("2", "sales")]
+    with log.open("a") as more:
+        more.write(".1\n")
+    assert found.tasks() == [run_log.Seen("2", "sales", (3, 1))]
+    log.write_bytes(b"\0" * log.stat().st_size)
+    with log.open("a") as more:
+        more.write(f"{TASK}Task failed.\n")
+    assert found.tasks() == [run_log.Seen("2", "sales", (3, 1), "failed")], "what was read before is not read again"
 
 
 def _pid(kept: Path) -> int:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,10 +17,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeglot.compilers.metaflow.ends import end_file
+from pipeglot.compilers.metaflow.place import TaskPlace
 from pipeglot.core.ir import Branch, Retry
 from pipeglot.core.lineage.keys import run_id
+from pipeglot.core.lineage.records import Cancel
 from tests.unit.lineage.build import above, item, mapped, out
-from tests.unit.runtime_local.conftest import work
+from tests.unit.runtime_local.conftest import NONE, work
 from tests.unit.task.conftest import ROOT, Engine
 
 MODULE = "pipeglot.compilers.metaflow.worker"
@@ -30,6 +37,17 @@ class Flow:
         self.module = module
         self.current = current
         self.run = ""
+        self.tags: list[tuple[str, str]] = []
+        self.untaggable = ""
+
+    def tag(self, run: str, tag: str) -> None:
+        if self.untaggable:
+            raise ConnectionError(self.untaggable)
+        self.tags.append((run, tag))
+
+    def ends(self, began: str = "17", run: str = "17") -> Path:
+        """The file that tells the tasks of a run to end."""
+        return end_file("far", "p", began, run)
 
     def worker(self, **words: Any) -> Any:
         return self.module.Worker(msgspec.to_builtins(self.engine.deployed), **words)
@@ -56,7 +74,11 @@ def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     monkeypatch.setitem(sys.modules, "metaflow.exception", exception)
     monkeypatch.delitem(sys.modules, MODULE, raising=False)
     monkeypatch.setattr(os, "environ", os.environ.copy())  # of what a worker puts there, nothing stays
-    yield Flow(Engine(tmp_path), importlib.import_module(MODULE), current)
+    found = Flow(Engine(tmp_path), importlib.import_module(MODULE), current)
+    metaflow.Run = lambda name, _namespace_check: SimpleNamespace(  # type: ignore[attr-defined]
+        add_tag=lambda tag: found.tag(name, tag)
+    )
+    yield found
     sys.modules.pop(MODULE, None)
 
 
@@ -224,13 +246,13 @@ def test_limits_are_metaflows_as_if_the_command_line_said_so(flow: Flow, monkeyp
     assert int(os.environ["METAFLOW_RUN_MAX_NUM_SPLITS"]) > 100
 
 
-def test_a_failure_that_ends_the_run_and_tells_the_others(flow: Flow, tmp_path: Path) -> None:
+def test_a_failure_that_ends_the_run_and_tells_the_others(flow: Flow) -> None:
     flow.engine.deploy(work("fail"), work("one"))
     worker = flow.worker(on_failure="native")
     flow.begin(worker)
     with pytest.raises(flow.module.StepFailed, match="`fail` has failed: ValueError: no good: 0"):
         worker.step(flow.task(), "fail")
-    assert (tmp_path / "cache/metaflow-end-17").exists()
+    assert flow.ends().exists()
 
 
 def test_a_run_that_metaflow_resumes_goes_on_with_ours(flow: Flow) -> None:
@@ -256,3 +278,202 @@ def test_a_run_that_is_resumed_before_it_kept_its_id(flow: Flow) -> None:
     flow.current.run_id, flow.current.origin_run_id = "20", "19"
     flow.begin(worker)
     assert flow.run == "20", "the one before had not begun"
+
+
+# --- told to end ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def once_there(marks: Path, do: Any) -> Iterator[None]:
+    """Do it as soon as a step has left a mark."""
+
+    def wait() -> None:
+        while not any(marks.iterdir()):
+            time.sleep(0.02)
+        do()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return folder
+
+
+def naps(flow: Flow, marks: Path, **more: Any) -> Any:
+    """A worker whose step sleeps, and has begun its run."""
+    flow.engine.deploy(work("nap_first", given={"folder": str(marks)}, returns=NONE, **more))
+    worker = flow.worker()
+    flow.begin(worker)
+    return worker
+
+
+def send(number: signal.Signals) -> Any:
+    return lambda: os.kill(os.getpid(), number)
+
+
+def test_a_signal_to_one_task_is_a_lost_attempt_and_metaflow_tries_again(flow: Flow, marks: Path) -> None:
+    worker = naps(flow, marks, retry=Retry(attempts=2))
+    with (
+        once_there(marks, send(signal.SIGTERM)),
+        pytest.raises(flow.module.StepFailed, match=r"`nap_first` is tried again: WorkerDied: .* was ended by SIGTERM"),
+    ):
+        worker.step(flow.task(), "nap_first")
+    run = run_id("far", "p", "17")
+    assert flow.engine.ledger.verdict(run, "nap_first", ()) is None
+    assert [one.observed.attempt for one in flow.engine.ledger.attempts(run, "nap_first", ())] == [1]
+    flow.current.retry_count = 1
+    worker.step(flow.task(), "nap_first")
+    verdict = flow.engine.ledger.verdict(run, "nap_first", ())
+    assert verdict is not None
+    assert (verdict.status, verdict.observed.attempt) == ("succeeded", 2)
+    worker.end(flow.task())
+
+
+def test_a_signal_where_all_tries_are_made_in_one_task(flow: Flow, marks: Path) -> None:
+    worker = naps(flow, marks, retry=Retry(attempts=7))
+    with once_there(marks, send(signal.SIGTERM)):
+        worker.step(flow.task(), "nap_first", tries="here")
+    verdict = flow.engine.ledger.verdict(run_id("far", "p", "17"), "nap_first", ())
+    assert verdict is not None
+    assert (verdict.status, verdict.observed.attempt) == ("succeeded", 2)
+
+
+def test_a_signal_in_the_last_attempt(flow: Flow, marks: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It has failed, as if its own process had died: what does not need it goes on."""
+    worker = naps(flow, marks)
+    with once_there(marks, send(signal.SIGTERM)):
+        worker.step(flow.task(), "nap_first")
+    assert "pipeglot: failed: this task ends well" in capfd.readouterr().out
+    verdict = flow.engine.ledger.verdict(run_id("far", "p", "17"), "nap_first", ())
+    assert verdict is not None
+    assert verdict.status == "failed"
+    assert verdict.observed.failure is not None
+    assert verdict.observed.failure.message == "the process that ran the step was ended by SIGTERM"
+
+
+def test_a_signal_between_two_tries_is_one_of_them(
+    flow: Flow, marks: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = {"folder": str(marks), "times": 1}
+    flow.engine.deploy(work("flaky", given=given, retry=Retry(attempts=2, delay=600)))
+    worker = flow.worker()
+    flow.begin(worker)
+    with pytest.raises(flow.module.StepFailed, match="ConnectionError: attempt 1"):
+        worker.step(flow.task(), "flaky")
+    flow.current.retry_count = 1
+    monkeypatch.setattr(TaskPlace, "show", lambda _, text: send(signal.SIGTERM)() if "begins in" in text else None)
+    worker.step(flow.task(), "flaky")
+    assert "pipeglot: failed: this task ends well" in capfd.readouterr().out
+    verdict = flow.engine.ledger.verdict(run_id("far", "p", "17"), "flaky", ())
+    assert verdict is not None
+    assert (verdict.status, verdict.observed.attempt) == ("failed", 2)
+    assert len([*marks.iterdir()]) == 1
+
+
+def test_ctrl_c_is_a_cancelled_step_whose_task_ends_badly(flow: Flow, marks: Path) -> None:
+    worker = naps(flow, marks)
+    with (
+        once_there(marks, send(signal.SIGINT)),
+        pytest.raises(flow.module.StepFailed, match="step `nap_first` was cancelled, for this task was interrupted"),
+    ):
+        worker.step(flow.task(), "nap_first")
+    verdict = flow.engine.ledger.verdict(run_id("far", "p", "17"), "nap_first", ())
+    assert verdict is not None
+    assert verdict.status == "cancelled"
+
+
+@pytest.mark.parametrize("on_failure", ["carry", "native"])
+@pytest.mark.parametrize("how", ["file", "ledger"])
+def test_whoever_ends_the_run_lets_its_tasks_end_well(
+    flow: Flow, marks: Path, how: str, on_failure: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flow.engine.deploy(work("nap_first", given={"folder": str(marks)}, returns=NONE))
+    worker = flow.worker(on_failure=on_failure)
+    flow.begin(worker)
+    run = run_id("far", "p", "17")
+
+    def tell() -> None:
+        if how == "file":
+            flow.ends().touch()
+        else:
+            flow.engine.ledger.cancel(Cancel(run=run, at="2026-11-22T12:00:00+00:00", by="test"))
+            os.kill(os.getpid(), signal.SIGTERM)  # as a container is ended with its run
+
+    with once_there(marks, tell):
+        worker.step(flow.task(), "nap_first")
+    verdict = flow.engine.ledger.verdict(run, "nap_first", ())
+    assert verdict is not None
+    assert verdict.status == "cancelled"
+    assert "pipeglot: cancelled: this task ends well" in capfd.readouterr().out
+    if how == "file":
+        assert flow.ends().exists()
+    with pytest.raises(flow.module.StepFailed, match="the run was cancelled"):
+        worker.end(flow.task())
+    assert not flow.ends().exists(), "nothing comes after the last task"
+
+
+def test_a_signal_is_for_the_attempt_that_it_comes_to(tmp_path: Path) -> None:
+    place = TaskPlace(tmp_path / "ends", 30)
+    with place.listening(cleans=False) as told:
+        assert not told()
+        send(signal.SIGTERM)()
+        assert told()
+        assert (place.ends_alone, place.grace) == (True, 3), "whoever sends it may kill soon"
+        (tmp_path / "ends").touch()
+        assert told()
+        assert (place.ends_alone, place.was_told) == (False, True), "it was for the run"
+        (tmp_path / "ends").unlink()
+    other = TaskPlace(tmp_path / "ends", 30)
+    with other.listening(cleans=False) as told:
+        send(signal.SIGTERM)()
+        assert told()
+    with other.listening(cleans=False) as told:
+        assert (other.ends_alone, other.was_signalled) == (False, False)
+        assert not told()
+        assert other.grace == 30
+
+
+# --- the file that tells them -----------------------------------------------------------------------------------------
+
+
+def test_runs_of_one_number_have_files_of_their_own(flow: Flow) -> None:
+    """A metadata service counts anew for each flow, and there are several of them."""
+    assert len({end_file("far", "p", "1", "1"), end_file("far", "q", "1", "1"), end_file("near", "p", "1", "1")}) == 3
+    assert end_file("far", "p", "1", "1") != end_file("far", "p", "1", "2"), "what resumes a run that was cancelled"
+
+
+def test_a_run_begins_without_the_file_of_another_one(flow: Flow, tmp_path: Path) -> None:
+    flow.engine.deploy(work("one"))
+    worker = flow.worker()
+    long_ago, lately = flow.ends("3", "3"), flow.ends("4", "4")
+    for file in (flow.ends(), long_ago, lately):
+        file.touch()
+    os.utime(long_ago, (0, 0))
+    flow.begin(worker)
+    assert [*(tmp_path / "cache").glob("metaflow-end-*")] == [lately]
+
+
+# --- as Metaflow finds it ---------------------------------------------------------------------------------------------
+
+
+def test_the_tag_is_our_id_of_the_run(flow: Flow) -> None:
+    flow.engine.deploy(work("one"))
+    flow.begin(flow.worker())
+    assert flow.tags == [("p/17", f"pipeglot_run:{run_id('far', 'p', '17')}")]
+
+
+def test_a_run_that_cannot_be_tagged_goes_on(flow: Flow, capfd: pytest.CaptureFixture[str]) -> None:
+    flow.engine.deploy(work("one"))
+    flow.untaggable = "the service is away"
+    worker = flow.worker()
+    flow.begin(worker)
+    tag = f"pipeglot_run:{run_id('far', 'p', '17')}"
+    assert f"pipeglot: Metaflow's run has no tag `{tag}`: the service is away" in capfd.readouterr().out
+    worker.step(flow.task(), "one")
+    worker.end(flow.task())

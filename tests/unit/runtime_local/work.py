@@ -102,6 +102,14 @@ def sleeps_in_a_thread() -> None:
     thread.join()
 
 
+def nap_first(folder: str) -> None:
+    """The first attempt goes on until somebody ends it."""
+    attempt = current_run().attempt
+    Path(folder, f"nap-{attempt}").touch()
+    if attempt == 1:
+        time.sleep(600)
+
+
 def child_process(folder: str) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     Path(folder, "pid").write_text(str(child.pid))
