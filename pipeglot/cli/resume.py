@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json, say
 from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
 from pipeglot.client.records import open_records as records_of
-from pipeglot.client.resume import is_resumable, target_of, unfinished_hooks
+from pipeglot.client.resume import is_resumable, over, target_of, unfinished_hooks
 from pipeglot.client.text import SHORT_ID, cell_name, listed, when
 from pipeglot.core.errors import NotFound, UsageError
 from pipeglot.core.lineage.records import Asked
@@ -20,9 +21,9 @@ from pipeglot.stacks.target import locate
 
 def resume(args: argparse.Namespace) -> int:
     records = open_records(args)
-    found = _find(records, args)
+    found = over(records, _find(records, args), _note)
     run = found.start.run[:SHORT_ID]
-    if not is_resumable(records, found):
+    if not is_resumable(found):
         say(f"run {run} of {found.start.pipeline} succeeded: there is nothing left to do", sys.stderr)
         if args.json:
             print_json(found.view)
@@ -41,6 +42,10 @@ def resume(args: argparse.Namespace) -> int:
     more = [args.target] if args.target else []
     onward = Commands(args, target.workspace, lambda run: ["runs", "resume", run, *more])
     return run_target(target, request, onward, json=args.json)
+
+
+def _note(told: str) -> None:
+    sys.stderr.write(note(told))
 
 
 def _find(records: Records, args: argparse.Namespace) -> Found:

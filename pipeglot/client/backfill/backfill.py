@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from pipeglot.client.backfill.moments import moments, read_span
 from pipeglot.client.backfill.native import Native
 from pipeglot.client.backfill.plan import Moment, Reprocess, plan
+from pipeglot.client.backfill.standing import Standing
 from pipeglot.client.backfill.work import Done, Work, backfill_command
 from pipeglot.client.deploying import deploy
 from pipeglot.client.indexed import Index
@@ -85,9 +86,9 @@ def planned_backfill(
     if span.future:
         tell("what is still to come is left out: the schedule runs it")
     when = moments(pipeline, span, wish.every)
-    index = Index(open_records(target.workspace, stack.name), tell)
-    runs = list_runs(index, RunFilter(pipelines=(pipeline.name,))).runs
-    found = plan(pipeline, when, runs, wish.texts, wish.reprocess)
+    records = open_records(target.workspace, stack.name)
+    runs = list_runs(Index(records, tell), RunFilter(pipelines=(pipeline.name,))).runs
+    found = plan(pipeline, when, runs, wish.texts, wish.reprocess, Standing(records, pipeline))
     return Backfill(
         pipeline=pipeline.name,
         stack=stack.name,

@@ -97,9 +97,14 @@ def reopening(run: str, step: str, index: Index, slot: int) -> str:
     return f"{reopened(run)}{slot_part(step, index, slot)}"
 
 
+def attempts(run: str) -> str:
+    """All failed attempts of a run lie below this."""
+    return f"{run_prefix(run)}f/"
+
+
 def attempt_prefix(run: str, step: str, index: Index) -> str:
     """The failed attempts of a cell lie below this."""
-    return f"{run_prefix(run)}f/{cell_part(step, index)}/"
+    return f"{attempts(run)}{cell_part(step, index)}/"
 
 
 def attempt(run: str, step: str, index: Index, slot: int, number: int, nonce: str) -> str:
