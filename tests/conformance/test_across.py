@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Project
+from tests.servers.airflow import Airflow
 from tests.servers.kfp import Kfp
+from tests.servers.prefect import Prefect
 from tests.servers.sandbox import PATIENCE
 
 FLOW = """\
@@ -45,18 +47,17 @@ def flow(count: int = 3) -> None:
 
 
 class Both:
-    """A project with a stack here and one there, on one store."""
+    """A project with a stack here and others there, on one store."""
 
-    def __init__(self, folder: Path, kfp: Kfp) -> None:
+    def __init__(self, folder: Path, **there: Any) -> None:
         self.project = Project(folder / "project")
         self.project.patience = PATIENCE
         self.project.write("flow.py", FLOW)
-        self.project.write(
-            "pipeglot.yaml",
-            f"stacks:\n  here: {{backend: local, store: '{folder}/store', trusted: true}}\n"
-            f"  there: {{{kfp.stack(folder / 'store')}}}\n"
-            f"  apart: {{backend: local, store: '{folder}/other', trusted: true}}\n",
-        )
+        stacks = {name: engine.stack(folder / "store") for name, engine in there.items()}
+        stacks["here"] = f"backend: local, store: '{folder}/store', trusted: true"
+        stacks["apart"] = f"backend: local, store: '{folder}/other', trusted: true"
+        lines = [f"  {name}: {{{words}}}\n" for name, words in stacks.items()]
+        self.project.write("pipeglot.yaml", f"stacks:\n{''.join(lines)}")
         self.project("stack", "set", "here")
 
     def run(self, stack: str, *words: str, code: int = 0) -> dict[str, Any]:
@@ -75,7 +76,7 @@ class Both:
 
 @pytest.fixture
 def both(tmp_path: Path, kfp: Kfp) -> Both:
-    return Both(tmp_path, kfp)
+    return Both(tmp_path, there=kfp)
 
 
 @pytest.mark.parametrize(("first", "second"), [("there", "here"), ("here", "there")])
@@ -112,6 +113,50 @@ def test_what_failed_on_one_goes_on_on_the_other(both: Both, first: str, second:
     computed = {node["run_id"] for node in graph["nodes"] if node["kind"] == "step"}
     assert computed == {failed["run_id"], resumed["run_id"]}
     down = both.project("lineage", f"{failed['run_id']}/numbers/output", "--down", "--json").json
+    assert f"{resumed['run_id']}/total" in {node["id"] for node in down["nodes"]}
+
+
+@pytest.mark.whole
+def test_the_whole_story(airflow3: Airflow, prefect3: Prefect, tmp_path: Path) -> None:
+    """A step fails on Airflow in the night. It is looked into here, mended here, and the run goes on on Prefect."""
+    story = Both(tmp_path, airflow=airflow3, prefect=prefect3)
+    story.breaks_on("airflow")
+    failed = story.run("airflow", code=1)
+    run, short = failed["run_id"], failed["run_id"][:10]
+    shown = story.project("runs", "show", run).out
+    assert "ValueError: there is too little memory" in shown
+
+    replayed = story.project("replay", run, "total", code=1).out
+    assert replayed.startswith(f"total of run {short} of flow: failed at ")
+    shown_first = replayed[: replayed.index("--- what it prints ---")]
+    assert "python, packages and code are as they were then\n" in shown_first or " → " in shown_first
+    assert "  ns  [0, 2, 4]\n" in shown_first
+    assert "ValueError: there is too little memory" in replayed
+    assert replayed.endswith("failed, as it failed then\n")
+
+    story.breaks_on("none")
+    again = story.project("replay", run, "total", "--json").json
+    assert (again["status"], again["recorded"]["failure"]["message"]) == ("succeeded", "there is too little memory")
+    assert again["code"]["steps"] == ["total"]
+
+    done = story.project("runs", "resume", run, "--stack", "prefect", "--json")
+    resumed = done.json
+    assert f"note: run {short} was on stack `airflow` (airflow), and goes on on `prefect` (prefect)\n" in done.err
+    assert "note: the code of `total` is not what it was: what came of it is not taken over\n" in done.err
+    assert (resumed["status"], resumed["backend"], resumed["resumes"]) == ("succeeded", "prefect", run)
+    assert {step["id"]: step["cached"] for step in resumed["steps"]} == {
+        "numbers": True,
+        "double": True,
+        "total": False,
+    }
+    assert story.project("artifact", "get", f"{resumed['run_id']}/total/output").out.strip() == "6"
+
+    differ = story.project("runs", "diff", run, resumed["run_id"], code=1).out
+    assert "total  failed (ValueError: there is too little memory) → succeeded" in differ
+    anew = story.run("airflow", "--no-cache")
+    assert anew["lineage_digest"] == resumed["lineage_digest"]
+    story.project("runs", "diff", resumed["run_id"], anew["run_id"])  # its exit code is 0: the mended pipeline may move
+    down = story.project("lineage", f"{run}/numbers/output", "--down", "--json").json
     assert f"{resumed['run_id']}/total" in {node["id"] for node in down["nodes"]}
 
 
