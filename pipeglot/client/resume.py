@@ -60,9 +60,9 @@ def _runs_there(found: Found, status: str, remote: Remote) -> UsageError:
     silent = f"; it was last heard of at {when(seen.isoformat())}" if found.status == "lost" and seen else ""
     forced = f"; if nothing of it runs any more: `pipeglot runs cancel --force {run}`" if silent else ""
     return UsageError(
-        f"run `{run}` is not over: {_there(start)} says that it is {status}{silent}\n"
-        f"{remote.url(start.pipeline, start.engine.get('run', ''))}",
-        hint=f"wait for it, or stop it: `pipeglot runs cancel {run}`{forced}",
+        f"run `{run}` is not over: {_there(start)} says that it is {status}{silent}",
+        hint=f"wait for it, or stop it: `pipeglot runs cancel {run}`{forced}\n"
+        f"it is at {remote.url(start.pipeline, start.engine.get('run', ''))}",
     )
 
 

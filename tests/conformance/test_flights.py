@@ -6,6 +6,7 @@ up when its turn is, and goes before the next one: all at once would need more m
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.events import portable
 from tests.e2e.conftest import Project, Result
 from tests.servers.airflow import Airflow
 from tests.servers.kfp import Kfp
@@ -64,6 +66,11 @@ class Flights:
         """On an empty store of its own."""
         return self.run(place, _words(server, str(self.folder / f"store-{place}")))
 
+    def events(self, place: str) -> list[str]:
+        """What OpenLineage's catalogs are told of the latest run of a store of its own."""
+        told = self("lineage", "export", "latest", "--openlineage").out.replace(f"store-{place}", "store")
+        return portable([json.loads(line) for line in told.splitlines()])
+
     def together(self, place: str, server: Any) -> dict[str, Any]:
         """On the store of all."""
         return self.run(place, f"{_words(server, self.uri)}, metadata: '${{PIPEGLOT_METADATA}}'")
@@ -102,15 +109,20 @@ def flights(tmp_path: Path, seaweed: Seaweed, postgres: Postgres, monkeypatch: p
 
 
 def test_six_places_compute_the_same_and_then_share_it(flights: Flights, tmp_path: Path) -> None:
-    apart, together = {}, {}
+    apart, together, events = {}, {}, {}
     for place in PLACES:
         with up(place, tmp_path) as server:
             apart[place] = flights.apart(place, server)
+            events[place] = flights.events(place)
             together[place] = flights.together(place, server)
     assert not any(step["cached"] for run in apart.values() for step in run["steps"])
     every = {run["lineage_digest"] for run in (*apart.values(), *together.values())}
     assert len(every) == 1
     assert every != {None}
+    assert all(told == events["laptop"] for told in events.values())
+    assert len(events["laptop"]) == 2 * (1 + len(apart["laptop"]["steps"])), (
+        "a begin and an end of the run and its steps"
+    )
 
     first, *others = together.values()
     assert not any(step["cached"] for step in first["steps"])

@@ -8,6 +8,7 @@ cache/<key>                            runs/R/c/<step>/<index>/<n>
                                        runs/R/start, runs/R/cancel, runs/R/cancelled/<n>, runs/R/end/<n>, runs/R/gone
 deployed/<stack>/<pipeline>/<ir>/<utc>-<nonce>
 gc/<utc>-<nonce>, gc/clock/<nonce>, gc/busy/<nonce>
+claims/<what>/<n>, claims/<what>/<n>.<sign>, claims/<what>/<n>.over
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ CLOCKS = "gc/clock/"
 
 BUSY = "gc/busy/"
 """Marks of those that are just now removing code which nobody refers to."""
+
+CLAIMS = "claims/"
+"""Who is at work on what nobody else is to do meanwhile. No run depends on it."""
 
 _GONE = "gone"
 
