@@ -28,6 +28,8 @@ OVERDUE = 3
 """A holder that is silent for so many of these holds nothing any more."""
 
 _OVER = "over"
+_LARGEST = 10_000
+"""Bytes: no claim of ours comes near."""
 
 
 class _Held(NamedTuple):
@@ -76,7 +78,7 @@ _HINT = "wait for it, or end it: it can be gone on with by the same command"
 
 def _refuse_held(store: Store, place: str, found: _Held, taken: str) -> None:
     """Raises `UsageError`, unless its holder is gone."""
-    holder = _holder(store.get(f"{place}{found.number}"))
+    holder = _holder(store, f"{place}{found.number}")
     there = is_there(holder)
     silent = store_time(store, nonce()) - found.heard
     if there is False or (there is None and silent > OVERDUE * SIGN):
@@ -87,8 +89,9 @@ def _refuse_held(store: Store, place: str, found: _Held, taken: str) -> None:
     raise UsageError(f"{taken}, as process {pid}{on}", hint=f"{_HINT}{free}")
 
 
-def _holder(data: bytes | None) -> dict[str, str]:
+def _holder(store: Store, key: str) -> dict[str, str]:
     """A damaged claim is anybody's, until its signs are overdue."""
+    data = store.get(key) if (store.size(key) or 0) <= _LARGEST else None
     try:
         return msgspec.json.decode(data or b"{}", type=dict[str, str])
     except (msgspec.DecodeError, UnicodeDecodeError):

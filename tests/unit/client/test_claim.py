@@ -159,7 +159,7 @@ def test_a_number_that_was_free_when_it_was_looked_for(store: Store) -> None:
         assert left(store) == ["2"]
 
 
-@pytest.mark.parametrize("data", [b"torn", b"\xff", b"{}"])
+@pytest.mark.parametrize("data", [b"torn", b"\xff", b"{}", b" " * 10_001], ids=["torn", "no text", "nothing", "large"])
 def test_a_damaged_claim_is_held_by_nobody_knows_whom(
     store: Store, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
