@@ -20,7 +20,7 @@ from pipeglot.core import units
 from pipeglot.core.errors import Problem, UsageError
 from pipeglot.stacks.target import load, locate
 
-_WORDS = {"nothing": "no run", "failed": "failed", "running": "running", "succeeded": "succeeded"}
+_WORDS = {"nothing": "no run", "part": "a part", "failed": "failed", "running": "running", "succeeded": "succeeded"}
 _COLOURS = {"succeeded": "green", "failed": "red", "refused": "red", "cancelled": "yellow"}
 
 
@@ -88,7 +88,8 @@ def _row(one: Moment) -> list[str]:
 def _told(found: Backfill) -> str:
     """`31 moments of `daily` on stack `prod`: 28 to run, 2 succeeded before, 1 is running`."""
     left = Counter(one.before for one in found.moments if not one.is_due)
-    parts = [f"{len(found.due)} to run"]
+    cut = sum(one.before == "part" for one in found.moments)
+    parts = [f"{len(found.due)} to run" + (f" ({cut} of them ran in part, with `--until`)" if cut else "")]
     parts += [f"{left['succeeded']} succeeded before"] if left["succeeded"] else []
     parts += [f"{left['failed']} failed before (`--reprocess failed` runs them again)"] if left["failed"] else []
     parts += [f"{left['running']} running"] if left["running"] else []

@@ -21,6 +21,9 @@ from pipeglot.core.lineage.arguments import Arg, Gathered, Given, Saved
 from pipeglot.core.lineage.view import readable
 
 _FILES = "files among its inputs are in {}"
+_ITEMS = 8
+"""Of a list of small values, so many are shown; of a longer one, how many there are."""
+
 _LEFT = "the debugger was left"
 
 
@@ -156,13 +159,20 @@ def _input(arg: Arg) -> str:
     if isinstance(arg, Given):
         return value_text(readable(arg.value))
     if isinstance(arg, Gathered):
-        return f"list of {len(arg.items)}"
+        few = [text for one in arg.items[:_ITEMS] if (text := _short(one)) is not None]
+        return safe_line(f"[{', '.join(few)}]", 100) if len(few) == len(arg.items) else f"list of {len(arg.items)}"
     if isinstance(arg, Saved):
-        ref = arg.ref
-        if ref.codec == "json/1" and ref.size <= 200 and ref.inline is not UNSET:
-            return value_text(readable(ref.inline))
-        return f"{ref.codec.partition('/')[0]}, {size(ref.size)}"
+        return _short(arg) or f"{arg.ref.codec.partition('/')[0]}, {size(arg.ref.size)}"
     return f"outputs {listed(list(arg.refs))}"
+
+
+def _short(arg: Arg) -> str | None:
+    """A small plain value, as JSON."""
+    if isinstance(arg, Given):
+        return value_text(readable(arg.value))
+    if isinstance(arg, Saved) and arg.ref.codec == "json/1" and arg.ref.size <= 200 and arg.ref.inline is not UNSET:
+        return value_text(readable(arg.ref.inline))
+    return None
 
 
 # --- after ------------------------------------------------------------------------------------------------------------

@@ -5,24 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 
+from pipeglot.cli.errors import note
 from pipeglot.cli.opening import open_records
 from pipeglot.cli.output import print_json, say
 from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
 from pipeglot.client.records import open_records as records_of
-from pipeglot.client.resume import is_resumable, target_of, unfinished_hooks
+from pipeglot.client.resume import is_resumable, over, target_of, unfinished_hooks
 from pipeglot.client.text import SHORT_ID, cell_name, listed, when
-from pipeglot.core.errors import NotFound, UsageError
+from pipeglot.core.errors import NotFound, PipeglotError, UsageError
 from pipeglot.core.lineage.records import Asked
 from pipeglot.stacks.target import locate
 
 
 def resume(args: argparse.Namespace) -> int:
     records = open_records(args)
-    found = _find(records, args)
+    found = over(records, _find(records, args), _note)
     run = found.start.run[:SHORT_ID]
-    if not is_resumable(records, found):
+    if not is_resumable(found):
         say(f"run {run} of {found.start.pipeline} succeeded: there is nothing left to do", sys.stderr)
         if args.json:
             print_json(found.view)
@@ -43,6 +44,10 @@ def resume(args: argparse.Namespace) -> int:
     return run_target(target, request, onward, json=args.json)
 
 
+def _note(told: str) -> None:
+    sys.stderr.write(note(told))
+
+
 def _find(records: Records, args: argparse.Namespace) -> Found:
     """The run, in the store of the stack on which it is to go on. Raises `NotFound`, `UsageError`."""
     try:
@@ -50,12 +55,21 @@ def _find(records: Records, args: argparse.Namespace) -> Found:
     except NotFound:
         uri = records.ledger.store.uri
         for name in records.workspace.config.stacks if args.stack else ():
-            others = records_of(records.workspace, name)
-            if others.ledger.store.uri != uri and any(run.startswith(args.run) for run in others.ledger.runs()):
-                message = f"run `{args.run}` is in `{others.ledger.store.uri}`, and stack `{args.stack}` has `{uri}`"
+            there, runs = _runs_of(records, name)
+            if there != uri and any(run.startswith(args.run) for run in runs):
+                message = f"run `{args.run}` is in `{there}`, and stack `{args.stack}` has `{uri}`"
                 hint = f"a run goes on in its own store: give `{args.stack}` the `store:` of stack `{name}`"
                 raise UsageError(message, hint=hint) from None
         raise
+
+
+def _runs_of(records: Records, stack: str) -> tuple[str, list[str]]:
+    """The store of another stack and its runs. What stands against reading it is no answer to what was asked."""
+    try:
+        found = records_of(records.workspace, stack)
+        return found.ledger.store.uri, found.ledger.runs()
+    except PipeglotError:
+        return "", []
 
 
 def _stack(records: Records, found: Found) -> str | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 from pipeglot.client.records import Found, Records
-from pipeglot.compilers.remote import EngineTask, Remote
+from pipeglot.compilers.remote import EngineStatus, EngineTask, Remote
+from pipeglot.core.errors import ConfigError, EngineError
 from pipeglot.core.lineage.closing import close
 from pipeglot.core.lineage.keys import Cell, Index
-from pipeglot.core.lineage.lease import lease_of
+from pipeglot.core.lineage.lease import is_silent, lease_of
 from pipeglot.core.lineage.ledger import host, now
 from pipeglot.core.lineage.records import Cancel, Start
 from pipeglot.core.lineage.state import RunState
@@ -24,6 +26,9 @@ LOOK_AGAIN = 1.0
 
 SETTLE = 5.0
 """Seconds that a task has to be heard of, of a run that is over for its orchestrator."""
+
+SETTLE_LONGEST = 40.0
+"""The same, if a step that has begun gives signs of life: it has half a minute to end."""
 
 MOST_LOGS = 20
 """So many tasks that recorded nothing have their logs brought; of a map, those of the others tell the same."""
@@ -40,6 +45,33 @@ def remote_of(records: Records, start: Start) -> Remote | None:
     from pipeglot.compilers.registry import live
 
     return live(stack)
+
+
+class Word(NamedTuple):
+    """What the orchestrator of a run says of it. status: None if it cannot be asked; then `why` may tell more."""
+
+    status: EngineStatus | None
+    remote: Remote | None = None
+    why: str = ""
+
+
+def ask_there(records: Records, start: Start) -> Word:
+    """How far its orchestrator says that a run is. Its ledger knows only what its tasks have written."""
+    try:
+        remote = remote_of(records, start)
+        if remote is None:
+            return Word(None)
+        return Word(remote.status(start.pipeline, start.engine.get("run", "")), remote)
+    except (EngineError, ConfigError) as error:
+        return Word(None, None, error.message)
+
+
+def close_there(records: Records, start: Start, remote: Remote) -> None:
+    """Close what the tasks of a run have left open that is over for its orchestrator: its word, and what it has of
+    their logs. Raises `EngineError`."""
+    state = _settled(records, start, time.monotonic() + SETTLE_LONGEST)
+    logs = engine_logs(start, remote, state) if not state.finished else {}
+    close(records.ledger, records.artifacts, start.run, logs)
 
 
 def cancel_there(records: Records, start: Start, remote: Remote | None) -> None:
@@ -67,15 +99,20 @@ def await_end_there(records: Records, start: Start, remote: Remote, patience: fl
 
 
 def _closed_once_silent(records: Records, start: Start, deadline: float) -> str:
-    """An orchestrator calls a cancelled run over while its steps still end: the ledger knows which have begun."""
-    began = time.monotonic()
-    while time.monotonic() < deadline:
-        _, state = read_run(records.ledger, records.artifacts, start.run)
-        beats = lease_of(records.ledger, start, state).beats
-        if state.finished or (time.monotonic() - began > SETTLE and not beats):
-            break
-        time.sleep(LOOK_AGAIN)
+    _settled(records, start, deadline)
     return close(records.ledger, records.artifacts, start.run).status
+
+
+def _settled(records: Records, start: Start, deadline: float) -> RunState:
+    """An orchestrator calls a run over while its steps may still end: the ledger knows which have begun."""
+    began = time.monotonic()
+    while True:
+        _, state = read_run(records.ledger, records.artifacts, start.run)
+        beats = lease_of(records.ledger, start, state).beats.values()
+        is_quiet = time.monotonic() - began > SETTLE and is_silent(beats, None, now())
+        if state.finished or is_quiet or time.monotonic() > deadline:
+            return state
+        time.sleep(LOOK_AGAIN)
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------

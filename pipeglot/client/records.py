@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pipeglot.client.text import listed
 from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.errors import NotFound, Pruned
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.runs import LATEST as LATEST
 from pipeglot.core.lineage.runs import Found as Found
@@ -34,3 +36,15 @@ class Records(Runs):
         super().__init__(Ledger(store), Artifacts(store))
         self.workspace = workspace
         self.stack = stack
+
+    def run_id(self, text: str) -> str:
+        """As of any store; whoever looks into the wrong one is told of the others."""
+        try:
+            return super().run_id(text)
+        except Pruned:
+            raise
+        except NotFound as error:
+            stacks = self.workspace.config.stacks.items()
+            others = [name for name, one in stacks if self.stack is not None and one.store != self.stack.store]
+            more = f"\nother stores are those of {listed(others)}: `--stack NAME` looks there" if others else ""
+            raise NotFound(error.message, hint=f"{error.hint}{more}") from None

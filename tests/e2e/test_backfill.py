@@ -166,3 +166,44 @@ def test_killed_in_the_middle(daily: Project) -> None:
     found = daily(*JANUARY, "--to", "2026-01-03", "--json").json
     assert [one["before"] for one in found["moments"]] == ["succeeded", "nothing", "nothing"]
     assert [one["status"] for one in found["runs"]] == ["succeeded", "succeeded"]
+
+
+def test_a_run_that_was_killed_is_run_again(daily: Project) -> None:
+    """It is lost, which is no success: `--reprocess none` leaves it alone, as what failed."""
+    daily.write("wait", "")
+    words = ["run", "daily.py", "--logical-date", "2026-01-02T06:00"]
+    killed = _start(daily, *words)
+    _until_at_work(daily)
+    killed.kill()
+    killed.communicate()
+    assert [run["status"] for run in _runs(daily)] == ["lost"]
+    left = daily(*JANUARY, "--to", "2026-01-02", "--reprocess", "none", "--dry-run").out
+    assert "1 to run, 1 failed before (`--reprocess failed` runs them again)" in left
+    found = daily(*JANUARY, "--to", "2026-01-02", "--dry-run", "--json").json
+    assert [(one["before"], one["is_due"]) for one in found["moments"]] == [("nothing", True), ("failed", True)]
+    (daily.root / "wait").unlink()  # what its step is waiting for
+
+
+def test_a_part_of_a_run_is_not_done(daily: Project) -> None:
+    daily.replace("daily.py", "    count(day, factor)\n", "    told(count(day, factor))\n")
+    daily.replace("daily.py", "@pipeline(", "@step\ndef told(n: int) -> int:\n    return n\n\n\n@pipeline(")
+    day = ["run", "daily.py", "--logical-date"]
+    daily(*day, "2026-01-01T06:00", "--until", "count")
+    daily(*day, "2026-01-02T06:00", "--until", "told")
+    shown = daily(*JANUARY, "--to", "2026-01-03", "--dry-run", "--reprocess", "none").out.splitlines()
+    assert [line.split()[1:] for line in shown[1:4]] == [
+        ["a", "part", shown[1].split()[3], "would", "run"],
+        ["succeeded", shown[2].split()[2], "is", "left", "alone"],
+        ["no", "run", "would", "run"],
+    ]
+    assert shown[-1] == (
+        "3 moments of `daily` on stack `local`: 2 to run (1 of them ran in part, with `--until`), 1 succeeded before"
+    )
+    found = daily(*JANUARY, "--to", "2026-01-03", "--json").json
+    assert [(one["before"], one["is_due"]) for one in found["moments"]] == [
+        ("part", True),
+        ("succeeded", False),
+        ("nothing", True),
+    ]
+    assert len(found["runs"]) == 2
+    assert "nothing to do" in daily(*JANUARY, "--to", "2026-01-03").err

@@ -320,7 +320,9 @@ def test_on_another_stack_what_is_not_as_it_was_is_told_first(made: Project) -> 
 
 def test_on_a_stack_of_another_store_it_is_not_found(made: Project) -> None:
     made.write(
-        "pipeglot.yaml", "stacks:\n  local: {backend: local, store: here}\n  far: {backend: local, store: there}\n"
+        "pipeglot.yaml",
+        "stacks:\n  local: {backend: local, store: here}\n  far: {backend: local, store: there}\n"
+        "  away: {backend: local, store: 'ftp://nobody/knows'}\n",
     )
     made("stack", "set", "local")
     made("run", "made.py", code=1)
@@ -330,3 +332,5 @@ def test_on_a_stack_of_another_store_it_is_not_found(made: Project) -> None:
     assert f"run `{run}` is in `{root}/here`, and stack `far` has `{root}/there`" in refused
     assert "hint: a run goes on in its own store: give `far` the `store:` of stack `local`" in refused
     assert "has no run `nothere`" in made("runs", "resume", "nothere", "--stack", "far", code=2).err
+    told = made("replay", "nothere", "check", code=2).err
+    assert "other stores are those of `far`, `away`: `--stack NAME` looks there" in told

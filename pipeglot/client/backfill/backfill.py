@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
-import hashlib
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct, structs
 
+from pipeglot.client.backfill.claim import claimed
 from pipeglot.client.backfill.moments import moments, read_span
 from pipeglot.client.backfill.native import Native
 from pipeglot.client.backfill.plan import Moment, Reprocess, plan
+from pipeglot.client.backfill.standing import Standing
 from pipeglot.client.backfill.work import Done, Work, backfill_command
 from pipeglot.client.deploying import deploy
 from pipeglot.client.indexed import Index
@@ -25,7 +23,7 @@ from pipeglot.client.remote import await_live, engine_params, tell_of_waking
 from pipeglot.client.text import plural
 from pipeglot.compilers.registry import live
 from pipeglot.compilers.remote import Backfilling, FillsIn
-from pipeglot.core.errors import EngineError, Problem, UsageError
+from pipeglot.core.errors import EngineError, Problem
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.stack import Stack
 from pipeglot.stacks.models import LocalStack
@@ -85,9 +83,9 @@ def planned_backfill(
     if span.future:
         tell("what is still to come is left out: the schedule runs it")
     when = moments(pipeline, span, wish.every)
-    index = Index(open_records(target.workspace, stack.name), tell)
-    runs = list_runs(index, RunFilter(pipelines=(pipeline.name,))).runs
-    found = plan(pipeline, when, runs, wish.texts, wish.reprocess)
+    records = open_records(target.workspace, stack.name)
+    runs = list_runs(Index(records, tell), RunFilter(pipelines=(pipeline.name,))).runs
+    found = plan(pipeline, when, runs, wish.texts, wish.reprocess, Standing(records, pipeline))
     return Backfill(
         pipeline=pipeline.name,
         stack=stack.name,
@@ -107,9 +105,10 @@ def do_backfill(
     tell: Callable[[Done], None],
     note: Callable[[Problem | str], None],
 ) -> Backfill:
-    """Run what is due; `begins` hears what that is. Raises `UsageError` if the same one is at work here already."""
+    """Run what is due; `begins` hears what that is. Raises `UsageError` if the same one is at work anywhere."""
     most = wish.most or (HERE if isinstance(stack, LocalStack) else THERE)
-    with _alone(target, stack.name, loaded.pipeline.name):
+    store = open_records(target.workspace, stack.name).ledger.store
+    with claimed(store, stack.name, loaded.pipeline.name):
         planned = planned_backfill(target, loaded, stack, wish, note)  # what one before has done is seen
         begins(planned)
         if not planned.due:
@@ -190,26 +189,3 @@ def run_words(target: Target, loaded: Loaded, stack: Stack, wish: Wish) -> list[
     for name, text in tags_with_span(wish).items():
         words += ["--tag", f"{name}={text}"]
     return [*words, "--no-cache"] if wish.reprocess == "all" else words
-
-
-@contextmanager
-def _alone(target: Target, stack: str, pipeline: str) -> Iterator[None]:
-    """Two of one pipeline on one stack would run moments twice. The system lets go of a killed one's lock."""
-    name = hashlib.sha256(f"{stack}\0{pipeline}".encode()).hexdigest()[:24]
-    folder = target.workspace.state("backfill")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"a backfill of `{pipeline}` on stack `{stack}` is at work already,"
-                f" as process {os.pread(fd, 20, 0).decode() or '?'}",
-                hint="wait for it, or end it: it can be gone on with by the same command",
-            ) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(fd)

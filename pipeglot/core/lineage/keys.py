@@ -8,6 +8,7 @@ cache/<key>                            runs/R/c/<step>/<index>/<n>
                                        runs/R/start, runs/R/cancel, runs/R/cancelled/<n>, runs/R/end/<n>, runs/R/gone
 deployed/<stack>/<pipeline>/<ir>/<utc>-<nonce>
 gc/<utc>-<nonce>, gc/clock/<nonce>, gc/busy/<nonce>
+claims/<what>/<n>, claims/<what>/<n>.<sign>, claims/<what>/<n>.over
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ CLOCKS = "gc/clock/"
 
 BUSY = "gc/busy/"
 """Marks of those that are just now removing code which nobody refers to."""
+
+CLAIMS = "claims/"
+"""Who is at work on what nobody else is to do meanwhile. No run depends on it."""
 
 _GONE = "gone"
 
@@ -97,9 +101,14 @@ def reopening(run: str, step: str, index: Index, slot: int) -> str:
     return f"{reopened(run)}{slot_part(step, index, slot)}"
 
 
+def attempts(run: str) -> str:
+    """All failed attempts of a run lie below this."""
+    return f"{run_prefix(run)}f/"
+
+
 def attempt_prefix(run: str, step: str, index: Index) -> str:
     """The failed attempts of a cell lie below this."""
-    return f"{run_prefix(run)}f/{cell_part(step, index)}/"
+    return f"{attempts(run)}{cell_part(step, index)}/"
 
 
 def attempt(run: str, step: str, index: Index, slot: int, number: int, nonce: str) -> str:

@@ -145,8 +145,18 @@ def read_lease(
     heard = max(filter(None, [time_of(start.created), heard]), default=None)
     there = is_there(start.engine)
     gone = is_silent(beats.values(), heard, at, quiet_of(start)) if there is None else not there
+    if gone and there is None:  # looked at last, for most runs have none
+        tried = ledger.tried(start.run, settled)
+        heard = max(filter(None, [heard, *map(ended_at, tried)]), default=None)
+        gone = is_silent(_of_this_attempt(beats, tried), heard, at, quiet_of(start))
     seen = max(filter(None, [heard, *(time_of(beat.at) for beat in beats.values())]), default=None)
     return Lease("lost" if gone else "running", seen, there is not None, beats, at)
+
+
+def _of_this_attempt(beats: Mapping[Cell, Beat], tried: Iterable[Attempt]) -> list[Beat]:
+    """Without those of attempts that have failed since: between it and the next one nobody beats."""
+    failed = {(one.step, one.index, one.slot, one.observed.attempt) for one in tried}
+    return [one for one in beats.values() if (one.step, one.index, one.slot, one.attempt) not in failed]
 
 
 def quiet_of(start: Start) -> float:

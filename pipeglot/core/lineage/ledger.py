@@ -292,6 +292,20 @@ class Ledger:
             found += [record] if record is not None else []
         return sorted(found, key=lambda record: (record.slot, record.observed.attempt))
 
+    def tried(self, run: str, settled: Collection[str]) -> list[Attempt]:
+        """The newest failed attempts of each slot, but for those slots that have a verdict: as `beats` has them."""
+        prefix = keys.attempts(run)
+        newest: dict[str, tuple[int, list[str]]] = {}
+        for key in self.store.list(prefix):
+            place, _, name = key.rpartition("/")
+            number = name.partition("-")[0]
+            slot = place[len(prefix) :]
+            if number.isdecimal() and slot not in settled:
+                last, names = newest.get(slot, (0, []))
+                newest[slot] = (int(number), [key]) if int(number) > last else (last, [*names, key])
+        found = self.store.get_all(key for _, names in newest.values() for key in names)
+        return [one for key, data in found if data is not None and (one := _attempt(data, key, run)) is not None]
+
     # --- beats ------------------------------------------------------------------------------------------------------
 
     def beat(self, record: Beat) -> None:
@@ -407,11 +421,23 @@ class Listed(NamedTuple):
     gone: list[str]
 
 
-def _beat(data: bytes, key: str, run: str) -> Beat | None:
+def _attempt(data: bytes, key: str, run: str) -> Attempt | None:
+    found = _told(data, key)
+    if not isinstance(found, Attempt) or found.run != run:
+        return None
+    return found if key.startswith(keys.attempt_prefix(run, found.step, found.index)) else None
+
+
+def _told(data: bytes, key: str) -> AnyRecord | None:
+    """A sign of life; one that is damaged or of a later pipeglot is none."""
     try:
-        found = unpack(data, key)
+        return unpack(data, key)
     except (Corrupt, NewerFormat):
         return None
+
+
+def _beat(data: bytes, key: str, run: str) -> Beat | None:
+    found = _told(data, key)
     if not isinstance(found, Beat) or found.run != run:
         return None
     return found if keys.beat(run, found.step, found.index, found.slot, found.nonce, found.number) == key else None

@@ -15,7 +15,7 @@ from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.records import End, Start, Verdict
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import RunView, read_run, refuse_pruned, slots_of, view
-from pipeglot.core.suggest import meant
+from pipeglot.core.suggest import SHORT_ID, meant
 
 LATEST = "latest"
 _ITEM = re.compile(r"(\d{1,9}(?:\.\d{1,9})*)/(\d{1,9})")
@@ -122,7 +122,10 @@ class Runs:
         if index in known:
             return step, index
         if not known:
-            raise NotFound(f"step `{step}` of run `{found.start.run}` has not come to be")
+            run = found.start.run
+            goes_on = not found.state.finished
+            hint = f"`pipeglot runs show {run[:SHORT_ID]}` tells how far the run is" if goes_on else ""
+            raise NotFound(f"step `{step}` of run `{run}` has not come to be", hint=hint)
         if index is None:
             failed = [at for (name, at), entry in found.state.ordered() if name == step and entry.status == "failed"]
             shown = ".".join(map(str, [*failed, *known][0]))

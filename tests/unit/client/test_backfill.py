@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import sys
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,14 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from pipeglot.client import engine_runs
 from pipeglot.client.backfill.backfill import refuse_left
 from pipeglot.client.backfill.moments import MOST, Span, moments, read_span
-from pipeglot.client.backfill.plan import Reprocess, plan
+from pipeglot.client.backfill.plan import Reprocess, by_status, plan
+from pipeglot.client.backfill.standing import Standing
 from pipeglot.client.listing import RunSummary
 from pipeglot.compilers.airflow.stack import AirflowStack
 from pipeglot.compilers.remote import BackfillRun
 from pipeglot.core.errors import EngineError, UsageError
 from pipeglot.core.ir import Param, Pipeline, ScalarType, Schedule
+from tests.unit.client.scripted import AWAY, Scripted
+from tests.unit.client.scripted import Run as ScriptedRun
+from tests.unit.lineage.build import RUN
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -173,7 +179,7 @@ def test_what_is_due(reprocess: Reprocess, due: list[int]) -> None:
     """A later failure takes nothing from a success; what runs is left alone; other parameters are another run."""
     pipeline = scheduled(Schedule(cron="0 6 * * *"), **PARAMS)
     when = moments(pipeline, read_span("2026-01-01", "2026-01-07", pipeline.schedule, NOW), None)
-    found = plan(pipeline, when, RUNS, {}, reprocess)
+    found = plan(pipeline, when, RUNS, {}, reprocess, by_status)
     assert [number for number, one in enumerate(found, 1) if one.is_due] == due
     assert [one.before for one in found] == [
         "succeeded",
@@ -190,7 +196,7 @@ def test_what_is_due(reprocess: Reprocess, due: list[int]) -> None:
 def test_the_parameters_that_are_given_count() -> None:
     pipeline = scheduled(Schedule(cron="0 6 * * *"), **PARAMS)
     when = moments(pipeline, read_span("2026-01-06", "2026-01-06", pipeline.schedule, NOW), None)
-    assert [one.before for one in plan(pipeline, when, RUNS, {"count": "4"}, "none")] == ["succeeded"]
+    assert [one.before for one in plan(pipeline, when, RUNS, {"count": "4"}, "none", by_status)] == ["succeeded"]
 
 
 def test_an_hour_that_comes_twice_is_known_by_its_offset() -> None:
@@ -204,7 +210,7 @@ def test_an_hour_that_comes_twice_is_known_by_its_offset() -> None:
         "03:00:00+01:00",
     ]
     done = [structs.replace(run(1, "succeeded"), logical_date=one.isoformat(), params={}) for one in when]
-    assert [one.before for one in plan(pipeline, when, done, {}, "none")] == ["succeeded"] * 4
+    assert [one.before for one in plan(pipeline, when, done, {}, "none", by_status)] == ["succeeded"] * 4
 
 
 class Left:
@@ -222,3 +228,38 @@ def test_what_the_orchestrator_is_still_to_run_is_not_run_twice() -> None:
         refuse_left(Left(), due, stack)  # type: ignore[arg-type]  # nothing else of it is asked
     assert "cancel the backfill on its pages" in caught.value.hint
     refuse_left(Left(), [due[0] + dt.timedelta(days=1)], stack)  # type: ignore[arg-type]
+
+
+# --- what runs are worth ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "worth"),
+    [
+        ("lost", "running", "running"),
+        ("lost", "waiting", "running"),
+        ("lost", "gone", "failed"),
+        ("lost", "succeeded", "failed"),
+        ("lost", AWAY, "failed"),
+        ("running", "failed", "failed"),
+        ("running", "succeeded", "running"),
+        ("running", "gone", "running"),
+        ("running", AWAY, "running"),
+    ],
+)
+def test_of_an_open_run_its_orchestrator_knows_more_than_silence_tells(
+    status: str, said: str | Exception, worth: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a second run would be begun beside one that goes on, or none for one whose pod is gone."""
+    made = ScriptedRun(tmp_path)
+    monkeypatch.setattr(engine_runs, "remote_of", lambda *_: Scripted(said))
+    judge = Standing(made.records, scheduled())
+    assert judge([structs.replace(run(1, status), run_id=RUN)]) == {RUN: worth}
+
+
+def test_what_has_ended_is_asked_nobody_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_runs, "remote_of", lambda *_: Scripted(AssertionError("it was asked")))
+    over = [structs.replace(run(1, status), finished="2026-01-01T01:00:00+00:00") for status in ("lost", "failed")]
+    over.append(structs.replace(run(2, "succeeded"), finished="2026-01-02T01:00:00+00:00"))
+    found = Standing(ScriptedRun(tmp_path).records, scheduled())(over)
+    assert found == {"lost1": "failed", "failed1": "failed", "succeeded2": "succeeded"}

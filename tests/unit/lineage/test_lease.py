@@ -16,7 +16,7 @@ from pipeglot.core.lineage.closing import close, was_closed
 from pipeglot.core.lineage.lease import QUIET, QUIET_RUNNER, Lease, Pulse, Schedule, is_silent, lease_of, quiet_of
 from pipeglot.core.lineage.ledger import Ledger
 from pipeglot.core.lineage.processes import this_process
-from pipeglot.core.lineage.records import Asked, Beat, Start
+from pipeglot.core.lineage.records import Asked, Attempt, Beat, Observed, Start
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.lineage.view import read_run, read_view, view
 from pipeglot.core.store import open_store
@@ -186,6 +186,31 @@ def test_its_beats_tell_that_it_goes_on_and_what_its_steps_print(far: Far) -> No
     shown = {one.id: one for one in view(far.start, far.state(), lease).steps}
     assert (shown["other"].status, shown["other"].tail, shown["other"].seen) == ("running", "now", ago(20).isoformat())
     assert (shown["numbers"].status, shown["numbers"].tail) == ("lost", "long ago"), "of many, one may be lost"
+
+
+def failed(seconds_ago: float, step: str = "numbers", *, number: int = 1, slot: int = 1) -> Attempt:
+    seen = Observed(backend="airflow", attempt=number, started=ago(seconds_ago + 60).isoformat(), seconds=60.0)
+    return Attempt(run=RUN, step=step, index=(), slot=slot, observed=seen)
+
+
+def test_what_failed_and_is_tried_again_was_there(far: Far) -> None:
+    """Between two attempts there may be many minutes, in which nobody beats."""
+    far.ledger.failed_attempt(failed(3000, number=1))
+    assert (far.lease().status, far.lease().seen) == ("running", ago(3000))
+    far.ledger.failed_attempt(failed(3700, "other"))
+    far.ledger.beat(beat(3050))
+    assert far.lease().status == "running", "what beat has failed since"
+    far.ledger.beat(beat(900, attempt=2, number=2))
+    assert far.lease().status == "lost", "the next attempt did beat, and does not any more"
+
+
+def test_what_failed_an_hour_ago_tells_when_it_was_last_heard_of(far: Far) -> None:
+    far.ledger.failed_attempt(failed(4000, number=1))
+    far.ledger.failed_attempt(failed(3700, number=2))
+    assert (far.lease().status, far.lease().seen) == ("lost", ago(3700))
+    far.ledger.store.put(f"{keys.attempts(RUN)}numbers/-/1/3-x", b"torn")
+    assert far.lease().seen == ago(7200), "what is damaged says nothing, and hides what was before it"
+    assert far.ledger.tried(RUN, {"numbers/-/1"}) == []
 
 
 def test_beats_of_what_is_over_count_no_more(far: Far) -> None:
