@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeglot.core.artifacts import Artifacts
-from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.lease import time_of
-from pipeglot.core.lineage.ledger import Ledger, pack, unpack_verdict
+from pipeglot.core.lineage.ledger import Ledger, pack
 from pipeglot.core.lineage.records import Start, Verdict
 from pipeglot.core.lineage.state import RunState
 from pipeglot.core.store import open_store
@@ -32,8 +31,7 @@ def check(storm: Storm) -> list[str]:
     runs = list(storm.runs())
     slots: Slots = defaultdict(dict)
     for start, _ in runs:
-        for key in store.list(keys.verdicts(start.run)):
-            verdict = unpack_verdict(store.get(key) or b"", key, start.run)
+        for verdict in ledger.verdicts(start.run):
             slots[start.run, verdict.step, verdict.index][verdict.slot] = verdict
     return [
         *_told(storm, slots),
