@@ -35,7 +35,7 @@ def check(storm: Storm) -> list[str]:
             slots[start.run, verdict.step, verdict.index][verdict.slot] = verdict
     return [
         *_told(storm, slots),
-        *_acknowledged(storm, ledger, slots),
+        *_acknowledged(storm, ledger, {start.run: start for start, _ in runs}, slots),
         *_one_each(slots),
         *_values(storm, runs, artifacts),
         *_taken_over(storm, runs),
@@ -54,7 +54,7 @@ def _told(storm: Storm, slots: Slots) -> Iterator[str]:
             yield f"lost: {one} was finished, and there is {found}"
 
 
-def _acknowledged(storm: Storm, ledger: Ledger, slots: Slots) -> Iterator[str]:
+def _acknowledged(storm: Storm, ledger: Ledger, starts: dict[str, Start], slots: Slots) -> Iterator[str]:
     """Each record that a process was told is there is, byte by byte: so no two were told of different ones."""
     storm.done["records told"] = len(storm.lines)
     for line in storm.lines:
@@ -64,7 +64,7 @@ def _acknowledged(storm: Storm, ledger: Ledger, slots: Slots) -> Iterator[str]:
         elif "step" in line:
             record = slots.get((line["run"], line["step"], tuple(line["index"])), {}).get(line["slot"])
         else:
-            record = ledger.started(line["run"])
+            record = starts.get(line["run"])
         if record is None or hashlib.sha256(pack(record)).hexdigest() != line["sha"]:
             yield f"lost, or another now: {line}"
 
