@@ -28,14 +28,15 @@ UV_ENV = $(call set,UV_DEFAULT_INDEX,$(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(
   UV_SYSTEM_CERTS=$(or $(UV_SYSTEM_CERTS),true) UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(VENV)
 set = $(if $(2),$(1)='$(2)')
 
-.PHONY: help demo test oldest conformance lint types format lock bench bench-airflow bench-prefect bench-metaflow bench-index bench-peers matrix docs dist clean
+.PHONY: help demo test oldest conformance lint types format lock bench bench-airflow bench-prefect bench-metaflow bench-index bench-bucket bench-peers matrix docs dist clean
 help:
 	@echo 'make demo    run examples/flights: all flights of 2013, twice, then with a change'
 	@echo 'make test    all tests (ARGS="-k word" is passed to pytest)'
 	@echo 'make oldest  the unit tests with the oldest versions of what pyproject.toml allows'
 	@echo 'make conformance'
 	@echo '             2,000 generated pipelines against the interpreter, 1,000 schedules of the protocol,'
-	@echo '             11,000 faults, every case on the real engines (COUNT=, SCHEDULES=, FAULTS=, FAULTS_S3=, SEED=)'
+	@echo '             11,000 faults, a crowd of 32 processes that are killed, every case on the real engines'
+	@echo '             (COUNT=, SCHEDULES=, FAULTS=, FAULTS_S3=, MINUTES=, SEED=)'
 	@echo 'make lint    ruff, mypy, import floors'
 	@echo 'make types   what mypy and pyright say of the code that users write'
 	@echo 'make format  rewrite the code as `make lint` wants it (FILES="a.py b/": only these)'
@@ -50,6 +51,8 @@ help:
 	@echo '             ours costs beside a flow written by hand'
 	@echo 'make bench-index'
 	@echo '             an index of 10,000 runs, and one of a million edges, in a file and in PostgreSQL'
+	@echo 'make bench-bucket'
+	@echo '             1 GB into S3 and back, beside obstore alone (ARGS="--size 300 --rounds 1")'
 	@echo 'make bench-peers'
 	@echo '             the same beside Prefect, Dagster, ZenML and Metaflow, and docs/benchmarks.md anew'
 	@echo 'make matrix  write docs/support-matrix.md anew'
@@ -172,7 +175,8 @@ oldest: $(AZURITE)
 	.venv-oldest/bin/python -m pytest $(HANDS) tests/unit $(ARGS)
 
 # Longer than tests may take: the runner with real workers against the interpreter; all that is at work on one store in any
-# interleaving against the rules of the protocol; faults at each point of reading and writing, in folders and on S3.
+# interleaving against the rules of the protocol; faults at each point of reading and writing, in folders and on S3; many
+# processes of three backends at one store, which are killed.
 # What they printed is noted in conformance.md.
 conformance: $(READY) $(PREPARED) $(PODS) $(DEPLOYING)
 	PIPEGLOT_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance tests/e2e/test_pods.py
@@ -181,6 +185,8 @@ conformance: $(READY) $(PREPARED) $(PODS) $(DEPLOYING)
 	$(BIN)/python -m tests.model $(or $(SCHEDULES),1000) $(or $(SEED),$(shell date +%Y%m%d))
 	$(BIN)/python -m tests.faults $(or $(FAULTS),10000) $(or $(SEED),$(shell date +%Y%m%d))
 	$(BIN)/python -m tests.faults $(or $(FAULTS_S3),1000) $(or $(SEED),$(shell date +%Y%m%d)) --seaweed --every 50
+	PATH="$(abspath $(dir $(UV))):$$PATH" $(BIN)/python -m tests.crowd $(or $(MINUTES),5) $(or $(SEED),$(shell date +%Y%m%d)) --kfp
+	PATH="$(abspath $(dir $(UV))):$$PATH" $(BIN)/python -m tests.crowd $(or $(MINUTES),5) $(or $(SEED),$(shell date +%Y%m%d)) --kfp --seaweed
 
 CODE := $(wildcard pipeglot tests benchmarks)
 lint: $(READY)
@@ -211,6 +217,9 @@ bench-prefect: $(READY) $(VENV)/.engine-prefect-3
 
 bench-index: $(READY)
 	$(BIN)/python -m benchmarks.index $(ARGS)
+
+bench-bucket: $(READY)
+	$(BIN)/python -m benchmarks.bucket $(ARGS)
 
 bench-kfp: $(READY) $(VENV)/.engine-kfp-2
 	$(BIN)/python -m benchmarks.kfp $(ARGS)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import re
+import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
@@ -41,6 +43,13 @@ _BODIES = {
 _HOP = {"connection", "transfer-encoding", "keep-alive"}
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is gone, killed or out of patience, needs no answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Proxy:
     """Stands before a server while the `with` block lasts."""
 
@@ -51,9 +60,10 @@ class Proxy:
         self.code = ""
         """What an answer of 200 to a deletion says of its one key."""
         self._upstream = urlsplit(upstream)
+        self._numbers: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._released = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -74,8 +84,10 @@ class Proxy:
         path, _, query = target.partition("?")
         path = unquote(path)
         with self._lock:
-            number = 1 + sum((one.method, one.path) == (method, path) for one in self.requests)
-            self.requests.append(Request(method, path, query, number, headers))
+            if not self.requests:
+                self._numbers.clear()
+            self._numbers[method, path] += 1
+            self.requests.append(Request(method, path, query, self._numbers[method, path], headers))
             return self.requests[-1]
 
     def _forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:

@@ -8,10 +8,11 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from pipeglot.core.artifacts.spool import Spool, identity
+from pipeglot.core.artifacts.spool import Spool
 from pipeglot.core.errors import Corrupt
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import chunks, write_all
+from pipeglot.core.store.following import filled, identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ _verified: dict[tuple[int, int, int, int], str] = {}
 """The hash of each file that this process has written or verified, so that it reads none twice for that alone."""
 
 Verified = tuple[str, int, int, int, int]
-"""The hash of a file, and what the file is known by (`spool.identity`)."""
+"""The hash of a file, and what the file is known by (`identity`)."""
 
 WORTH_TELLING = 1 << 20
 """Smaller files are hashed as soon as another process is told of them."""
@@ -173,7 +174,7 @@ class Blobs:
         if file[3] == size and _verified.get(file) == sha:
             return
         try:
-            found = (_hash(fd) if file[3] == size else ""), file[3]
+            found = ((filled(file) or _hash(fd)) if file[3] == size else ""), file[3]
         except OSError as error:
             raise store_error(error, "read", key) from error
         _check(found, sha, size, key, self.store.uri, what)

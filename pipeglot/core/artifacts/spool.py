@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import create, remove, write_all
+from pipeglot.core.store.following import identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,9 +107,3 @@ class Spool:
 
     def close(self) -> None:
         """Nothing: the `with` block does it."""
-
-
-def identity(fd: int) -> tuple[int, int, int, int]:
-    """What tells an unchanged file: device, inode, time of the last change and size."""
-    info = os.fstat(fd)
-    return (info.st_dev, info.st_ino, info.st_mtime_ns, info.st_size)

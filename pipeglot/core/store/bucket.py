@@ -18,6 +18,7 @@ from pipeglot.core.store.clouds import Place, connect, endpoint_of
 from pipeglot.core.store.copies import Copies, default_folder
 from pipeglot.core.store.failures import store_error
 from pipeglot.core.store.files import create, remove, write_at
+from pipeglot.core.store.following import Following
 from pipeglot.core.store.naming import FORMAT, LONGEST, MARK, Entry, check_key, check_mark, new_mark
 from pipeglot.core.store.waiting import Tries, request, together
 
@@ -31,10 +32,10 @@ T = TypeVar("T")
 SINGLE = 16 << 20
 """Up to so many bytes a value goes in one create-only request; a larger one in parts: see `_upload`."""
 
-PART = PIECE = 8 << 20
-"""Bytes of a part that is sent (S3 takes none below 5 MB), and of a piece that is read."""
+PART, PIECE = 5 << 20, 8 << 20
+"""Bytes of a part that is sent (S3 takes none below), and of a piece that is read."""
 
-PARALLEL = 4
+SENT, READ = 12, 4
 """How many of them are under way at the same time: together they bound the memory that a transfer takes."""
 
 AT_ONCE = 16
@@ -43,7 +44,9 @@ AT_ONCE = 16
 SMALL = 1 << 20
 QUICK = "20s"
 LONG = "120s"
-"""The time that a request has: a small one, and one that carries a large value or a part of one."""
+SHARED = "180s"
+"""The time that a request has: a small one, one that carries a large value, and one of several that send a part of one
+over the same line: 60 MB together, which takes a line of 3 Mbit/s."""
 
 MOST_PARTS = 9_000  # S3 takes 10,000
 TRIES = 10
@@ -268,7 +271,7 @@ class BucketStore:
         import obstore
 
         if self._parts is None:
-            self._parts = connect(self.place, tries=TRIES, timeout=LONG)
+            self._parts = connect(self.place, tries=TRIES, timeout=SHARED)
         part = max(PART, -(-size // MOST_PARTS))
         try:
             request(
@@ -279,7 +282,7 @@ class BucketStore:
                     mode="overwrite",
                     use_multipart=True,
                     chunk_size=part,
-                    max_concurrency=PARALLEL,
+                    max_concurrency=SENT,
                 ),
                 self.uri,
                 _of(size, "writing"),
@@ -318,25 +321,31 @@ class BucketStore:
         temp = self.copies.temp()
         try:
             self.copies.make_room(size)
-            whole = self._fill(_Open(create(temp, 0o400)), key, size)
-            return self.copies.take(key, temp) if whole else None
+            file = _Open(create(temp, 0o400))
+            following = Following(os.open(temp, os.O_RDONLY | os.O_CLOEXEC), PIECE, size)
+            if not self._fill(file, following, key, size):
+                return None
+            following.note()
+            return self.copies.take(key, temp)
         except OSError as error:
             raise store_error(error, "write", temp) from error
         finally:
             remove(temp)
 
-    def _fill(self, file: _Open, key: str, size: int) -> bool:
+    def _fill(self, file: _Open, following: Following, key: str, size: int) -> bool:
         """Copy an object into a file, several parts at a time. False if it has not so many bytes any more."""
 
         def copy(at: int) -> bool:
             data = self._range(key, at, min(at + PIECE, size))
-            if data is not None:
-                write_at(file.fd, data, at)
-            return data is not None and len(data) == min(PIECE, size - at)
+            if data is None or len(data) != min(PIECE, size - at):
+                return False
+            write_at(file.fd, data, at)
+            following.wrote(at)
+            return True
 
         if size <= PIECE:
             return size == 0 or copy(0)
-        return all(together(copy, range(0, size, PIECE), PARALLEL, self.uri, _of(size, "reading")))
+        return all(together(copy, range(0, size, PIECE), READ, self.uri, _of(size, "reading")))
 
     def _range(self, key: str, start: int, end: int) -> memoryview | None:
         def ask(verbs: Any, client: Any, path: str) -> memoryview:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeglot.core.artifacts import Artifacts, blobs
 from pipeglot.core.errors import StoreError
-from pipeglot.core.store import bucket
+from pipeglot.core.store import bucket, following
 from pipeglot.core.store.bucket import PART, SINGLE, BucketStore
+from pipeglot.core.store.waiting import together
 from tests.servers.proxy import Proxy, Request
 from tests.servers.seaweed import Seaweed
 
@@ -279,7 +282,7 @@ def test_parts_are_sent_again(store: BucketStore, proxy: Proxy, large: Path, wha
 
     proxy.fault = fault
     assert store.put("blobs/x", large)
-    assert len(seen) == 4
+    assert len(seen) == 5
     proxy.fault = lambda _: ""
     found = store.local("blobs/x")
     assert found is not None
@@ -332,6 +335,55 @@ def test_parts_are_read_again(store: BucketStore, proxy: Proxy, large: Path, wha
     found = store.local("blobs/x")
     assert found is not None
     assert found.read_bytes() == large.read_bytes()
+
+
+@pytest.mark.parametrize("order", ["as it comes", "the last piece first"])
+def test_what_is_read_is_hashed_meanwhile(
+    store: BucketStore, large: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """In its order, whatever piece is there first; and nobody has to read the file again for that."""
+    store.put("blobs/x", large)
+    if order == "the last piece first":
+        monkeypatch.setattr(bucket, "together", lambda ask, items, *more: together(ask, items[::-1], 1, *more[1:]))
+    store.copies.forget("blobs/x")
+    found = store.local("blobs/x")
+    assert found is not None
+    fd = os.open(found, os.O_RDONLY)
+    try:
+        file = following.identity(fd)
+    finally:
+        os.close(fd)
+    assert following.filled(file) == hashlib.sha256(large.read_bytes()).hexdigest()
+    assert following.filled(file) == "", "it is told once: who asks keeps it"
+
+
+def test_a_blob_that_comes_in_pieces_is_not_read_again(
+    store: BucketStore, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But one that is changed after that is: it is no longer what was hashed."""
+    artifacts = Artifacts(store)
+    ref = artifacts.save(large.read_bytes(), name="x", opaque_id=str)
+    key = blobs.blob_key(ref.week, ref.blob)
+    real, hashed = blobs._hash, list[int]()
+
+    def note(fd: int) -> str:
+        hashed.append(fd)
+        return real(fd)
+
+    monkeypatch.setattr(blobs, "_hash", note)
+    blobs._verified.clear()
+    store.forget_copy(key)
+    assert artifacts.load(ref) == large.read_bytes()
+    assert hashed == []
+    blobs._verified.clear()
+    store.forget_copy(key)
+    copy = store.local(key)
+    assert copy is not None
+    copy.chmod(0o600)
+    with copy.open("r+b") as file:
+        file.write(b"changed")
+    assert artifacts.load(ref) == large.read_bytes(), "the copy is found to be damaged, and another one is made"
+    assert len(hashed) == 1
 
 
 def test_an_object_that_is_replaced_while_it_is_read(
