@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from pipeglot.client.verify import verify
 from pipeglot.core.artifacts import Artifacts
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.gc import passes
 from pipeglot.core.lineage.gc.passes import Collected, Pass
 from pipeglot.core.lineage.gc.retention import Retention
 from pipeglot.core.lineage.ledger import Ledger
+from pipeglot.core.lineage.records import CacheEntry, Origin
 from pipeglot.core.store import open_store
 from tests.unit.lineage.build import out, pipeline, step
 from tests.unit.lineage.index.ledgers import Written, done
@@ -22,6 +24,7 @@ from tests.unit.lineage.index.ledgers import Written, done
 HOUR, DAY = 3600.0, 86_400.0
 FLOW = pipeline(step("a"), step("b", x=out("a")))
 ALL = Retention(older_than=90 * DAY, keep_last=0)
+AGE = Retention(older_than=90 * DAY)
 
 
 def large(text: str) -> Callable[[str, tuple[int, ...]], Any]:
@@ -63,4 +66,15 @@ class House:
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     made = House(tmp_path / "store")
     monkeypatch.setattr(passes, "store_time", made.time)
+    return made
+
+
+def whole(house: House) -> bool:
+    return verify(house.store, quick=False, progress=lambda _: None).troubles == []
+
+
+def entry(house: House, run: Written, key: str) -> CacheEntry:
+    refs = {"output": run.ref(("a", ()))}
+    made = CacheEntry(run=run.run, key=key, origin=Origin(run=run.run, step="a"), computed="2026-01-01", refs=refs)
+    house.ledger.remember(made)
     return made
