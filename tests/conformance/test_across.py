@@ -57,8 +57,8 @@ class Both:
         self.project = Project(folder / "project")
         self.project.patience = PATIENCE
         self.project.write("flow.py", FLOW)
-        stacks = {name: engine.stack(folder / "store") for name, engine in there.items()}
-        stacks["here"] = f"backend: local, store: '{folder}/store', trusted: true"
+        stacks = {"here": f"backend: local, store: '{folder}/store', trusted: true"}
+        stacks |= {name: engine.stack(folder / "store") for name, engine in there.items()}
         stacks["apart"] = f"backend: local, store: '{folder}/other', trusted: true"
         lines = [f"  {name}: {{{words}}}\n" for name, words in stacks.items()]
         self.project.write("pipeglot.yaml", f"stacks:\n{''.join(lines)}")
