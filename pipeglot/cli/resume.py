@@ -12,8 +12,9 @@ from pipeglot.cli.run import Commands, run_target
 from pipeglot.client.launch import Request
 from pipeglot.client.records import Found, Records
 from pipeglot.client.records import open_records as records_of
-from pipeglot.client.resume import is_resumable, over, target_of, unfinished_hooks
+from pipeglot.client.resume import is_resumable, target_of, unfinished_hooks
 from pipeglot.client.text import SHORT_ID, cell_name, listed, when
+from pipeglot.client.unfinished import over
 from pipeglot.core.errors import NotFound, PipeglotError, UsageError
 from pipeglot.core.lineage.records import Asked
 from pipeglot.stacks.target import locate

@@ -87,6 +87,10 @@ def _step(function: Callable[..., bytes], *, cached: bool = True, **inputs: Sour
     return Step(id=name, code=code, inputs=inputs, cache=Cache(enabled=cached))
 
 
+REST = 0.2
+"""Seconds at most between two runs of a process: with too many of them no pass comes to its end within a day."""
+
+
 def write(store: Fast, draw: random.Random, folder: str) -> str:
     """A run, or one that goes on with it if it has failed."""
     last = _step(unlike, cached=False, data=out("larger"))
@@ -107,6 +111,7 @@ def write(store: Fast, draw: random.Random, folder: str) -> str:
         hits = sum(one.cached for one in found.steps)
         told = f"{'resumed' if resumes else 'ran'} {found.run_id} {found.status} cached {hits}"
         if found.status == "succeeded" or draw.random() < 0.3:
+            time.sleep(draw.random() * REST)
             return told
         print(told, flush=True)
         resumes = found.run_id

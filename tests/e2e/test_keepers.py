@@ -63,8 +63,9 @@ class Crowd:
 def test_nothing_is_lost_while_others_collect(tmp_path: Path) -> None:
     crowd = Crowd(tmp_path)
     killed = crowd.go()
-    if not re.search(r"freed [1-9]", crowd.said()):  # on a machine that is so busy that passes take a day
-        killed += crowd.go()
+    for _ in range(2):
+        if not re.search(r"freed [1-9]", crowd.said()):  # on a machine that is so busy that passes take a day
+            killed += crowd.go()
     said = crowd.said()
     count = Counter(re.findall(r"^(\w+)", said, re.MULTILINE))
     pruned, freed = (sum(map(int, re.findall(rf"{word} (\d+)", said))) for word in ("pruned", "freed"))

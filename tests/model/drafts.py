@@ -8,7 +8,7 @@ from typing import Any
 from pipeglot.core.lineage import closing, keys
 from pipeglot.core.lineage.gc import passes
 from pipeglot.core.lineage.gc.retention import choose
-from pipeglot.core.lineage.index.sync import _Known, _Sync
+from pipeglot.core.lineage.index import sync
 from pipeglot.core.lineage.ledger import Ledger, nonce, pack
 from pipeglot.core.lineage.records import End, Start
 from pipeglot.core.lineage.resuming import Resumed
@@ -65,12 +65,12 @@ def _no_fence() -> None:
 
 def _open_forgotten() -> None:
     """The index reads each run once."""
-    inner = _Sync._known
+    inner = sync._known
 
-    def known(self: _Sync) -> _Known:
-        return inner(self)._replace(open={})
+    def known(connection: Any) -> Any:
+        return inner(connection)._replace(open={})
 
-    _Sync._known = known  # type: ignore[method-assign]
+    vars(sync)["_known"] = known
 
 
 def _in_order_only() -> None:

@@ -32,7 +32,7 @@ def test_a_sample_breaks_no_rule() -> None:
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_a_fault_in_the_code_is_noticed(draft: str) -> None:
     """Most often at once; how soon depends on all that is asked of a store."""
-    code, told = played("30", "228", "--draft", draft)
+    code, told = played("30", "274", "--draft", draft)
     assert (code, "again: python -m tests.model 1" in told) == (1, True), told
 
 

@@ -176,7 +176,7 @@ def _metaflow(current: SimpleNamespace) -> Iterator[None]:
     """A module of that name, and our worker with it."""
     metaflow, exception = ModuleType("metaflow"), ModuleType("metaflow.exception")
     given = {"current": current, "FlowSpec": _Flow, "Parameter": _Parameter, "retry": _retry, "step": lambda one: one}
-    vars(metaflow).update(given)
+    vars(metaflow).update(given, Run=lambda _name, _namespace_check: SimpleNamespace(add_tag=lambda _tag: None))
     vars(exception)["MetaflowException"] = type("MetaflowException", (Exception,), {})
     with mock.patch.dict(sys.modules, {"metaflow": metaflow, "metaflow.exception": exception}):
         sys.modules.pop(_WORKER, None)

@@ -57,8 +57,7 @@ def close_cells(
     logs: Mapping[Cell, str] = NO_LOGS,
 ) -> None:
     """Put a verdict into every open cell of those; what that makes ready among them is closed too."""
-    state.was_asked = ledger.is_cancelled(start.run)
-    status: Literal["cancelled", "lost"] = "cancelled" if state.was_asked else "lost"
+    status: Literal["cancelled", "lost"] = "cancelled" if ledger.is_cancelled(start.run) else "lost"
     beats = lease_of(ledger, start, state).beats
     slots = {(one.step, one.index): one.slot for one in sorted(slots_of(start, ledger), key=lambda one: one.slot)}
     while cells := sorted(filter(among, state.expected)):

@@ -82,9 +82,6 @@ class RunState:
         self._unsettled = 0
         self._todo: list[tuple[Place, Index]] = []
         self._placed = 0
-        self.was_asked = True
-        """Whether somebody asked the run to end. If not, what was cancelled beside a failure, or got lost, was ended by
-        an engine that ends a run when a step has failed."""
         self._over = False
         """Whether all but the hooks is settled."""
         self._place_all(pipeline.nodes, ())
@@ -107,7 +104,7 @@ class RunState:
         """What the status is to be, as soon as all but the hooks is over: they run by it, and cannot change it."""
         if not self._over:
             return "running"
-        return worst(self.found, was_asked=self.was_asked)
+        return worst(self.found)
 
     @property
     def found(self) -> set[Status]:
@@ -297,9 +294,10 @@ class RunState:
         return entry.verdict if entry else None
 
 
-def worst(found: Collection[Status], *, was_asked: bool) -> Outcome:
-    """What became of a run in which this became of cells. If nobody asked it to end, a failure says why it did."""
-    order: tuple[Outcome, ...] = ("cancelled", "lost", "failed") if was_asked else ("failed", "cancelled", "lost")
+def worst(found: Collection[Status]) -> Outcome:
+    """What became of a run in which this became of cells. What got lost beside a failure may have been ended for that:
+    some engines end a run when a step has failed."""
+    order: tuple[Outcome, ...] = ("cancelled", "failed", "lost")
     return next((status for status in order if status in found), "succeeded")
 
 

@@ -172,8 +172,6 @@ def derive(
         state.apply_all(counting(verdicts, slots))
     except UNFIT as error:
         raise unfit(start.run, error) from error
-    if "failed" in state.found and state.found & {"cancelled", "lost"}:  # else it makes no difference
-        state.was_asked = ledger.is_cancelled(start.run)
     return state
 
 

@@ -51,7 +51,7 @@ def look_before(ledger: Ledger, artifacts: Artifacts, start: Start, step: Step |
             break
         time.sleep(_LOOK)
     close_cells(ledger, artifacts, start, state, lambda cell: cell[0] in before)
-    outcome = worst(state.found, was_asked=state.was_asked)
+    outcome = worst(state.found)
     return Before(outcome, sum(slot.step in before for slot in slots))
 
 

@@ -12,7 +12,8 @@ from pipeglot.client import engine_runs
 from pipeglot.client.engine_runs import SETTLE_LONGEST
 from pipeglot.client.logs import last_lines
 from pipeglot.client.records import Found
-from pipeglot.client.resume import is_resumable, over
+from pipeglot.client.resume import is_resumable
+from pipeglot.client.unfinished import over
 from pipeglot.compilers.remote import EngineTask
 from pipeglot.core.errors import UsageError
 from pipeglot.core.lineage.ledger import host, now

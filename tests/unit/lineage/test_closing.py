@@ -80,12 +80,12 @@ def test_after_a_request_to_stop_they_are_cancelled(left: Left) -> None:
     assert {one.status for one in left.steps().values()} == {"cancelled", "skipped"}
 
 
-@pytest.mark.parametrize("ended_beside", [("cancelled",), (), ("lost",)], ids=["told", "not begun", "killed"])
+@pytest.mark.parametrize("ended_beside", [(), ("lost",)], ids=["not begun", "killed"])
 @pytest.mark.parametrize("asked", [False, True])
 def test_what_an_engine_ends_after_a_failure_does_not_hide_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool, ended_beside: tuple[str, ...]
 ) -> None:
-    """A run is cancelled only if somebody asked for that. Either way it has no digest, for not all of it ran."""
+    """Unless somebody asked for its end. Either way it has no digest, for not all of it ran."""
     monkeypatch.setattr(closing, "PATIENCE", 0.0)
     left = Left(tmp_path, pipeline(step("bad"), step("beside"), step("later")))
     left.ledger.commit(verdict(("bad", ()), status="failed"))

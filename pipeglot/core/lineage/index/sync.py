@@ -81,7 +81,9 @@ class _Sync:
     def run(self) -> Synced:
         known = self._known()
         pruned, listed = self._listed()
-        new = {} if _stands_for(listed) == known.journal else self._new(listed, pruned)
+        new: dict[str, list[str]] = {}
+        if _stands_for(listed) != known.journal:
+            new, known = self._new(listed, pruned)
         self._forget_pruned(pruned)
         todo = {**{run: new.get(run, []) for run in known.open if run not in pruned}, **new}
         read = self._read_all(todo, known)
@@ -94,10 +96,7 @@ class _Sync:
 
     def _known(self) -> _Known:
         with self.database.snapshot() as connection:
-            runs = connection.execute(
-                "SELECT run, id FROM runs WHERE store_id = ? AND known = 1 AND final = 0", (connection.store,)
-            ).fetchall()
-            return _Known(dict(runs), *queries.journal(connection))
+            return _known(connection)
 
     def _run_of(self, marker: str) -> str:
         try:
@@ -127,10 +126,14 @@ class _Sync:
             return pruned, keys_there
         return pruned, [key for key in keys_there if pruned.isdisjoint(key.split("-")[1:2])]
 
-    def _new(self, listed: Sequence[str], pruned: set[str]) -> dict[str, list[str]]:
-        """The markers that are to be read, by run. Those runs are forgotten that have none any more."""
+    def _new(self, listed: Sequence[str], pruned: set[str]) -> tuple[dict[str, list[str]], _Known]:
+        """The markers that are to be read, by run. Those runs are forgotten that have none any more.
+
+        And what was known when it was looked for what is new: of a run that another process has put in meanwhile, there
+        may be more to read than that one has found.
+        """
         with self.database.snapshot() as connection:
-            known = queries.markers(connection)
+            known, meanwhile = queries.markers(connection), _known(connection)
         new: dict[str, list[str]] = {}
         for key in listed:
             run = self._run_of(key) if key not in known else ""
@@ -139,7 +142,7 @@ class _Sync:
         if not known.keys() <= set(listed):  # or another process read what came after the listing
             again = (key for key in self.ledger.store.list(keys.JOURNAL) if pruned.isdisjoint(key.split("-")[1:2]))
             self._forget(known, set(again))
-        return new
+        return new, meanwhile
 
     def _forget(self, known: dict[str, int], listed: set[str]) -> None:
         """Remove the runs that have no marker any more."""
@@ -295,6 +298,13 @@ class _Sync:
             self.told = True
             runs = "1 run" if total == 1 else f"{total} runs"
             self.tell(f"reading {runs} of `{self.ledger.store.uri}` into the index ({done} so far)")
+
+
+def _known(connection: Connection) -> _Known:
+    runs = connection.execute(
+        "SELECT run, id FROM runs WHERE store_id = ? AND known = 1 AND final = 0", (connection.store,)
+    ).fetchall()
+    return _Known(dict(runs), *queries.journal(connection))
 
 
 def _stands_for(markers: Iterable[str]) -> str:

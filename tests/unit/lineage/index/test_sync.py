@@ -12,6 +12,7 @@ from msgspec import structs
 from pipeglot.core.ir import Param, ParamRef, Pipeline, ScalarType
 from pipeglot.core.lineage import keys, processes
 from pipeglot.core.lineage.index import queries
+from pipeglot.core.lineage.index import sync as sync_module
 from pipeglot.core.lineage.index.queries import RunFilter
 from pipeglot.core.lineage.keys import Index
 from pipeglot.core.lineage.ledger import pack
@@ -257,3 +258,22 @@ def test_many_runs_are_written_in_several_transactions(bench: Bench, monkeypatch
     runs = [done(bench.ledger, FLOW, answer).run for _ in range(5)]
     assert bench.sync().read == 5
     assert [run for run, _ in listed(bench)] == runs[::-1]
+
+
+def test_a_run_that_another_process_puts_in_meanwhile_is_read_to_its_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one has found it open; it is over since."""
+    run = Written(bench.ledger, FLOW).go_on(answer, most=1)
+    listed_so_far = sync_module._Sync._listed
+
+    def meanwhile(mine: sync_module._Sync) -> tuple[set[str], list[str]]:
+        monkeypatch.undo()
+        bench.sync()
+        assert listed(bench) == [(run.run, "running")]
+        run.go_on(answer).seal()
+        return listed_so_far(mine)
+
+    monkeypatch.setattr(sync_module._Sync, "_listed", meanwhile)
+    bench.sync()
+    assert listed(bench) == [(run.run, "succeeded")]
