@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import shutil
 import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -336,21 +338,25 @@ def test_sweeping_never_fails_a_write(store: FolderStore, monkeypatch: pytest.Mo
 # --- cost -------------------------------------------------------------------------------------------------------------
 
 
-def cpu(call: Callable[[int], object], count: int) -> float:
-    best = float("inf")
-    for start in range(0, 5 * count, count):
-        began = time.process_time()
-        for i in range(start, start + count):
-            call(i)
-        best = min(best, (time.process_time() - began) / count)
-    return best
-
-
-def test_cost(store: FolderStore) -> None:
-    """Generous bounds (measured: 7 and 31 µs): what they catch is one more file read or made by every call."""
+def test_cost(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In files that are opened: every call does it, so one more is felt."""
     store.put("a", b"")
-    assert cpu(lambda _: FolderStore(store.root), 100) < 200e-6
-    assert cpu(lambda i: store.put(f"cache/{i}", b"x" * 1000), 200) < 240e-6
+    store.put("cache/0", b"")
+    opened: list[object] = []
+
+    def counted(inner: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: object, *words: Any, **more: Any) -> Any:
+            opened.append(path)
+            return inner(path, *words, **more)
+
+        return call
+
+    for owner in (os, builtins):
+        monkeypatch.setattr(owner, "open", counted(owner.open))
+    FolderStore(store.root)
+    store.put("cache/1", b"x" * 1000)
+    monkeypatch.undo()
+    assert [Path(str(path)).name.partition("-")[0] for path in opened] == ["store.json", "put"]
 
 
 def test_a_store_below_a_link_to_nowhere_is_one_clear_error(tmp_path: Path) -> None:

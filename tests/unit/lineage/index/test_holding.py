@@ -52,7 +52,7 @@ def test_a_process_that_was_stopped_while_it_wrote(bench: Bench, monkeypatch: py
         soon = module._SETTINGS.replace(f"'{module.IDLE}s'", "'500ms'")
         stopped.execute(f"BEGIN; {soon}{module._ALONE}".encode())
         assert bench.sync().read == 1
-        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        with pytest.raises(psycopg.Error, match="idle-in-transaction"):  # an older driver has no name for it
             stopped.execute("SELECT 1")
 
 

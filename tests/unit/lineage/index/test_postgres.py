@@ -263,7 +263,8 @@ def test_why_it_is_out_of_reach(postgres: Postgres) -> None:
     )
     assert "password authentication failed" in reason(postgres.uri(password="wrong-password"))
     assert 'database "none" does not exist' in reason(postgres.uri("none"))
-    assert "failed to resolve host 'no-such-host.invalid'" in reason("postgresql://no-such-host.invalid/d")
+    away = reason("postgresql://no-such-host.invalid/d")
+    assert "failed to resolve host 'no-such-host.invalid'" in away or "Name or service not known" in away
     assert "server does not support SSL, but SSL was required" in reason(f"{postgres.uri()}?sslmode=require")
 
 
