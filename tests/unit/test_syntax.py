@@ -47,6 +47,21 @@ def test_by_several_threads_at_once() -> None:
     assert len(set(found)) == 1
 
 
+@pytest.mark.usefixtures("_restless")
+def test_literals_in_several_threads_at_once() -> None:
+    text = repr([{"descr": [("a", "<i8")] * 200, "shape": (1, 2)}] * 20)
+    found: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: found.extend(len(syntax.literal(text)) == 20 for _ in range(10)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 40
+
+
 def test_without_a_word_of_warning() -> None:
     """Warnings are errors here."""
     assert syntax.parse(r'"\d"').body

@@ -6,7 +6,6 @@ just that file, and then one hash serves for both.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from pipeglot.core.artifacts.nan import canonical
 from pipeglot.core.artifacts.unchanged import note_loaded
 from pipeglot.core.errors import Corrupt, ValueRefused
 from pipeglot.core.plain import NotPlain
+from pipeglot.core.syntax import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def _describe(dtype: numpy.dtype[Any]) -> Any:
     if not (dtype.hasobject or dtype.isbuiltin == 2 or dtype.metadata) and _is_portable(dtype):
         with contextlib.suppress(ValueError, TypeError, SyntaxError):  # fields that overlap, say
             found = numpy.lib.format.dtype_to_descr(dtype)
-            if numpy.lib.format.descr_to_dtype(ast.literal_eval(repr(found))) == dtype:
+            if numpy.lib.format.descr_to_dtype(literal(repr(found))) == dtype:
                 return found
     raise NotPlain(f"an array of `{dtype}` has no portable form")
 
@@ -114,7 +114,7 @@ def _parse(buffer: Any) -> tuple[Any, tuple[int, ...], bool, int]:
     if end > _LONGEST_HEADER:
         raise ValueError("its header is too long")
     try:
-        found = ast.literal_eval(bytes(buffer[start:end]).decode())
+        found = literal(bytes(buffer[start:end]).decode())
     except (MemoryError, RecursionError):
         raise ValueError("its header is nested too deeply") from None
     if any(type(size) is not int or size < 0 for size in found["shape"]):
