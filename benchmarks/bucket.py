@@ -42,6 +42,7 @@ ROWS = {
     ("save", "array"): "an array saved",
     ("load", "array"): "an array loaded",
 }
+BOTH = {"file": "a file, there and back", "array": "an array, there and back"}
 NOBODY = 65534
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own below it
 WARM = 20_000_000
@@ -172,7 +173,11 @@ def main() -> int:
         return 0
     neighbours = Neighbours()
     rounds = [_round(words.size, number) for number in range(words.rounds)]
-    show(HEAD, [_row(title, [one[case] for one in rounds]) for case, title in ROWS.items()])
+    rows = [_row(title, [one[case] for one in rounds]) for case, title in ROWS.items()]
+    rows += [
+        _row(title, [_both(one["save", kind], one["load", kind]) for one in rounds]) for kind, title in BOTH.items()
+    ]
+    show(HEAD, rows)
     busy = neighbours.share()
     machine = this_machine()
     print(
@@ -225,6 +230,15 @@ def _transferred(way: str, do: str, kind: str, folder: Path, environment: dict[s
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     print(f"{way} {do} {kind}: {found.wall:.1f} s, {found.cpu:.1f} s CPU, {found.memory:.0f} MB", file=sys.stderr)
     return found
+
+
+def _both(there: dict[str, Spent], back: dict[str, Spent]) -> dict[str, Spent]:
+    return {
+        way: Spent(
+            there[way].wall + back[way].wall, there[way].cpu + back[way].cpu, max(there[way].memory, back[way].memory)
+        )
+        for way in WAYS
+    }
 
 
 def _row(title: str, rounds: list[dict[str, Spent]]) -> list[str]:

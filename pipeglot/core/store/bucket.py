@@ -32,10 +32,10 @@ T = TypeVar("T")
 SINGLE = 16 << 20
 """Up to so many bytes a value goes in one create-only request; a larger one in parts: see `_upload`."""
 
-PART, PIECE = 5 << 20, 8 << 20
-"""Bytes of a part that is sent (S3 takes none below), and of a piece that is read."""
+PART, PIECE = 5 << 20, 10 << 20
+"""Bytes of a part that is sent (S3 takes none below), and of a piece that is read: of whole parts, as they may lie."""
 
-SENT, READ = 12, 4
+SENT, READ = 12, 5
 """How many of them are under way at the same time: together they bound the memory that a transfer takes."""
 
 AT_ONCE = 16
@@ -340,7 +340,7 @@ class BucketStore:
             if data is None or len(data) != min(PIECE, size - at):
                 return False
             write_at(file.fd, data, at)
-            following.wrote(at)
+            following.wrote(at, data)
             return True
 
         if size <= PIECE:

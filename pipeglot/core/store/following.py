@@ -1,6 +1,7 @@
 """Files that this process fills from a bucket, hashed while their parts come: nobody has to read them again for it.
 
-What is hashed is what can be read from the file, in its order, as by whoever would read it afterwards.
+They are hashed in the order of the file: a piece that comes when it is waited for out of memory, one that came before
+out of the file.
 """
 
 from __future__ import annotations
@@ -42,9 +43,16 @@ class Following:
         self._at = 0
         self._turn = threading.Lock()
 
-    def wrote(self, at: int) -> None:
-        """A piece is there. Whoever brings the one that is waited for hashes it, and what came after it before."""
-        self._there.add(at)
+    def wrote(self, at: int, data: memoryview) -> None:
+        """A piece is there. Whoever brings the one that is waited for hashes it, and what came before that one did."""
+        if self._at == at and self._turn.acquire(blocking=False):
+            try:
+                self._hash.update(data)
+                self._at = at + len(data)
+            finally:
+                self._turn.release()
+        else:
+            self._there.add(at)  # for who holds the turn, or comes with the one before
         while self._at in self._there and self._turn.acquire(blocking=False):
             try:
                 while self._at in self._there:
