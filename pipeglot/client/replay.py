@@ -19,6 +19,7 @@ from pipeglot.client.steps import member_changes
 from pipeglot.client.text import SHORT_ID
 from pipeglot.core import failures
 from pipeglot.core.artifacts import Artifacts
+from pipeglot.core.artifacts.blobs import Blobs
 from pipeglot.core.calling import Trial, Watch
 from pipeglot.core.code import Project
 from pipeglot.core.environment import version_here
@@ -204,6 +205,8 @@ class Replay:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # `SystemExit` is a failure of the step, not the end of us
+            if isinstance(error, Corrupt) and trial.phase == "input":
+                raise Corrupt(error.message, hint=self._how_to_mend() or error.hint) from error
             if isinstance(error, PipeglotError) and trial.phase in ("input", "import"):
                 raise
             clean = self._runtime.secrets.cleaner(self.step)
@@ -212,6 +215,21 @@ class Replay:
         finally:
             os.chdir(here)
         return Outcome(trial.seconds, trial.metrics, saved, None, None)
+
+    def _how_to_mend(self) -> str:
+        """Which steps of the run have made the inputs that cannot be read any more; "" if none has."""
+        lost = {ref.value for arg in self.args.values() for ref in refs(arg) if not _is_whole(self.records, ref)}
+        made = sorted(
+            {
+                step
+                for (step, _), entry in self.found.state.entries.items()
+                if entry.verdict is not None and any(ref.value in lost for ref in entry.verdict.observed.refs.values())
+            }
+        )
+        if not made:
+            return ""
+        froms = " ".join(f"--from {step}" for step in made)
+        return f"`pipeglot run TARGET {froms}` computes it again; then replay the step of that run"
 
     def _job(self, inputs: Path, temp: Path) -> Job:
         return Job(
@@ -284,6 +302,14 @@ class Replay:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         if not kept:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _is_whole(records: Records, ref: Ref) -> bool:
+    blobs = Blobs(records.ledger.store)
+    try:
+        return all(blobs.is_kept(*one) for one in records.artifacts.blobs(ref))
+    except Corrupt:
+        return False
 
 
 def _named(failure: Failure | None) -> tuple[str, str, str] | None:

@@ -69,6 +69,13 @@ def _no_database(value: str) -> str:
     return "" if re.search(_DATABASE, value) else "it begins with `postgresql://`, or is a variable as a whole"
 
 
+def a_count(doc: str) -> Setting:
+    """A setting that is a whole number from 1 on."""
+    return Setting(
+        "a whole number, at least 1", int, doc, lambda value: "" if value >= 1 else "it is less than 1", {"minimum": 1}
+    )
+
+
 def a_place(what: str, doc: str) -> Setting:
     """A setting that is a path or a URI."""
     schema = {"pattern": r"\S", **NO_PASSWORD}

@@ -1,7 +1,8 @@
-"""`python -m tests.crowd [MINUTES] [SEED] [--seaweed] [--kfp]`: a storm of so many minutes, and what came of it.
+"""`python -m tests.crowd [MINUTES] [SEED] [--seaweed] [--postgres] [--kfp]`: a storm, and what came of it.
 
 The store is a folder; `--seaweed` has it in a bucket of a SeaweedFS, behind a proxy that loses and refuses requests.
-`--kfp` has runs of KFP's sandbox beside: a real engine.
+`--postgres` has the index in a PostgreSQL that dies and loses it now and then. `--kfp` has runs of KFP's sandbox
+beside: a real engine.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tests.crowd.check import check
 from tests.crowd.crowd import AT_ONCE, Storm
+from tests.crowd.index import SharedIndex
 from tests.crowd.kfp import Engine
 from tests.servers.proxy import Proxy
 from tests.servers.seaweed import BUCKET, Seaweed
@@ -28,6 +30,7 @@ def main() -> int:
     parser.add_argument("minutes", type=float, nargs="?", default=5)
     parser.add_argument("seed", type=int, nargs="?", default=secrets.randbits(32))
     parser.add_argument("--seaweed", action="store_true", help="a bucket of SeaweedFS, in place of a folder")
+    parser.add_argument("--postgres", action="store_true", help="an index in PostgreSQL, in place of files")
     parser.add_argument("--kfp", action="store_true", help="runs of KFP's sandbox beside")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pipeglot-crowd-") as text:
@@ -58,13 +61,19 @@ def _storm(words: argparse.Namespace, folder: Path, proxy: Proxy | None) -> int:
     storm = Storm(folder, uri, words.seed, env)
     if proxy:
         proxy.fault = storm.faults.on_request
-    until = time.monotonic() + 60 * words.minutes
-    with Engine(storm) if words.kfp else nullcontext(None) as engine:
-        storm.storm(lambda _: time.monotonic() < until, engine.work(until) if engine else None)
-    if proxy:
-        proxy.fault = lambda _: ""
-    stormed = time.monotonic() - began
-    wrong = [*storm.wrong, *check(storm)]
+    index = SharedIndex(storm, folder / "postgres") if words.postgres else None
+    try:
+        until = time.monotonic() + 60 * words.minutes
+        with Engine(storm) if words.kfp else nullcontext(None) as engine:
+            others = [engine.work(until)] if engine else []
+            storm.storm(lambda _: time.monotonic() < until, others, [index.suffer] if index else [])
+        if proxy:
+            proxy.fault = lambda _: ""
+        stormed = time.monotonic() - began
+        wrong = [*storm.wrong, *check(storm), *(index.check() if index else ())]
+    finally:
+        if index is not None:
+            index.server.remove()
     tell(storm, wrong)
     seconds = time.monotonic() - began
     print(f"\n{AT_ONCE} processes for {stormed:.0f} s of {seconds:.0f} s, seed {words.seed}: {len(wrong)} went wrong")

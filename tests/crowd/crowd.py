@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,12 +142,19 @@ class Storm(Crowd):
 
     # --- those at work ------------------------------------------------------------------------------------------------
 
-    def storm(self, goes_on: Callable[[int], bool], others: Callable[[], None] | None = None) -> None:
-        """All hands work as long as `goes_on`, which is told how many runs have begun. `others`: one more, beside."""
-        beside = [self._thread(one) for one in (self._lists, self._houses)]
+    def storm(
+        self,
+        goes_on: Callable[[int], bool],
+        others: Iterable[Callable[[], None]] = (),
+        until_over: Iterable[Callable[[], None]] = (),
+    ) -> None:
+        """All hands work as long as `goes_on`, which is told how many runs have begun, and `others` with them.
+
+        until_over: what goes on beside until all of these have ended.
+        """
+        beside = [self._thread(one) for one in (self._lists, self._houses, *until_over)]
         hands = [self._thread(self._hand, number, goes_on) for number in range(AT_ONCE)]
-        if others is not None:
-            hands.append(self._thread(others))
+        hands += [self._thread(one) for one in others]
         for thread in [*beside, *hands]:
             thread.start()
         for thread in hands:

@@ -242,7 +242,9 @@ def test_an_input_that_is_gone(made: Project) -> None:
     shutil.rmtree(made.root / ".pipeglot" / "store" / "blobs")
     done = made("replay", "latest", "read", code=1)
     assert "`path` is gone: the store `" in done.err
-    assert "hint: it was removed from the store: run the step that made it again" in done.err
+    assert "hint: `pipeglot run TARGET --from written` computes it again; then replay the step of that run" in done.err
+    made("run", "flow.py", "--from", "written", code=1, TOKEN="12345678")
+    made("replay", "latest", "read")
 
 
 def test_a_pickle_from_a_store_that_is_not_trusted(project: Project) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from pipeglot.core.ir import Step
 from pipeglot.core.secret_places import KINDS
-from pipeglot.core.stack import CODE, COMMON, IMAGE, Code, Setting, Stack, a_place, no_image
+from pipeglot.core.stack import CODE, COMMON, IMAGE, Code, Setting, Stack, a_count, a_place, no_image
 
 MOST_ITEMS = 100
 """How many tasks a map has at most, if the stack does not say."""
@@ -41,10 +41,6 @@ def _bad_kfp_auth(value: Mapping[str, str]) -> str:
 
 def _bad_vertex_auth(value: Mapping[str, str]) -> str:
     return _bad_auth(value, _VERTEX_AUTH, "VERTEX")
-
-
-def _positive(value: int) -> str:
-    return "" if value >= 1 else "it is less than 1"
 
 
 def _bad_kubernetes(value: str) -> str:
@@ -132,12 +128,8 @@ _SHARED: dict[str, Setting] = {
         no_image,
         {"pattern": f"^{IMAGE.pattern}$"},
     ),
-    "max_map_length": Setting(
-        "a whole number, at least 1",
-        int,
-        f"How many tasks a map has at most; if not said, {MOST_ITEMS}. More items than these share tasks.",
-        _positive,
-        {"minimum": 1},
+    "max_map_length": a_count(
+        f"How many tasks a map has at most; if not said, {MOST_ITEMS}. More items than these share tasks."
     ),
     "code": CODE,
 }

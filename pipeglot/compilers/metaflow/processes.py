@@ -19,7 +19,7 @@ from pipeglot.compilers.metaflow import run_log
 from pipeglot.compilers.metaflow.ends import end_file
 from pipeglot.compilers.sandboxes.processes import Child
 from pipeglot.core.errors import EngineError
-from pipeglot.core.store.files import make_private, write_private
+from pipeglot.core.store.files import is_locked, make_private, write_private
 from pipeglot.core.task.folders import cache_folder
 
 STARTS = 300.0
@@ -42,7 +42,7 @@ class RunFolder:
 
     def is_alive(self) -> bool:
         """Whether its process is."""
-        return _is_alive(self.path)
+        return is_locked(self.path / _ALIVE)
 
 
 class RunFolders:
@@ -100,7 +100,7 @@ class RunFolders:
             with suppress(FileNotFoundError):  # another one sweeps, too
                 log = path / _LOG
                 age = time.time() - (log if log.exists() else path).stat().st_mtime
-                if age > KEPT and not _is_alive(path):
+                if age > KEPT and not is_locked(path / _ALIVE):
                     self._forget(path)
 
     def _forget(self, path: Path) -> None:
@@ -108,20 +108,6 @@ class RunFolders:
             self._ends(path, run).unlink(missing_ok=True)
             (self._folder / run).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_alive(path: Path) -> bool:
-    try:
-        fd = os.open(path / _ALIVE, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _id(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_place, no_image
+from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_count, a_place, no_image
 
 MOST_ITEMS = 100
 """How many tasks a map has at most, if the stack does not say: as many as Metaflow itself takes."""
@@ -27,10 +27,6 @@ _WORD = re.compile(r"[a-z0-9_]{1,128}")
 """What Metaflow takes as the name of a project."""
 _VARIABLE = re.compile("METAFLOW_[A-Z0-9_]+")
 _ARGUMENT = re.compile("[a-z_][a-z0-9_]*")
-
-
-def _positive(value: int) -> str:
-    return "" if value >= 1 else "it is less than 1"
 
 
 def _bad_project(value: str) -> str:
@@ -116,19 +112,9 @@ class MetaflowStack(Stack, frozen=True, kw_only=True, tag="metaflow"):
             "What becomes of other steps when one has failed: those that do not need it still run (`carry`), or "
             "Metaflow ends the run as it does by itself (`native`).",
         ),
-        "max_workers": Setting(
-            "a whole number, at least 1",
-            int,
-            "How many tasks of a run are at work at once; if not said, one for each core.",
-            _positive,
-            {"minimum": 1},
-        ),
-        "max_map_length": Setting(
-            "a whole number, at least 1",
-            int,
-            f"How many tasks a map has at most; if not said, {MOST_ITEMS}. More items than these share tasks.",
-            _positive,
-            {"minimum": 1},
+        "max_workers": a_count("How many tasks of a run are at work at once; if not said, one for each core."),
+        "max_map_length": a_count(
+            f"How many tasks a map has at most; if not said, {MOST_ITEMS}. More items than these share tasks."
         ),
         "datastore": Setting(
             "`local`, `s3`, `azure` or `gs`", Datastore, "Where Metaflow keeps what it writes down of its own."

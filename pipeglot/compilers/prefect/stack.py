@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeglot.core.secret_places import KINDS
-from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_place
+from pipeglot.core.stack import CODE, COMMON, Code, Setting, Stack, a_count, a_place
 
 _AUTH = ("api_key", "api_key_file", "user", "password", "password_file", "token_command")
 _SECRET = ("api_key", "password")
@@ -23,10 +23,6 @@ def _bad_auth(value: Mapping[str, str]) -> str:
         if value.get(name) and not value[name].startswith("${"):
             return f"`{name}` names a variable, as `${{PREFECT_{'API_KEY' if name == 'api_key' else 'PASSWORD'}}}`"
     return ""
-
-
-def _positive(value: int) -> str:
-    return "" if value >= 1 else "it is less than 1"
 
 
 class PrefectStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -99,20 +95,10 @@ class PrefectStack(Stack, frozen=True, kw_only=True, tag="prefect"):
             "Prefect's own steps by which a worker gets the flow file: then nothing is put anywhere.",
         ),
         "job_variables": Setting("a mapping", dict[str, Any], "For the work pool, such as `env` and `image`."),
-        "max_workers": Setting(
-            "a whole number, at least 1",
-            int,
-            "How many steps of a run are at work at once, in its process; if not said, one for each core.",
-            _positive,
-            {"minimum": 1},
+        "max_workers": a_count(
+            "How many steps of a run are at work at once, in its process; if not said, one for each core."
         ),
-        "concurrency_limit": Setting(
-            "a whole number, at least 1",
-            int,
-            "How many runs of a deployment go on at once.",
-            _positive,
-            {"minimum": 1},
-        ),
+        "concurrency_limit": a_count("How many runs of a deployment go on at once."),
         "collision": Setting(
             "`enqueue` or `cancel_new`",
             Literal["enqueue", "cancel_new"],

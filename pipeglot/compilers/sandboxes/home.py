@@ -18,7 +18,7 @@ import msgspec
 from pipeglot.compilers.sandboxes.processes import table
 from pipeglot.compilers.sandboxes.records import State
 from pipeglot.core.errors import SandboxError
-from pipeglot.core.store.files import make_private, write_private
+from pipeglot.core.store.files import is_locked, make_private, write_private
 
 _STATE = "sandbox.json"
 _LOCK = "lock"
@@ -111,17 +111,7 @@ class Home:
 
     def is_worked_on(self) -> bool:
         """Whether a command holds the lock."""
-        try:
-            fd = os.open(self.path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+        return is_locked(self.path / _LOCK)
 
     def _locked(self, busy: Callable[[Holder], None]) -> int:
         """The lock, open and held. Whoever held it before may have purged the folder, and the lock with it."""

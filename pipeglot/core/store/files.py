@@ -88,6 +88,21 @@ def remove(path: str) -> None:
         os.unlink(path)
 
 
+def is_locked(path: str | Path) -> bool:
+    """Whether some process holds a lock of this file (`flock`). False if it is not there, or may not be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def count_names(path: str) -> int:
     """How many hard links a file has; 0 if that cannot be told."""
     try:
