@@ -181,30 +181,28 @@ def tagged(live: OnLive, pipeline: str, run: str) -> list[str]:
 # --- what happens to a run --------------------------------------------------------------------------------------------
 
 
-def test_a_task_process_that_is_killed_is_tried_again(live: OnLive, tally: Tally) -> None:
-    with tally.of(live.title, "a task's process killed"):
-        folder = live.marks("killed")
-        run = live.start("killed", folder=str(folder))
-        pid = int(until(lambda: written(folder / "again-1")))
-        os.kill(ancestor(pid, 2), signal.SIGKILL)
-        assert live.backend.wait("killed", run)
-        until(lambda: not is_alive(pid))
-        found = live.shown("killed", run)
-        assert found["status"] == "succeeded"
-        assert states(found) == {"again": ("succeeded", 2)}
-
-
-def test_a_task_that_is_told_to_end_is_tried_again(live: OnLive) -> None:
-    """As a machine that is taken away tells it: nobody has asked for the end of the run."""
-    folder = live.marks("told")
+def _is_tried_again(live: OnLive, marks: str, sent: signal.Signals) -> tuple[str, Any]:
+    """The run whose task was sent a signal, by Metaflow's id, and how it is shown."""
+    folder = live.marks(marks)
     run = live.start("killed", folder=str(folder))
     pid = int(until(lambda: written(folder / "again-1")))
-    os.kill(ancestor(pid, 2), signal.SIGTERM)
+    os.kill(ancestor(pid, 2), sent)
     assert live.backend.wait("killed", run)
     until(lambda: not is_alive(pid))
     found = live.shown("killed", run)
     assert found["status"] == "succeeded"
     assert states(found) == {"again": ("succeeded", 2)}
+    return run, found
+
+
+def test_a_task_process_that_is_killed_is_tried_again(live: OnLive, tally: Tally) -> None:
+    with tally.of(live.title, "a task's process killed"):
+        _is_tried_again(live, "killed", signal.SIGKILL)
+
+
+def test_a_task_that_is_told_to_end_is_tried_again(live: OnLive) -> None:
+    """As a machine that is taken away tells it: nobody has asked for the end of the run."""
+    run, found = _is_tried_again(live, "told", signal.SIGTERM)
     assert tagged(live, "killed", found["run_id"]) == [run]
 
 

@@ -288,8 +288,8 @@ def test_a_bucket_is_kept_in_order(
     assert verify(store, quick=False, progress=lambda _: None).troubles == []
 
 
-def test_who_may_not_list_or_write_is_told_what_it_needs(flow: Project, seaweed: Seaweed) -> None:
-    uri = f"s3://{s3_names.BUCKET}/{os.urandom(6).hex()}"
+def _as_others(flow: Project, seaweed: Seaweed, uri: str) -> Callable[..., Result]:
+    """A call with somebody's credentials, after a run into a bucket with those of who may do all."""
     flow.write("pipeglot.yaml", f"stacks:\n  local: {{backend: local, store: '{uri}', trusted: true}}\n")
 
     def call(who: str, *words: str, code: int = 0) -> Result:
@@ -298,6 +298,12 @@ def test_who_may_not_list_or_write_is_told_what_it_needs(flow: Project, seaweed:
         return found
 
     call("all", "run", "flow.py")
+    return call
+
+
+def test_who_may_not_list_or_write_is_told_what_it_needs(flow: Project, seaweed: Seaweed) -> None:
+    uri = f"s3://{s3_names.BUCKET}/{os.urandom(6).hex()}"
+    call = _as_others(flow, seaweed, uri)
     said = call("nolist", "store", "gc", "--yes", code=1).err
     assert f"`store gc` needs to list, write and delete in `{uri}`, and these credentials may not" in said
     assert "allow `s3:ListBucket`" in said
@@ -311,14 +317,7 @@ def test_who_may_not_list_or_write_is_told_what_it_needs(flow: Project, seaweed:
 def test_who_may_remove_in_one_place_only_is_told_so_first(flow: Project, seaweed: Seaweed) -> None:
     """Credentials that may write what passes leave, and nothing else."""
     uri = f"s3://{s3_names.BUCKET}/{RIGHTS}"
-    flow.write("pipeglot.yaml", f"stacks:\n  local: {{backend: local, store: '{uri}', trusted: true}}\n")
-
-    def call(who: str, *words: str, code: int = 0) -> Result:
-        given: Any = {"code": code, **seaweed.environment(who)}
-        found: Result = flow(*words, **given)
-        return found
-
-    call("all", "run", "flow.py")
+    call = _as_others(flow, seaweed, uri)
     before = call("all", "store", "size", "--json").json["parts"]
     said = call("keeper", "store", "gc", "--yes", code=1).err
     assert (

@@ -85,7 +85,7 @@ def planned_backfill(
     when = moments(pipeline, span, wish.every)
     records = open_records(target.workspace, stack.name)
     runs = list_runs(Index(records, tell), RunFilter(pipelines=(pipeline.name,))).runs
-    found = plan(pipeline, when, runs, wish.texts, wish.reprocess, Standing(records, pipeline))
+    found = plan(pipeline, when, runs, wish.texts, wish.reprocess, Standing(records, pipeline, tell))
     return Backfill(
         pipeline=pipeline.name,
         stack=stack.name,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from pipeglot.client.backfill.plan import Found, by_status
 from pipeglot.client.engine_runs import ask_there
 from pipeglot.client.listing import RunSummary
 from pipeglot.client.records import Records
+from pipeglot.client.text import plural
 from pipeglot.core.ir import Pipeline
 from pipeglot.core.lineage import keys
 from pipeglot.core.lineage.ledger import Ledger, unpack
@@ -18,20 +20,31 @@ from pipeglot.core.lineage.records import Start
 class Standing:
     """Judges runs of a pipeline by the store, and by the orchestrators that drive open ones. Raises `StoreError`."""
 
-    def __init__(self, records: Records, pipeline: Pipeline) -> None:
+    def __init__(self, records: Records, pipeline: Pipeline, tell: Callable[[str], object]) -> None:
         self.records = records
         self.pipeline = pipeline
+        self.tell = tell
+        self._silent: Counter[tuple[str, str]] = Counter()
+        """How many open runs cannot be asked about: by stack, and why not."""
 
     def __call__(self, runs: list[RunSummary]) -> Mapping[str, Found]:
         found = dict(by_status(runs))
         found |= dict.fromkeys(self._parts(runs), "part")
         open_there = [one for one in runs if one.finished is None and one.backend != "local"]
-        return found | {one.run_id: self._of_open(one, found[one.run_id]) for one in open_there}
+        found |= {one.run_id: self._of_open(one, found[one.run_id]) for one in open_there}
+        for (stack, why), count in self._silent.items():
+            known = f"of {plural(count, 'open run')}, only records tell"
+            self.tell(f"the orchestrator of stack `{stack}` cannot be asked; {known}: {why}")
+        return found
 
     def _of_open(self, run: RunSummary, told: Found) -> Found:
         """Its orchestrator knows better than its silence: no run is begun beside one that goes on."""
         start = self.records.ledger.started(run.run_id)
-        status = ask_there(self.records, start).status if start is not None and told != "succeeded" else None
+        if start is None or told == "succeeded":
+            return told
+        status, _, why = ask_there(self.records, start)
+        if why:
+            self._silent[run.stack, why] += 1
         if status in ("waiting", "running"):
             return "running"
         return "failed" if status == "failed" else told

@@ -253,13 +253,16 @@ def test_of_an_open_run_its_orchestrator_knows_more_than_silence_tells(
     """Else a second run would be begun beside one that goes on, or none for one whose pod is gone."""
     made = ScriptedRun(tmp_path)
     monkeypatch.setattr(engine_runs, "remote_of", lambda *_: Scripted(said))
-    judge = Standing(made.records, scheduled())
+    told: list[str] = []
+    judge = Standing(made.records, scheduled(), told.append)
     assert judge([structs.replace(run(1, status), run_id=RUN)]) == {RUN: worth}
+    silent = "the orchestrator of stack `prod` cannot be asked; of 1 open run, only records tell"
+    assert told == ([f"{silent}: {AWAY}"] if said is AWAY else [])
 
 
 def test_what_has_ended_is_asked_nobody_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_runs, "remote_of", lambda *_: Scripted(AssertionError("it was asked")))
     over = [structs.replace(run(1, status), finished="2026-01-01T01:00:00+00:00") for status in ("lost", "failed")]
     over.append(structs.replace(run(2, "succeeded"), finished="2026-01-02T01:00:00+00:00"))
-    found = Standing(ScriptedRun(tmp_path).records, scheduled())(over)
+    found = Standing(ScriptedRun(tmp_path).records, scheduled(), pytest.fail)(over)
     assert found == {"lost1": "failed", "failed1": "failed", "succeeded2": "succeeded"}
