@@ -186,7 +186,7 @@ conformance: $(READY) $(PREPARED) $(PODS) $(DEPLOYING)
 	$(BIN)/python -m tests.faults $(or $(FAULTS),10000) $(or $(SEED),$(shell date +%Y%m%d))
 	$(BIN)/python -m tests.faults $(or $(FAULTS_S3),1000) $(or $(SEED),$(shell date +%Y%m%d)) --seaweed --every 50
 	PATH="$(abspath $(dir $(UV))):$$PATH" $(BIN)/python -m tests.crowd $(or $(MINUTES),5) $(or $(SEED),$(shell date +%Y%m%d)) --kfp
-	PATH="$(abspath $(dir $(UV))):$$PATH" $(BIN)/python -m tests.crowd $(or $(MINUTES),5) $(or $(SEED),$(shell date +%Y%m%d)) --kfp --seaweed
+	PATH="$(abspath $(dir $(UV))):$$PATH" $(BIN)/python -m tests.crowd $(or $(MINUTES),5) $(or $(SEED),$(shell date +%Y%m%d)) --kfp --seaweed --postgres
 
 CODE := $(wildcard pipeglot tests benchmarks)
 lint: $(READY)

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from pipeglot.core import plain
 from pipeglot.core.artifacts import Artifacts, folders
+from pipeglot.core.artifacts.blobs import this_week
 from pipeglot.core.errors import Corrupt, StoreError, ValueRefused
 from pipeglot.core.lineage.records import Ref
 from pipeglot.core.store.folder import FolderStore
@@ -205,7 +206,7 @@ SHA = "0" * 64
 
 def forged(artifacts: Artifacts, entries: Any, pack: Any = (SHA, 4, b"data")) -> Ref:
     data = plain.dumps_ordered(plain.encode({"entries": entries, "pack": list(pack)}))
-    return structs.replace(save(artifacts, data), codec="dir/1", week="2026-W47")
+    return structs.replace(save(artifacts, data), codec="dir/1", week=this_week())
 
 
 FORGED: list[list[list[Any]]] = [
