@@ -153,7 +153,7 @@ def test_the_digest_is_derived_anew_and_checked(scored: Project) -> None:
 def test_wrong_lineages(scored: Project) -> None:
     run(scored)
     assert "the nearest are at depth 1" in scored("lineage", "latest", "--depth", "0", code=2).err
-    assert "has no run `x`" in scored("lineage", "x", code=2).err
+    assert "has no run `no-run`" in scored("lineage", "no-run", code=2).err
     assert "did you mean `best`?" in scored("lineage", "scored/bst@latest", code=2).err
 
 
