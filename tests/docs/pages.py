@@ -118,6 +118,7 @@ _MASKS = (
     (re.compile(r"\b(?:sha256:)?[0-9a-f]{16,64}\b"), "<hash>"),
     (re.compile(r"\bblobs/\d{4}-W\d\d/"), "blobs/<week>/"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?"), "<time>"),
+    (re.compile(r"(\b(?:begun|pruned on) |  )\d{4}-\d\d-\d\d(?=[,:]|  )"), r"\1<day>"),  # that on which this runs
     (re.compile(r"\b\d+(?:\.\d+)? (?:ms|s|min|h)\b(?: \d+ (?:s|min|h)\b)?"), "<duration>"),
     (re.compile(r"^[ ~^]*[~^]+[ ~^]*$"), ""),  # Python marks the spot in a traceback, one version better than another
     (re.compile(r"\bfloat division by zero"), "division by zero"),  # so says Python up to 3.13
